@@ -1,0 +1,1 @@
+"""HTTP and WebSockets in front of the entities; no domain code."""

@@ -1,0 +1,52 @@
+"""Durable Objects that you own: event-sourced entities over NATS JetStream."""
+
+from holdfast._entity import AnyEntity, Context, Contract, Entity
+from holdfast._errors import (
+    ErrorBody,
+    Expired,
+    Forbidden,
+    HoldfastError,
+    IdempotencyKeyReused,
+    NotFound,
+    RateLimited,
+    Rejected,
+    ResumeGap,
+    StateConflict,
+    TimedOut,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    ValidationFailed,
+    VersionConflict,
+)
+from holdfast._messages import Actor, Audience, Command, Event, State
+from holdfast._names import Name
+
+__all__ = [
+    "Actor",
+    "AnyEntity",
+    "Audience",
+    "Command",
+    "Context",
+    "Contract",
+    "Entity",
+    "ErrorBody",
+    "Event",
+    "Expired",
+    "Forbidden",
+    "HoldfastError",
+    "IdempotencyKeyReused",
+    "Name",
+    "NotFound",
+    "RateLimited",
+    "Rejected",
+    "ResumeGap",
+    "State",
+    "StateConflict",
+    "TimedOut",
+    "TooLarge",
+    "Unauthenticated",
+    "Unavailable",
+    "ValidationFailed",
+    "VersionConflict",
+]

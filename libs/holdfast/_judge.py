@@ -1,0 +1,144 @@
+"""The pure middle of the runtime: deadlines first, then the command, then the fold (rules C1 to C5)."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from holdfast._entity import AnyEntity, Cause, Context
+from holdfast._errors import Forbidden, NotFound, ValidationFailed
+from holdfast._messages import ALARM_ACTOR, Actor, Command, Event, RecordedEvent, State
+from holdfast._names import Name
+
+MAX_DEADLINES_AT_ONCE: Final = 1000
+_encoder: Final = msgspec.json.Encoder()
+
+
+class AlarmStuck(Exception):
+    """`on_alarm` left the alarm where it was: recording its events would wake it for ever."""
+
+
+class UnknownEvent(Exception):
+    """The log holds an event that this code does not know: it was written by newer code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """New events, still unrecorded, and the state after them."""
+
+    events: tuple[RecordedEvent, ...]
+    state: State
+
+
+class Judge:
+    """One entity class with its codecs. Stateless and free of I/O; `decide` and `evolve` are called only here."""
+
+    def __init__(self, entity: AnyEntity) -> None:
+        self.entity = entity
+        self._commands = {tag: msgspec.json.Decoder(kind) for tag, kind in entity.command_types.items()}
+        self._events = {tag: msgspec.json.Decoder(kind) for tag, kind in entity.event_types.items()}
+
+    def command(self, tag: str, data: bytes | msgspec.Raw) -> Command:
+        """Decode a command; an unknown tag or a wrong field is `VALIDATION` with what to do."""
+        decoder = self._commands.get(tag)
+        if decoder is None:
+            raise ValidationFailed(
+                f"{self.entity.purpose} has no command {tag[:100]!r}; it knows {', '.join(sorted(self._commands))}"
+            )
+        try:
+            return decoder.decode(data)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ValidationFailed(f"{tag}: {error}") from None
+
+    def event(self, recorded: RecordedEvent) -> Event:
+        """Decode a recorded event; a tag of newer code is `UnknownEvent`."""
+        decoder = self._events.get(recorded.type)
+        if decoder is None:
+            raise UnknownEvent(f"event {recorded.seq} is a {recorded.type!r}, which this code does not know")
+        try:
+            return decoder.decode(recorded.data)
+        except msgspec.ValidationError as error:
+            raise UnknownEvent(f"event {recorded.seq}, {recorded.type!r}, is of a newer form: {error}") from error
+
+    def fold(self, state: State, events: Iterable[RecordedEvent]) -> State:
+        """Replay recorded events over a state."""
+        for recorded in events:
+            state = self.entity.evolve(state, self.event(recorded))
+        return state
+
+    def authorise(self, command: Command, state: State, actor: Actor, *, seq: int) -> None:
+        """Refuse a caller who may not read (`NOT_FOUND`) or not send (`FORBIDDEN`), or an unwritten entity."""
+        written = seq > 0 or self.entity.exists_from_start
+        if written and not self.entity.may_read(state, actor):
+            raise NotFound("no such entity")
+        if command.roles is not None and command.roles.isdisjoint(actor.roles):
+            raise Forbidden(f"{command.tag} needs one of these roles: {', '.join(sorted(command.roles))}")
+        if not written and not command.creates:
+            raise NotFound("no such entity")
+
+    def expire(self, name: Name, state: State, *, seq: int, now: datetime, cause: Cause) -> Judgement:
+        """Let every deadline at or before `now` take effect, in order (rules C1, C2)."""
+        events: list[RecordedEvent] = []
+        for _ in range(MAX_DEADLINES_AT_ONCE):
+            due = self.entity.alarm_at(state)
+            if due is None or due > now:
+                return Judgement(tuple(events), state)
+            ctx = Context(
+                name=name,
+                now=now,
+                actor=ALARM_ACTOR,
+                command_id=_alarm_id(name, due, seq + len(events)),
+                seq=seq + len(events),
+                due_at=due,
+                cause=cause,
+            )
+            step = self._record(state, self.entity.on_alarm(state, ctx), ctx)
+            after = self.entity.alarm_at(step.state)
+            if not step.events or (after is not None and after <= due and step.state == state):
+                raise AlarmStuck(f"{name}: on_alarm left the deadline {due.isoformat()} in place")
+            events.extend(step.events)
+            state = step.state
+        raise AlarmStuck(f"{name}: more than {MAX_DEADLINES_AT_ONCE} deadlines are due at once")
+
+    def decide(self, state: State, command: Command, ctx: Context) -> Judgement:
+        """Judge one command whose sender is authorised and whose earlier deadlines are recorded."""
+        return self._record(state, self.entity.decide(state, command, ctx), ctx)
+
+    def _record(self, state: State, events: Sequence[Event], ctx: Context) -> Judgement:
+        recorded: list[RecordedEvent] = []
+        for offset, event in enumerate(events, start=1):
+            state = self.entity.evolve(state, event)
+            recorded.append(
+                RecordedEvent(
+                    seq=ctx.seq + offset,
+                    type=event.tag,
+                    data=msgspec.Raw(_encoder.encode(event)),
+                    at=ctx.now,
+                    by=ctx.actor,
+                    command_id=ctx.command_id,
+                    to=self.entity.audience(event, state),
+                )
+            )
+        return Judgement(tuple(recorded), state)
+
+
+def payload_digest(command: Command) -> str:
+    """A digest of the canonical payload: equal for equal commands, whatever the JSON looked like (rule C5)."""
+    canonical = _encoder.encode((command.tag, command))
+    return hashlib.blake2b(canonical, digest_size=12).hexdigest()
+
+
+def _alarm_id(name: Name, due: datetime, seq: int) -> str:
+    """The command id of a deadline's events: the same whether an alarm or a command found it (rule C15)."""
+    digest = hashlib.blake2b(f"{name}\0{due.isoformat()}\0{seq}".encode(), digest_size=8).hexdigest()
+    return f"_alarm-{digest}"
+
+
+def view_of(entity: Any, state: State, viewer: Actor) -> msgspec.Raw:
+    """Encode what the viewer may see of the state; `NOT_FOUND` when that is nothing."""
+    if not entity.may_read(state, viewer):
+        raise NotFound("no such entity")
+    return msgspec.Raw(_encoder.encode(entity.view(state, viewer)))

@@ -1,0 +1,38 @@
+"""What one viewer sees of a recorded event (rule C9: the same live, in replay and in the past)."""
+
+from typing import Final
+
+import msgspec
+
+from holdfast._messages import Audience, RecordedEvent
+
+EVERYTHING: Final[tuple[bool, ...]] = ()
+_encoder: Final = msgspec.json.Encoder()
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def sight(to: Audience | None, tags: frozenset[str]) -> tuple[bool, ...]:
+    """Say which guarded parts these tags open; viewers with equal sight get equal bytes."""
+    if to is None:
+        return EVERYTHING
+    whole = to.only is None or not tags.isdisjoint(to.only)
+    return (whole, *(not tags.isdisjoint(allowed) for allowed in to.fields.values()))
+
+
+def render(event: RecordedEvent, seen: tuple[bool, ...]) -> bytes:
+    """Encode the event as JSON for one sight, without `to`; a hidden event keeps its place as `redacted`."""
+    if event.to is None:
+        return _encoder.encode(event)
+    if not seen[0]:
+        return _encoder.encode({"seq": event.seq, "type": "redacted", "at": event.at})
+    hidden = {field for field, shown in zip(event.to.fields, seen[1:], strict=True) if not shown}
+    data = event.data
+    if hidden:
+        kept = {key: value for key, value in _fields.decode(data).items() if key not in hidden}
+        data = msgspec.Raw(_encoder.encode(kept))
+    return _encoder.encode(msgspec.structs.replace(event, data=data, to=None))
+
+
+def render_for(event: RecordedEvent, tags: frozenset[str]) -> bytes:
+    """Encode the event as JSON for the viewer who carries these tags."""
+    return render(event, sight(event.to, tags))

@@ -1,0 +1,43 @@
+"""Where entities keep their snapshots: a cache of the log, never its replacement."""
+
+import hashlib
+from typing import Protocol
+
+import msgspec
+
+from holdfast._entity import AnyEntity
+from holdfast._names import Name
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """An entity's image after the commit at stream sequence `position`.
+
+    `body` is opaque to the store. `fingerprint` names the schema it was written with: another one means replay.
+    """
+
+    seq: int
+    position: int
+    body: bytes
+    fingerprint: str
+
+
+class Snapshots(Protocol):
+    """One newest snapshot per entity. A store that fails raises; the runtime then goes on without it."""
+
+    async def load(self, name: Name) -> Snapshot | None:
+        """The newest snapshot, or None when there is none or its checksum does not fit."""
+        ...
+
+    async def save(self, name: Name, snapshot: Snapshot) -> None:
+        """Keep this snapshot, unless the stored one is as new or newer (by `seq`)."""
+        ...
+
+    async def delete(self, name: Name) -> None:
+        """Forget the entity's snapshot."""
+        ...
+
+
+def schema_fingerprint(entity: AnyEntity) -> str:
+    """A digest of the state's schema: it changes when a stored state might no longer be readable."""
+    schema = msgspec.json.encode(msgspec.json.schema(entity.state_type), order="sorted")
+    return hashlib.blake2b(schema, digest_size=12).hexdigest()

@@ -1,0 +1,142 @@
+"""Given these events, when this happens, then these events or this refusal: never a look inside the state."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import msgspec
+
+from holdfast._entity import AnyEntity, Cause, Context
+from holdfast._errors import HoldfastError
+from holdfast._judge import Judge, view_of
+from holdfast._messages import Actor, Command, Event, RecordedEvent
+from holdfast._names import Name
+from holdfast._sight import render_for
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ANYONE = Actor(user="anyone", roles=())
+
+
+def given(entity: AnyEntity, *events: Event, at: datetime = START, id_: str = "x") -> "Scenario":
+    """Start from a history of events, all recorded at `at`."""
+    return Scenario(entity, events, at=at, name=Name.of(entity.purpose, "acme", id_))
+
+
+class Scenario:
+    """One entity under test: its log so far, its clock, and what the last step did."""
+
+    def __init__(self, entity: AnyEntity, history: tuple[Event, ...], *, at: datetime, name: Name) -> None:
+        self.entity = entity
+        self.name = name
+        self.now = at
+        self.log: list[RecordedEvent] = []
+        self._judge = Judge(entity)
+        self._state = entity.initial
+        self._last: tuple[Event, ...] = ()
+        self._refusal: HoldfastError | None = None
+        self._commands = 0
+        ctx = self._context(ANYONE)
+        self._apply(lambda: self._judge._record(self._state, history, ctx))  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+
+    def at(self, now: datetime) -> Self:
+        """Move the clock, without waking anything."""
+        self.now = now
+        return self
+
+    def after(self, delay: timedelta) -> Self:
+        """Move the clock on, without waking anything."""
+        return self.at(self.now + delay)
+
+    def when(
+        self, command: Command, *, by: Actor = ANYONE, at: datetime | None = None, command_id: str | None = None
+    ) -> Self:
+        """Send a command as the runtime would: deadlines first, then authorisation, then `decide`."""
+        self.now = at or self.now
+        self._refusal = None
+        self._commands += 1
+        self._expire("lazy")
+        expired = self._last
+        ctx = self._context(by, command_id)
+
+        def judge() -> Any:
+            self._judge.authorise(command, self._state, by, seq=len(self.log))
+            return self._judge.decide(self._state, command, ctx)
+
+        try:
+            self._apply(judge)
+        except HoldfastError as refusal:
+            self._refusal = refusal
+            self._last = ()
+        self._expired = expired
+        return self
+
+    def wake(self, *, at: datetime | None = None) -> Self:
+        """Let the alarm ring; afterwards `then` sees the events of the deadlines that had passed."""
+        self.now = at or self.now
+        self._refusal = None
+        self._expire("alarm")
+        return self
+
+    def then(self, *events: Event) -> Self:
+        """The last step caused exactly these events (for `when`: those of the command itself)."""
+        if self._refusal is not None:
+            raise AssertionError(f"refused with {self._refusal.code}: {self._refusal.message}")
+        assert self._last == events, f"\n  expected {events}\n  but got  {self._last}"  # noqa: S101 - a test's own words
+        return self
+
+    def then_first_expired(self, *events: Event) -> Self:
+        """The deadlines that the last command found passed caused exactly these events (rule C1)."""
+        assert self._expired == events, f"\n  expected {events}\n  but got  {self._expired}"  # noqa: S101 - as above
+        return self
+
+    def then_nothing(self) -> Self:
+        """The last step caused no events and no refusal."""
+        return self.then()
+
+    def then_rejected(self, error: type[HoldfastError], **details: Any) -> Self:
+        """The last command was refused with this error and at least these details."""
+        assert self._refusal is not None, f"not refused, but caused {self._last}"  # noqa: S101 - as above
+        assert type(self._refusal) is error, f"refused with {self._refusal!r}"  # noqa: S101 - as above
+        found = {key: self._refusal.details.get(key) for key in details}
+        assert found == details, f"details {dict(self._refusal.details)}"  # noqa: S101 - as above
+        return self
+
+    def view(self, viewer: Actor = ANYONE) -> Any:
+        """What a viewer sees of the state now, as decoded JSON."""
+        return msgspec.json.decode(view_of(self.entity, self._state, viewer))
+
+    def seen_by(self, viewer: Actor) -> list[Any]:
+        """The whole log as a viewer sees it, as decoded JSON."""
+        return [msgspec.json.decode(render_for(event, viewer.tags)) for event in self.log]
+
+    @property
+    def alarm_at(self) -> datetime | None:
+        """When the state next needs waking."""
+        return self.entity.alarm_at(self._state)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The log so far, decoded."""
+        return tuple(self._judge.event(recorded) for recorded in self.log)
+
+    _expired: tuple[Event, ...] = ()
+
+    def _context(self, actor: Actor, command_id: str | None = None) -> Context:
+        return Context(
+            name=self.name,
+            now=self.now,
+            actor=actor,
+            command_id=command_id or f"command-{self._commands}",
+            seq=len(self.log),
+        )
+
+    def _expire(self, cause: Cause) -> None:
+        self._apply(lambda: self._judge.expire(self.name, self._state, seq=len(self.log), now=self.now, cause=cause))
+
+    def _apply(self, step: Callable[[], Any]) -> None:
+        judgement = step()
+        replayed = self._judge.fold(self._state, judgement.events)
+        assert replayed == judgement.state, "evolve is not deterministic"  # noqa: S101 - a test's own words
+        self._last = tuple(self._judge.event(recorded) for recorded in judgement.events)
+        self.log.extend(judgement.events)
+        self._state = judgement.state

@@ -1,0 +1,1 @@
+"""The six services, one folder each; they meet only through their contracts."""

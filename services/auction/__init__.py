@@ -1,0 +1,1 @@
+"""Auctions: one `auction` entity per lot."""
