@@ -1,0 +1,58 @@
+"""Every setting of the program, each from a flag or from `HOLDFAST_*` in the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_type_hints
+
+import msgspec
+
+from holdfast._program.errors import CannotStart
+
+PREFIX: Final = "HOLDFAST_"
+MAX_PORT: Final = 65535
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=MAX_PORT)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was told. `nats`, `database` and `secret` are found in the data folder when they are absent."""
+
+    data: Text = "data"
+    host: Text = "127.0.0.1"
+    port: Port = 8400
+    nats: Text | None = None
+    nats_port: Port = 8422
+    database: Text | None = None
+    secret: Text | None = None
+    log: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def folder(self) -> Path:
+        """The data folder as an absolute path."""
+        return Path(self.data).absolute()
+
+
+def read_settings(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+    """Take each setting from its flag, else from the environment; `CannotStart` names the one that is wrong."""
+    values: dict[str, Any] = {}
+    for field, kind in get_type_hints(Settings, include_extras=True).items():
+        flag, variable = flags.get(field), PREFIX + field.upper()
+        raw = environment.get(variable) if flag is None else flag
+        if raw is None:
+            continue
+        try:
+            values[field] = msgspec.convert(raw, kind, strict=False)
+        except msgspec.ValidationError as error:
+            source = variable if flag is None else "--" + field.replace("_", "-")
+            raise CannotStart(f"{source} cannot be {raw!r}: {_plain(str(error))}") from None
+    return Settings(**values)
+
+
+def database_url(settings: Settings) -> str:
+    """The database that was named, else SQLite in the data folder, a file for each service."""
+    return settings.database or f"sqlite+aiosqlite:///{settings.folder}/{{service}}.db"
+
+
+def _plain(problem: str) -> str:
+    return problem[:1].lower() + problem[1:].replace("`", "")

@@ -1,0 +1,195 @@
+"""The `holdfast` command."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+import uvloop
+
+from holdfast._errors import HoldfastError
+from holdfast._program.discovery import load, load_service, service_names, service_package
+from holdfast._program.embedded_nats import nats_url
+from holdfast._program.errors import CannotStart
+from holdfast._program.folder import SECRET_FILE, read_secret
+from holdfast._program.keeper import REFUSED, say_ready
+from holdfast._program.logs import configure_logs
+from holdfast._program.settings import Settings, database_url, read_settings
+from holdfast._program.up import up
+
+DAY_HOURS: Final = 24.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 2 for what the caller must change first, without a traceback."""
+    given = _parser().parse_args(arguments)
+    try:
+        settings = read_settings(vars(given), os.environ)
+        return given.run(settings, given)
+    except (CannotStart, HoldfastError) as error:
+        print(f"holdfast: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _up(settings: Settings, _given: argparse.Namespace) -> int:
+    if settings.nats is not None:
+        raise CannotStart("`holdfast up` brings its own NATS: unset HOLDFAST_NATS, or run `serve` and `gateway`")
+    asyncio.run(up(settings, service_names()))
+    return 0
+
+
+def _serve(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="+".join(given.services))
+    services = [load_service(name) for name in given.services]
+    serve = load("holdfast.runtime", "serve")
+    work = serve(services, servers=[_nats(settings)], database=database_url(settings), ready=_ready)
+    with _database_problems():
+        return _until_stopped(work, name="serve")
+
+
+def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="gateway")
+    environment = {
+        **os.environ,
+        "HOLDFAST_NATS_URL": _nats(settings),
+        "HOLDFAST_JWT_SECRET": _secret(settings),
+        "HOLDFAST_HOST": settings.host,
+        "HOLDFAST_PORT": str(settings.port),
+    }
+    try:
+        told = load("gateway.settings", "Settings").from_environment(environment)
+    except ValueError as error:
+        raise CannotStart(str(error)) from None
+    return _until_stopped(load("gateway.server", "serve")(told, ready=_ready), name="gateway")
+
+
+def _migrate(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="migrate")
+    migrate = load("holdfast.sql", "migrate")
+    with _database_problems():
+        for name in given.services or service_names():
+            asyncio.run(migrate(database_url(settings), name, package=service_package(name)))
+    return 0
+
+
+def _token(settings: Settings, given: argparse.Namespace) -> int:
+    issue: Callable[..., str] = load("gateway.auth", "issue_token")
+    print(issue(_secret(settings), given.tenant, given.user, given.role, timedelta(hours=given.hours)))
+    return 0
+
+
+def _demo(settings: Settings, given: argparse.Namespace) -> int:
+    os.environ.setdefault("HOLDFAST_SECRET", _secret(settings))
+    run: Callable[[Sequence[str]], int] = load(f"services.{given.service}.demo", "main")
+    return run(given.arguments)
+
+
+@contextmanager
+def _database_problems() -> Generator[None]:
+    """Show what is wrong with a database as the caller's to change, not as a bug."""
+    problem: type[Exception] = load("holdfast.sql", "DatabaseProblem")
+    try:
+        yield
+    except problem as error:
+        raise CannotStart(str(error)) from error
+
+
+def _ready() -> None:
+    say_ready(os.environ)
+
+
+def _secret(settings: Settings) -> str:
+    return settings.secret or read_secret(settings.folder / SECRET_FILE)
+
+
+def _nats(settings: Settings) -> str:
+    return settings.nats or nats_url(settings.folder, port=settings.nats_port)
+
+
+def _until_stopped(work: Coroutine[Any, Any, None], *, name: str) -> int:
+    """Run until the work ends, or until SIGTERM or SIGINT cancels it so that it cleans up."""
+
+    async def run() -> None:
+        task = asyncio.create_task(work, name=name)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="holdfast", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Settings, argparse.Namespace], int], *, does: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=does, description=does, allow_abbrev=False)
+        added.set_defaults(run=run)
+        added.add_argument("--data", metavar="FOLDER", help="where everything is kept (HOLDFAST_DATA, default ./data)")
+        return added
+
+    upward = command("up", _up, does="run everything on this machine, with a NATS server and SQLite of its own")
+    _door(upward)
+    _log(upward)
+    upward.add_argument("--nats-port", metavar="PORT", help="of the NATS server (default 8422; 0 chooses a free one)")
+
+    serving = command("serve", _serve, does="run services until told to stop")
+    serving.add_argument("services", nargs="+", metavar="SERVICE", help="a service's name, or module:attribute")
+    _nats_flags(serving)
+    _database(serving)
+    _log(serving)
+
+    door = command("gateway", _gateway, does="run the HTTP and WebSocket door until told to stop")
+    _door(door)
+    _nats_flags(door)
+    _log(door)
+
+    migrating = command("migrate", _migrate, does="bring the database up to date")
+    migrating.add_argument("services", nargs="*", metavar="SERVICE", help="default: every service")
+    _database(migrating)
+    _log(migrating)
+
+    token = command("token", _token, does="print a token for development")
+    token.add_argument("--tenant", required=True)
+    token.add_argument("--user", required=True)
+    token.add_argument("--role", action="append", default=[], help="may be given several times")
+    token.add_argument("--hours", type=float, default=DAY_HOURS, help="how long it is valid (default 24)")
+
+    demo = command("demo", _demo, does="put a service to the test from outside")
+    demo.add_argument("service", metavar="SERVICE")
+    demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo itself")
+    return parser
+
+
+def _door(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address of the gateway (HOLDFAST_HOST, default 127.0.0.1)")
+    parser.add_argument("--port", help="port of the gateway (HOLDFAST_PORT, default 8400)")
+
+
+def _nats_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nats", metavar="URL", help="NATS server (HOLDFAST_NATS, default that of `holdfast up`)")
+
+
+def _database(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--database", metavar="URL", help="database (HOLDFAST_DATABASE, default SQLite under --data)")
+
+
+def _log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--log", metavar="LEVEL", help="debug, info, warning or error (HOLDFAST_LOG, default info)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
