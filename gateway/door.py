@@ -1,0 +1,129 @@
+"""What every door does with a request: check its names, its size and its rate, then ask the owner."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from gateway.auth import Identity
+from gateway.limits import Limits
+from gateway.metrics import Metrics
+from holdfast import Actor, Contract, HoldfastError, Name, NotFound, TooLarge, ValidationFailed
+from holdfast._messages import Accepted, View
+from holdfast.client import Client
+
+ENVELOPE_BYTES: Final = 4096
+"""Room in a NATS message for what surrounds a command's data."""
+MAX_SEQ: Final = 2**53 - 1
+_COMMAND: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_COMMAND_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
+_object: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+class Door:
+    """One for the whole gateway, shared by HTTP, WebSockets and `ask.`."""
+
+    def __init__(
+        self,
+        client: Client,
+        contracts: Mapping[str, Contract],
+        *,
+        limits: Limits,
+        metrics: Metrics,
+        command_timeout: float,
+    ) -> None:
+        self.client = client
+        self.contracts = contracts
+        self.metrics = metrics
+        self._limits = limits
+        self._timeout = command_timeout
+
+    def name(self, purpose: str, tenant: str, id_: str) -> Name:
+        """Check a name; a purpose that no service has is `NOT_FOUND`."""
+        name = Name.of(purpose, tenant, id_)
+        if purpose not in self.contracts:
+            raise NotFound("no such entity")
+        return name
+
+    def parse(self, text: str, who: Identity) -> Name:
+        """Read a whole name; another tenant's looks like one that was never written."""
+        name = Name.parse(text)
+        if name.tenant != who.tenant or name.purpose not in self.contracts:
+            raise NotFound("no such entity")
+        return name
+
+    async def send(
+        self,
+        name: Name,
+        command: str,
+        data: bytes | msgspec.Raw,
+        *,
+        by: Actor,
+        command_id: str | None = None,
+        expected_seq: int | None = None,
+    ) -> Accepted:
+        """Check a command and send it until it is answered; every outcome is counted."""
+        outcome = "INTERNAL"
+        try:
+            self._check(command, data, command_id, expected_seq)
+            self._limits.spend(name.tenant, by.user)
+            accepted = await self.client.send(
+                name,
+                command,
+                data,
+                by=by,
+                command_id=command_id,
+                expected_seq=expected_seq,
+                timeout=self._timeout,
+            )
+            outcome = "OK"
+        except HoldfastError as error:
+            outcome = error.code
+            raise
+        finally:
+            self.metrics.count("commands", labels=f'purpose="{name.purpose}",outcome="{outcome}"')
+        return accepted
+
+    async def view(self, name: Name, *, by: Actor, seq: int | None = None, at: datetime | None = None) -> View:
+        """The entity as `by` may see it, now, after `seq`, or at a moment."""
+        if seq is not None:
+            check_seq("seq", seq)
+        return await self.client.view(name, by=by, seq=seq, at=at, timeout=self._timeout)
+
+    async def head(self, name: Name, *, by: Actor) -> int:
+        """The entity's last seq; `NOT_FOUND` unless `by` may read it."""
+        return await self.client.head(name, by=by, timeout=self._timeout)
+
+    def _check(
+        self, command: str, data: bytes | msgspec.Raw, command_id: str | None, expected_seq: int | None
+    ) -> None:
+        if not _COMMAND.fullmatch(command):
+            raise ValidationFailed("a command is lower-case letters, digits and '_', and starts with a letter")
+        if command_id is not None and not _COMMAND_ID.fullmatch(command_id):
+            raise ValidationFailed(
+                "a command id is 1 to 100 letters, digits, '_', '.', ':' and '-', and starts with a letter or a digit"
+            )
+        if expected_seq is not None:
+            check_seq("expected_seq", expected_seq)
+        check_object(data)
+        limit = self.client.bus.max_payload - ENVELOPE_BYTES
+        if len(memoryview(data)) > limit:
+            raise TooLarge(f"the data of a command is at most {limit} bytes here", limit=limit)
+
+
+def check_object(data: bytes | msgspec.Raw) -> None:
+    """Refuse data that is not one JSON object in UTF-8."""
+    try:
+        _object.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValidationFailed(f"the data of a command must be a JSON object: {error}") from None
+    except RecursionError:
+        raise ValidationFailed("the data of a command is nested too deeply") from None
+
+
+def check_seq(label: str, seq: int) -> None:
+    """Refuse a sequence number that no entity can have."""
+    if not 0 <= seq <= MAX_SEQ:
+        raise ValidationFailed(f"{label} is a number from 0 to 2^53-1")

@@ -1,0 +1,250 @@
+"""Committed events to many viewers: one subscription per watched entity, one encoding per sight and form."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from gateway.metrics import Metrics
+from gateway.outbox import Frame, Outbox
+from gateway.replay import events_after
+from holdfast import HoldfastError, Name, NotFound, ResumeGap, Unavailable
+from holdfast._bus import Subscription
+from holdfast._messages import Commit, RecordedEvent
+from holdfast._sight import EVERYTHING, render, sight
+from holdfast.client import Client
+
+Form = Callable[[Name, int, bytes], Frame]
+"""Makes a frame of one kind from a rendered event; equal forms share frames."""
+
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Watch:
+    """One viewer of one entity. `seq` is the last event put into its outbox."""
+
+    name: Name
+    tags: frozenset[str]
+    form: Form
+    outbox: Outbox
+    dropped: Callable[["Watch"], None]
+    """Called once when the watch ends because its viewer was too slow or the log lost what it needs."""
+    seq: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class _Topic:
+    """A watched entity. Its live watches have seen everything up to `seq`, so they never miss `seq + 1`."""
+
+    name: Name
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    subscription: Subscription | None = None
+    users: int = 0
+    live: set[Watch] = field(default_factory=set[Watch])
+    seq: int = 0
+    heard: int = 0
+    """The highest seq that is known to exist."""
+    doubtful: bool = False
+    """Commits may have been missed, and only the log knows."""
+    catching_up: bool = False
+    quiet: bool = True
+    """Nothing was heard since the last check."""
+
+
+class Fanout:
+    """All watched entities of this process. `running` owns its tasks."""
+
+    def __init__(self, client: Client, metrics: Metrics, *, check_interval: float) -> None:
+        self._client = client
+        self._metrics = metrics
+        self._check_interval = check_interval
+        self._topics: dict[Name, _Topic] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def topics(self) -> int:
+        """How many entities are watched."""
+        return len(self._topics)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Fanout"]:
+        """Run the tasks that keep live watches complete, until the end of the block."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            checking = tasks.create_task(self._check_regularly())
+            try:
+                yield self
+            finally:
+                self._tasks = None
+                checking.cancel()
+                for topic in self._topics.values():
+                    topic.live.clear()
+                    topic.doubtful = False
+
+    async def join(self, watch: Watch) -> None:
+        """Subscribe for a watch, which then must be left. What is committed from now on cannot be missed."""
+        topic = self._topics.setdefault(watch.name, _Topic(watch.name))
+        topic.users += 1
+        try:
+            async with topic.lock:
+                if topic.subscription is None:
+                    topic.subscription = await self._client.follow(
+                        watch.name, lambda commit: self._receive(topic, commit), gap=lambda: self._doubt(topic)
+                    )
+        except BaseException:
+            self._release(topic)
+            raise
+
+    async def replay(self, watch: Watch, *, until: int) -> None:
+        """Put the events after `watch.seq` into its outbox from the log, at its pace, up to `until` or further."""
+        while watch.seq < until:
+            for event in await events_after(self._client, watch.name, watch.seq, target=until):
+                await watch.outbox.put(watch.form(watch.name, event.seq, render(event, sight(event.to, watch.tags))))
+                watch.seq = event.seq
+
+    async def go_live(self, watch: Watch) -> None:
+        """Replay what happened meanwhile and go over to live events without a hole between the two."""
+        topic = self._topics[watch.name]
+        while watch.seq < topic.seq:
+            await self.replay(watch, until=topic.seq)
+        # No await from here on: nothing can be passed on between the comparison above and the attachment.
+        if not topic.live:
+            topic.seq = watch.seq
+        topic.live.add(watch)
+        if topic.heard > topic.seq:
+            self._catch_up(topic)
+
+    def leave(self, watch: Watch) -> None:
+        """End a joined watch; the last one of an entity ends its subscription."""
+        topic = self._topics[watch.name]
+        topic.live.discard(watch)
+        self._release(topic)
+
+    def _release(self, topic: _Topic) -> None:
+        topic.users -= 1
+        if topic.users == 0:
+            del self._topics[topic.name]
+            self._spawn(self._stop(topic))
+
+    async def _stop(self, topic: _Topic) -> None:
+        async with topic.lock:
+            if topic.subscription is not None:
+                await topic.subscription.stop()
+
+    def _receive(self, topic: _Topic, commit: Commit) -> None:
+        topic.quiet = False
+        last = commit.events[-1].seq
+        topic.heard = max(topic.heard, last)
+        if not topic.live:
+            topic.seq = max(topic.seq, last)
+        elif commit.events[0].seq <= topic.seq + 1:
+            self._pass_on(topic, commit.events)
+        else:
+            self._catch_up(topic)
+
+    def _pass_on(self, topic: _Topic, events: tuple[RecordedEvent, ...]) -> None:
+        for event in events:
+            if event.seq != topic.seq + 1:
+                continue
+            topic.seq = event.seq
+            frames: dict[tuple[tuple[bool, ...], Form], Frame] = {}
+            for watch in tuple(topic.live):
+                if watch.seq < event.seq:
+                    self._hand(topic, watch, event, frames)
+
+    def _hand(
+        self,
+        topic: _Topic,
+        watch: Watch,
+        event: RecordedEvent,
+        frames: dict[tuple[tuple[bool, ...], Form], Frame],
+    ) -> None:
+        seen = EVERYTHING if event.to is None else sight(event.to, watch.tags)
+        frame = frames.get((seen, watch.form))
+        if frame is None:
+            frame = frames[seen, watch.form] = watch.form(topic.name, event.seq, render(event, seen))
+        if watch.outbox.offer(frame):
+            watch.seq = event.seq
+            self._metrics.count("frames")
+        else:
+            self._drop(topic, watch)
+
+    def _drop(self, topic: _Topic, watch: Watch) -> None:
+        """End a watch that cannot be kept complete; its owner tells the viewer where to resume, and leaves."""
+        topic.live.discard(watch)
+        self._metrics.count("lagging")
+        watch.dropped(watch)
+
+    def _doubt(self, topic: _Topic) -> None:
+        topic.doubtful = True
+        self._catch_up(topic)
+
+    def _catch_up(self, topic: _Topic) -> None:
+        if topic.live and not topic.catching_up:
+            topic.catching_up = True
+            self._spawn(self._fill(topic))
+
+    async def _fill(self, topic: _Topic) -> None:
+        """Read from the log what the subscription missed, as long as someone watches."""
+        pause = FIRST_PAUSE
+        self._metrics.count("gaps")
+        try:
+            while topic.live and (topic.doubtful or topic.seq < topic.heard):
+                topic.doubtful = False
+                try:
+                    events = await events_after(self._client, topic.name, topic.seq, target=topic.heard)
+                except (ResumeGap, NotFound):
+                    for watch in tuple(topic.live):
+                        self._drop(topic, watch)
+                    return
+                except HoldfastError as error:
+                    topic.doubtful = True
+                    log.warning("gateway.catch_up_delayed", name=str(topic.name), code=error.code)
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                    continue
+                if events:
+                    topic.heard = max(topic.heard, events[-1].seq)
+                    topic.doubtful = True  # there may be more: only an empty answer ends the doubt
+                    self._pass_on(topic, tuple(events))
+        finally:
+            topic.catching_up = False
+
+    async def _check_regularly(self) -> None:
+        """Compare quiet entities with the log: the server republishes without a promise."""
+        while True:
+            await asyncio.sleep(self._check_interval)
+            for topic in list(self._topics.values()):
+                if topic.quiet and topic.live and not topic.catching_up:
+                    await self._check(topic)
+                topic.quiet = True
+
+    async def _check(self, topic: _Topic) -> None:
+        try:
+            commits = await self._client.commits(topic.name, after=topic.seq, limit=1)
+        except Unavailable as error:
+            log.warning("gateway.check_failed", name=str(topic.name), code=error.code)
+            return
+        if commits and commits[-1].events[-1].seq > topic.seq:
+            self._doubt(topic)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None:
+            work.close()
+            return
+        self._tasks.create_task(_logged(work))
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    """Keep one entity's failure away from the others."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - a bug here must not end the other entities' tasks
+        log.error("gateway.fanout_failed", exc_info=error)
