@@ -1,0 +1,52 @@
+# The habits of the project. `make run` on a clean clone needs Python 3.11 or newer, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+SOURCES := libs services gateway tests bench examples
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lock clean
+
+help:
+	@echo 'make run     install into $(VENV) and start everything on this machine'
+	@echo 'make test    all tests'
+	@echo 'make check   format, lint, types, borders between the parts, fast tests'
+	@echo 'make bench   measure durable commands per second'
+	@echo 'make lock    write requirements.lock from pyproject.toml'
+	@echo 'make clean   remove what `make` made; data stays'
+
+run: $(INSTALLED)
+	@$(BIN)/holdfast up
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m 'not slow and not cluster'
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench
+
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes \
+		--no-header --no-emit-index-url --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Written last, so that an interrupted installation is done again.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Holdfast needs Python 3.11 or newer; name it with: make PYTHON=python3.11 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo 'This Python lacks venv; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

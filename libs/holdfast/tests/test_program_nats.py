@@ -1,0 +1,101 @@
+# nats-py leaves its options untyped.
+# pyright: reportUnknownMemberType=false
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+import pytest
+from nats.errors import Error as NatsError
+from nats.js.api import StreamConfig
+
+from holdfast._program.embedded_nats import LOOPBACK, complaint, nats_part, nats_url
+from holdfast._program.errors import CannotStart
+from holdfast._program.keeper import Keeper
+
+
+def free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        return server.getsockname()[1]
+
+
+@asynccontextmanager
+async def server(folder: Path, *, port: int) -> AsyncGenerator[Keeper]:
+    (folder / "nats").mkdir(parents=True, exist_ok=True)
+    keeper = Keeper(nats_part(folder, port=port), tell=print)
+    keeper.start()
+    try:
+        await keeper.ready(timeout=20)
+        yield keeper
+    finally:
+        await keeper.stop()
+
+
+async def test_a_client_with_the_token_finds_jetstream(tmp_path: Path) -> None:
+    port = free_port()
+    async with server(tmp_path, port=port):
+        client = await nats.connect(nats_url(tmp_path, port=port))
+        account = await client.jetstream().account_info()
+        await client.close()
+
+    assert account.streams == 0
+
+
+async def test_a_client_without_the_token_is_turned_away(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def ignore(_error: Exception) -> None: ...
+
+    async with server(tmp_path, port=port):
+        with pytest.raises(NatsError, match="Authorization Violation"):
+            await nats.connect(f"nats://{LOOPBACK}:{port}", allow_reconnect=False, error_cb=ignore)
+
+
+async def test_a_second_start_finds_the_messages_of_the_first(tmp_path: Path) -> None:
+    port = free_port()
+    async with server(tmp_path, port=port):
+        client = await nats.connect(nats_url(tmp_path, port=port))
+        await client.jetstream().add_stream(StreamConfig(name="kept", subjects=["kept.>"]))
+        await client.jetstream().publish("kept.one", b"1")
+        await client.close()
+
+    port = free_port()
+    async with server(tmp_path, port=port):
+        client = await nats.connect(nats_url(tmp_path, port=port))
+        message = await client.jetstream().get_msg("kept", 1)
+        await client.close()
+
+    assert message.data == b"1"
+
+
+def test_the_server_acknowledges_only_what_is_on_disk(tmp_path: Path) -> None:
+    (tmp_path / "nats").mkdir()
+    nats_part(tmp_path, port=1)
+
+    assert "sync_interval: always" in (tmp_path / "nats" / "server.conf").read_text()
+
+
+def test_the_token_stands_in_no_argument_and_no_configuration(tmp_path: Path) -> None:
+    (tmp_path / "nats").mkdir()
+    part = nats_part(tmp_path, port=1)
+    token = (tmp_path / "nats" / "token").read_text().strip()
+
+    assert token not in " ".join(part.command)
+    assert token not in (tmp_path / "nats" / "server.conf").read_text()
+    assert token in part.environment.values()
+
+
+async def test_a_server_that_cannot_start_leaves_its_complaint(tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        (tmp_path / "nats").mkdir()
+        part = nats_part(tmp_path, port=taken.getsockname()[1])
+        keeper = Keeper(part, tell=print)
+        keeper.start()
+        try:
+            with pytest.raises(CannotStart, match="nats-server could not start: exit code 1"):
+                await keeper.ready(timeout=20)
+        finally:
+            await keeper.stop()
+
+    assert "address already in use" in complaint(tmp_path)
