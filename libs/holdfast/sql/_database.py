@@ -9,8 +9,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 CONNECTIONS: Final = 5
-WAIT_SECONDS: Final = 5.0
-"""The longest wait for a connection, a lock or a statement."""
+WAIT_SECONDS: Final = 2.0
 SQLITE: Final = "sqlite+aiosqlite"
 POSTGRESQL: Final = "postgresql+asyncpg"
 _SERVICE: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -21,21 +20,14 @@ class DatabaseProblem(Exception):
     """The database cannot be used as it is; the message says what to do."""
 
 
-def open_database(url: str, service: str) -> AsyncEngine:
+def open_database(url: str, service: str, *, wait: float = WAIT_SECONDS) -> AsyncEngine:
     """The service's own database, with a bounded pool; it connects at first use. Dispose of it at the end.
 
     `{service}` in `url` stands for the service's name; in an SQLite URL it must occur.
+    `wait` is the longest wait in seconds for a connection, for a lock and for a statement.
     """
     where = service_url(url, service)
-    return _create(
-        where,
-        service,
-        begin="BEGIN",
-        wait=WAIT_SECONDS,
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=WAIT_SECONDS,
-    )
+    return _create(where, service, begin="BEGIN", wait=wait, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=wait)
 
 
 def open_for_migration(where: URL, service: str, *, wait: float, **options: Any) -> AsyncEngine:

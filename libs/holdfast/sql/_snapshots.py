@@ -19,13 +19,15 @@ from holdfast._snapshots import Snapshot
 from holdfast.sql._database import WAIT_SECONDS
 from holdfast.sql._tables import snapshots
 
+OPERATION_SECONDS: Final = 3 * WAIT_SECONDS
+"""A connection, a lock and a statement, each waited for. SQLite ends by its own waits: its thread cannot be cancelled."""
 _log: Final = structlog.get_logger("holdfast.sql")
 
 
 class SqlSnapshots:
     """The `Snapshots` port on a migrated database. A database that fails or is slow is `Unavailable`."""
 
-    def __init__(self, database: AsyncEngine, *, timeout: float = WAIT_SECONDS) -> None:
+    def __init__(self, database: AsyncEngine, *, timeout: float = OPERATION_SECONDS) -> None:
         self._database = database
         self._timeout = timeout
         self._upsert = _upsert(database.dialect.name)
