@@ -21,6 +21,7 @@ from holdfast._errors import (
 )
 from holdfast._messages import Actor, Audience, Command, Event, State
 from holdfast._names import Name
+from holdfast._service import Service
 
 __all__ = [
     "Actor",
@@ -41,6 +42,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "ResumeGap",
+    "Service",
     "State",
     "StateConflict",
     "TimedOut",

@@ -1,6 +1,6 @@
 """The small port that all traffic with NATS goes through, so that a leaner client can take its place."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol
 
 
@@ -33,6 +33,11 @@ class Bus(Protocol):
         ...
 
     @property
+    def server_version(self) -> str:
+        """The version that the connected server reports, such as `2.15.1`."""
+        ...
+
+    @property
     def max_payload(self) -> int:
         """The largest message in bytes that the server takes."""
         ...
@@ -47,6 +52,10 @@ class Bus(Protocol):
         self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None, timeout: float
     ) -> Message:
         """Publish and wait for the first answer, at most `timeout` seconds; `Unavailable` when there is none."""
+        ...
+
+    def request_many(self, subject: str, data: bytes, *, timeout: float) -> AsyncIterator[Message]:
+        """Publish and yield every answer up to one with a `Status` header, which is the last; `timeout` each."""
         ...
 
     async def subscribe(self, subject: str, receive: Receive, *, queue: str = "") -> Subscription:

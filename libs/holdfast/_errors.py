@@ -1,7 +1,7 @@
 """What can go wrong, each with the stable code and HTTP status of the wire contract."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -18,9 +18,9 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 class HoldfastError(Exception):
     """Any refusal that a caller sees; `details` are JSON values."""
 
-    code: ClassVar[str] = "INTERNAL"
-    status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = False
+    code: str = "INTERNAL"
+    status: int = 500
+    retryable: bool = False
 
     def __init__(self, message: str, /, **details: Any) -> None:
         super().__init__(message)
@@ -150,4 +150,13 @@ COMMON_ERRORS: tuple[type[HoldfastError], ...] = (
     TimedOut,
     HoldfastError,
 )
+_BY_CODE: Mapping[str, type[HoldfastError]] = {error.code: error for error in COMMON_ERRORS}
 COMMON_STATUS: Mapping[str, int] = {error.code: error.status for error in COMMON_ERRORS}
+
+
+def error_from(body: ErrorBody) -> HoldfastError:
+    """The exception for an error that came over the wire; a service's own code stays a `Rejected` with that code."""
+    error = _BY_CODE.get(body.code, Rejected)(body.message, **body.details)
+    error.code = body.code
+    error.retryable = body.retryable
+    return error

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, Self
 from holdfast._errors import ValidationFailed
 
 MAX_NAME_BYTES: Final = 200
+_COMMAND_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:-]*")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -52,3 +53,9 @@ class Name(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.purpose}:{self.tenant}:{self.id}"
+
+
+def check_command_id(command_id: str) -> None:
+    """Refuse an id that could not stand in a header of the log."""
+    if not _COMMAND_ID.fullmatch(command_id):
+        raise ValidationFailed("a command id is 1 to 100 letters, digits or '_', '.', ':', '-'; a UUID is best")

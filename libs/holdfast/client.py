@@ -1,32 +1,86 @@
 """The caller's side: send commands, look at entities, read and follow their events."""
 
+import asyncio
+import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Self
+from uuid import uuid4
 
 import msgspec
+import structlog
 
-from holdfast._bus import Bus, Subscription
-from holdfast._messages import Accepted, Actor, Commit, View
-from holdfast._names import Name
+from holdfast._actor import VIEW_COMMAND
+from holdfast._bus import Bus, Message, Subscription
+from holdfast._errors import ErrorBody, HoldfastError, TimedOut, Unavailable, error_from
+from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
+from holdfast._names import Name, check_command_id
+from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
+
+ANSWER_SECONDS: Final = 10.0
+FIRST_RESEND_SECONDS: Final = 1.0
+BACKOFF_SECONDS: Final = 0.05
+BACKOFF_MAX_SECONDS: Final = 1.0
+READ_COMMITS: Final = 100
+
+log = structlog.get_logger(__name__)
+_encoder: Final = msgspec.json.Encoder()
 
 
-class Caller(Protocol):
-    """Signatures agreed before the implementation; replaced by `Client`."""
+class _Answer(msgspec.Struct, frozen=True):
+    ok: msgspec.Raw = msgspec.Raw()
+    error: ErrorBody | None = None
 
-    bus: Bus
+
+_answer_decoder: Final = msgspec.json.Decoder(_Answer)
+_accepted_decoder: Final = msgspec.json.Decoder(Accepted)
+_view_decoder: Final = msgspec.json.Decoder(View)
+
+
+class Client:
+    """Sends commands until they are answered. Safe to share by all of a process."""
+
+    def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
+        self.bus = bus
+        self._log = JetStreamLog(bus, replicas=replicas)
+        self._prefix = bus.new_inbox() + "."
+        self._calls = 0
+        self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self._inbox: Subscription | None = None
 
     @classmethod
-    async def connect(cls, servers: str | Sequence[str], *, name: str = "holdfast-client") -> Self: ...
+    async def connect(cls, servers: str | Sequence[str], *, name: str = "holdfast client", replicas: int = 1) -> Self:
+        """Connect to NATS; `Unavailable` when no server answers."""
+        bus = await NatsBus.connect(servers, name=name)
+        client = cls(bus, replicas=replicas)
+        client._owned = bus
+        await client.open()
+        return client
 
-    async def close(self) -> None: ...
+    _owned: NatsBus | None = None
 
-    async def __aenter__(self) -> Self: ...
+    async def open(self) -> None:
+        """Listen for answers; needed once before the first call on a bus of the caller's own."""
+        self._inbox = await self.bus.subscribe(self._prefix + "*", self._on_answer)
+
+    async def close(self) -> None:
+        """Stop listening, and close the connection if it was opened here."""
+        if self._inbox is not None:
+            await self._inbox.stop()
+            self._inbox = None
+        if self._owned is not None:
+            await self._owned.close()
+
+    async def __aenter__(self) -> Self:
+        """A connected client is its own context."""
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        """Close."""
+        await self.close()
 
     async def send(
         self,
@@ -40,7 +94,15 @@ class Caller(Protocol):
         timeout: float | None = None,
     ) -> Accepted:
         """Send a command until it is answered; refusals and `TimedOut` are raised. Safe to repeat with one id."""
-        ...
+        envelope = CommandEnvelope(
+            command=command,
+            command_id=command_id or str(uuid4()),
+            by=by,
+            data=msgspec.Raw(data),
+            expected_seq=expected_seq,
+        )
+        check_command_id(envelope.command_id)
+        return _accepted_decoder.decode(await self._call(name, envelope, timeout or ANSWER_SECONDS))
 
     async def view(
         self,
@@ -51,17 +113,121 @@ class Caller(Protocol):
         at: datetime | None = None,
         timeout: float | None = None,
     ) -> View:
-        """The entity as `by` may see it, now or in the past."""
-        ...
+        """The entity as `by` may see it, now, or after event `seq`, or at the moment `at`."""
+        return await self._view(name, by, {"seq": seq, "at": at}, timeout)
 
     async def head(self, name: Name, *, by: Actor, timeout: float | None = None) -> int:
         """The entity's last seq; `NotFound` unless `by` may read it."""
-        ...
+        return (await self._view(name, by, {"state": False}, timeout)).seq
 
     async def commits(self, name: Name, *, after: int, limit: int = 1000) -> Sequence[Commit]:
         """Whole commits with events beyond seq `after`, oldest first, about `limit` events. No permission check."""
-        ...
+        position = await self._log.locate(name, after + 1)
+        found: list[Commit] = []
+        events = 0
+        while position is not None and events < limit:
+            stored = await self._log.read(name, position=position, limit=min(READ_COMMITS, limit - events))
+            for each in stored:
+                found.append(each.commit)
+                events += len(each.commit.events)
+                if events >= limit:
+                    break
+            position = stored[-1].position + 1 if stored else None
+        return found
 
     async def follow(self, name: Name, receive: Callable[[Commit], None], *, gap: Callable[[], None]) -> Subscription:
         """Receive every commit stored from now on. `gap` is called when some may have been missed."""
-        ...
+
+        async def on_message(message: Message) -> None:
+            try:
+                commit = decode_live(message)
+            except msgspec.MsgspecError:
+                log.warning("live.unreadable", subject=message.subject)
+                gap()
+                return
+            receive(commit)
+
+        subscription = await self.bus.subscribe(name.subject("live"), on_message)
+        end_gap = self.bus.on_gap(gap)
+        try:
+            await self.bus.flush(timeout=ANSWER_SECONDS)
+        except BaseException:
+            end_gap()
+            await subscription.stop()
+            raise
+        return _Following(subscription, end_gap)
+
+    async def _view(self, name: Name, by: Actor, query: dict[str, object], timeout: float | None) -> View:
+        envelope = CommandEnvelope(
+            command=VIEW_COMMAND,
+            command_id=str(uuid4()),
+            by=by,
+            data=msgspec.Raw(_encoder.encode({key: value for key, value in query.items() if value is not None})),
+        )
+        return _view_decoder.decode(await self._call(name, envelope, timeout or ANSWER_SECONDS))
+
+    async def _call(self, name: Name, envelope: CommandEnvelope, timeout: float) -> msgspec.Raw:
+        """Repeat a call until it is judged. Each answer ends one inbox: a retry is a call of its own."""
+        body = _encoder.encode(envelope)
+        subject = name.subject("cmd")
+        last: Unavailable | None = None
+        backoff = BACKOFF_SECONDS
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    last = None
+                    try:
+                        return _opened(await self._ask(subject, body))
+                    except Unavailable as error:
+                        last = error
+                        await asyncio.sleep(backoff * (0.5 + random.random()))  # noqa: S311 - jitter
+                        backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
+        except TimeoutError:
+            if last is not None:
+                raise last from None
+            raise TimedOut(
+                "no answer in time; send the same command id again to learn the outcome",
+                command_id=envelope.command_id,
+            ) from None
+
+    async def _ask(self, subject: str, body: bytes) -> bytes:
+        self._calls += 1
+        token = str(self._calls)
+        headers = {H_REPLY: self._prefix + token}
+        answer = self._waiting[token] = asyncio.get_running_loop().create_future()
+        patience = FIRST_RESEND_SECONDS
+        try:
+            while True:
+                await self.bus.publish(subject, body, headers=headers)
+                try:
+                    async with asyncio.timeout(patience):
+                        return await asyncio.shield(answer)
+                except TimeoutError:
+                    patience *= 2
+        finally:
+            del self._waiting[token]
+
+    async def _on_answer(self, message: Message) -> None:
+        answer = self._waiting.get(message.subject.removeprefix(self._prefix))
+        if answer is not None and not answer.done():
+            answer.set_result(message.data)
+
+
+class _Following:
+    def __init__(self, subscription: Subscription, end_gap: Callable[[], None]) -> None:
+        self._subscription = subscription
+        self._end_gap = end_gap
+
+    async def stop(self) -> None:
+        """Receive nothing more."""
+        self._end_gap()
+        await self._subscription.stop()
+
+
+def _opened(body: bytes) -> msgspec.Raw:
+    answer = _answer_decoder.decode(body)
+    if answer.error is not None:
+        raise error_from(answer.error)
+    if not bytes(answer.ok):
+        raise HoldfastError("an answer without content; the service is newer or broken")
+    return answer.ok

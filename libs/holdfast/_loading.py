@@ -1,0 +1,96 @@
+"""Bringing an entity into memory: the newest snapshot, checked against the log, then the tail; or a past state."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import structlog
+
+from holdfast._errors import NotFound
+from holdfast._image import Image, from_snapshot, to_snapshot
+from holdfast._judge import Judge
+from holdfast._log import EventLog, StoredCommit
+from holdfast._messages import RecordedEvent, State
+from holdfast._names import Name
+from holdfast._snapshots import Snapshots, schema_fingerprint
+
+COMMITS_A_READ: Final = 500
+
+log = structlog.get_logger(__name__)
+
+
+class Loader:
+    """Loads entities of one kind. A snapshot that cannot be used means replay, never failure."""
+
+    def __init__(self, judge: Judge, events: EventLog, snapshots: Snapshots) -> None:
+        self._judge = judge
+        self._events = events
+        self._snapshots = snapshots
+        self._fingerprint = schema_fingerprint(judge.entity)
+
+    async def load(self, name: Name) -> Image:
+        """The entity as the log has it now."""
+        image = await self._from_snapshot(name)
+        if image is None:
+            image = Image(self._judge.entity.initial)
+        async for commits in self._commits(name, image.position + 1):
+            for stored in commits:
+                image.apply(stored, self._judge.fold(image.state, stored.commit.events))
+        return image
+
+    async def save(self, name: Name, image: Image) -> bool:
+        """Keep a snapshot; a store that fails costs only time at the next load. Says whether it was kept."""
+        try:
+            await self._snapshots.save(name, to_snapshot(image, self._fingerprint))
+        except Exception:
+            log.warning("snapshot.not_saved", name=str(name), seq=image.seq, exc_info=True)
+            return False
+        return True
+
+    async def past(self, name: Name, *, seq: int | None, at: datetime | None) -> tuple[State, int]:
+        """The state after event `seq`, or after the last event at or before `at`, and its seq."""
+        state: State = self._judge.entity.initial
+        reached = 0
+        async for commits in self._commits(name, 0):
+            for stored in commits:
+                events = [event for event in stored.commit.events if _is_before(event, seq=seq, at=at)]
+                state = self._judge.fold(state, events)
+                reached = events[-1].seq if events else reached
+                if len(events) < len(stored.commit.events):
+                    return state, reached
+        if reached == 0 and not self._judge.entity.exists_from_start:
+            raise NotFound("no such entity")
+        return state, reached
+
+    async def _commits(self, name: Name, position: int) -> AsyncIterator[Sequence[StoredCommit]]:
+        while commits := await self._events.read(name, position=position, limit=COMMITS_A_READ):
+            yield commits
+            if len(commits) < COMMITS_A_READ:
+                return
+            position = commits[-1].position + 1
+
+    async def _from_snapshot(self, name: Name) -> Image | None:
+        try:
+            snapshot = await self._snapshots.load(name)
+        except Exception:
+            log.warning("snapshot.not_loaded", name=str(name), exc_info=True)
+            return None
+        if snapshot is None:
+            return None
+        if snapshot.fingerprint != self._fingerprint:
+            log.info("snapshot.outdated", name=str(name), seq=snapshot.seq)
+            return None
+        found = await self._events.read(name, position=snapshot.position, limit=1)
+        if not found or found[0].position != snapshot.position or found[0].commit.events[-1].seq != snapshot.seq:
+            log.warning("snapshot.not_of_this_log", name=str(name), seq=snapshot.seq)
+            return None
+        try:
+            return from_snapshot(self._judge.entity, snapshot)
+        except (msgspec.MsgspecError, ValueError, TypeError):
+            log.warning("snapshot.unreadable", name=str(name), seq=snapshot.seq, exc_info=True)
+            return None
+
+
+def _is_before(event: RecordedEvent, *, seq: int | None, at: datetime | None) -> bool:
+    return (seq is None or event.seq <= seq) and (at is None or event.at <= at)

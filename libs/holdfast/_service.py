@@ -1,0 +1,13 @@
+"""What a service hands to the program."""
+
+from dataclasses import dataclass
+
+from holdfast._entity import AnyEntity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A deployable set of entity kinds with one schema in SQL; `name` is that of its folder."""
+
+    name: str
+    entities: tuple[AnyEntity, ...]

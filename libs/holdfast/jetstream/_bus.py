@@ -1,0 +1,203 @@
+"""The bus on nats-py."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Final, Self
+
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from holdfast._bus import Message, Receive, Subscription
+from holdfast._errors import TooLarge, Unavailable
+
+CONNECT_SECONDS: Final = 5.0
+RECONNECT_SECONDS: Final = 0.2
+PENDING_MESSAGES: Final = 131_072
+PENDING_BYTES: Final = 256 * 1024 * 1024
+ANSWERS_AT_ONCE: Final = 4096
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+
+log = structlog.get_logger(__name__)
+
+
+class NatsBus:
+    """One connection that never gives up reconnecting."""
+
+    def __init__(self) -> None:
+        self._nats = Client()
+        self._gaps: set[Callable[[], None]] = set()
+        self._answers: dict[str, asyncio.Queue[Message]] = {}
+        self._answer_prefix = ""
+        self._tokens = 0
+
+    @classmethod
+    async def connect(cls, servers: str | Sequence[str], *, name: str) -> Self:
+        """Connect within five seconds or raise `Unavailable`. Credentials stand in the URLs."""
+        bus = cls()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await bus._open(servers, name)
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            await bus._nats.close()
+            raise Unavailable(f"no NATS server answers at {_without_credentials(servers)}: {error}") from error
+        return bus
+
+    async def _open(self, servers: str | Sequence[str], name: str) -> None:
+        await self._nats.connect(
+            servers=servers if isinstance(servers, str) else list(servers),
+            name=name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_SECONDS,  # pyright: ignore[reportArgumentType] - it is slept, so a float will do
+            ping_interval=5,
+            max_outstanding_pings=2,
+            error_cb=self._on_error,
+            reconnected_cb=self._on_reconnected,
+            disconnected_cb=self._on_disconnected,
+        )
+        prefix = self._nats.new_inbox()
+        self._answer_prefix = prefix + "."
+        await self.subscribe(prefix + ".*", self._on_answer)
+
+    async def close(self) -> None:
+        """Close the connection without waiting for what is pending."""
+        await self._nats.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands now."""
+        return self._nats.is_connected
+
+    @property
+    def max_payload(self) -> int:
+        """The largest message in bytes that the server takes."""
+        return self._nats.max_payload
+
+    @property
+    def server_version(self) -> str:
+        """The version that the connected server reports."""
+        version = self._nats.connected_server_version
+        return f"{version.major}.{version.minor}.{version.patch}"
+
+    async def publish(
+        self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None, reply: str = ""
+    ) -> None:
+        """Hand a message to the connection; `Unavailable` while there is none."""
+        if not self._nats.is_connected:
+            raise Unavailable("not connected to NATS; try again")
+        try:
+            await self._nats.publish(subject, data, reply=reply, headers=dict(headers) if headers else None)
+        except nats.errors.MaxPayloadError:
+            raise TooLarge(f"a message holds at most {self.max_payload} bytes") from None
+        except (nats.errors.Error, OSError) as error:
+            raise Unavailable(f"NATS did not take the message: {error}") from error
+
+    async def request(
+        self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None, timeout: float
+    ) -> Message:
+        """Publish and wait for the first answer, at most `timeout` seconds."""
+        if not self._nats.is_connected:
+            raise Unavailable("not connected to NATS; try again")
+        try:
+            answer = await self._nats.request(
+                subject, data, timeout=timeout, headers=dict(headers) if headers else None
+            )
+        except nats.errors.MaxPayloadError:
+            raise TooLarge(f"a message holds at most {self.max_payload} bytes") from None
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            raise Unavailable(f"no answer from NATS on {subject.partition('.')[0]}: {error}") from error
+        return _message(answer)
+
+    async def request_many(self, subject: str, data: bytes, *, timeout: float) -> AsyncIterator[Message]:
+        """Publish and yield every answer up to one with a `Status` header."""
+        self._tokens += 1
+        token = str(self._tokens)
+        answers = self._answers[token] = asyncio.Queue[Message](ANSWERS_AT_ONCE)
+        try:
+            await self.publish(subject, data, reply=self._answer_prefix + token)
+            while True:
+                async with asyncio.timeout(timeout):
+                    answer = await answers.get()
+                yield answer
+                if "Status" in answer.headers:
+                    return
+        except TimeoutError:
+            raise Unavailable("NATS stopped answering in the middle of a read; try again") from None
+        finally:
+            del self._answers[token]
+
+    async def subscribe(self, subject: str, receive: Receive, *, queue: str = "") -> Subscription:
+        """Call `receive` for every message, one after the other; its exceptions are logged."""
+
+        async def callback(message: Msg) -> None:
+            await receive(_message(message))
+
+        subscription = await self._nats.subscribe(  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
+            subject, queue=queue, cb=callback, pending_msgs_limit=PENDING_MESSAGES, pending_bytes_limit=PENDING_BYTES
+        )
+        return _NatsSubscription(subscription, self._nats)
+
+    async def flush(self, *, timeout: float) -> None:
+        """Wait until the server has seen everything sent before."""
+        try:
+            await self._nats.flush(max(1, int(timeout)))
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            raise Unavailable(f"NATS does not answer: {error}") from error
+
+    def on_gap(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after every reconnect and overflow. Returns what ends it."""
+        self._gaps.add(callback)
+        return lambda: self._gaps.discard(callback)
+
+    def new_inbox(self) -> str:
+        """A fresh reply subject under `_INBOX.`."""
+        return self._nats.new_inbox()
+
+    async def _on_answer(self, message: Message) -> None:
+        answers = self._answers.get(message.subject.removeprefix(self._answer_prefix))
+        if answers is not None and not answers.full():
+            answers.put_nowait(message)
+
+    async def _on_error(self, error: Exception) -> None:
+        log.warning("nats.error", error=str(error) or type(error).__name__)
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._report_gap()
+
+    async def _on_disconnected(self) -> None:
+        log.info("nats.disconnected")
+
+    async def _on_reconnected(self) -> None:
+        log.info("nats.reconnected")
+        self._report_gap()
+
+    def _report_gap(self) -> None:
+        for callback in tuple(self._gaps):
+            callback()
+
+
+class _NatsSubscription:
+    def __init__(self, subscription: Any, client: Client) -> None:
+        self._subscription = subscription
+        self._nats = client
+        self._stopped = False
+
+    async def stop(self) -> None:
+        """Receive nothing more."""
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            await self._subscription.unsubscribe()
+        except (nats.errors.Error, OSError):
+            log.debug("nats.unsubscribe_after_close")
+
+
+def _message(message: Msg) -> Message:
+    return Message(message.subject, message.data, message.headers or _NO_HEADERS, message.reply)
+
+
+def _without_credentials(servers: str | Sequence[str]) -> str:
+    urls = [servers] if isinstance(servers, str) else list(servers)
+    return ", ".join(url.rpartition("@")[2].removeprefix("nats://") for url in urls)

@@ -1,0 +1,167 @@
+"""An ordered consumer: every message of a stream in order, once, whatever the connection does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+import structlog
+
+from holdfast._bus import Bus, Message, Subscription
+from holdfast._errors import Unavailable
+from holdfast.jetstream import _api
+
+HEARTBEAT_SECONDS: Final = 1.0
+SILENCE_SECONDS: Final = 3.0
+RETRY_SECONDS: Final = 0.1
+MAX_RETRY_SECONDS: Final = 2.0
+_NANOSECONDS: Final = 1_000_000_000
+_ACK_TOKENS: Final = 9
+"""`$JS.ACK.stream.consumer.delivered.stream_seq.consumer_seq.timestamp.pending`"""
+
+log = structlog.get_logger(__name__)
+
+
+class ReceivedMessage(NamedTuple):
+    """A message with its place in the stream and the server's time of receipt (ns)."""
+
+    subject: str
+    data: bytes
+    headers: dict[str, str]
+    sequence: int
+    received: int
+
+
+class OrderedConsumer:
+    """Reads a stream from its oldest message on, recreating the server's consumer after every gap."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        stream: str,
+        subject: str,
+        receive: Callable[[ReceivedMessage], Awaitable[None]],
+        *,
+        ensure: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._subject = subject
+        self._receive = receive
+        self._ensure = ensure
+        self._subscription: Subscription | None = None
+        self._consumer = ""
+        self._created = ""
+        self._next_sequence = 1
+        self._next_delivery = 1
+        self._heard = 0.0
+        self._broken = asyncio.Event()
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Consume until cancelled."""
+        end_gap = self._bus.on_gap(self._broken.set)
+        delay = RETRY_SECONDS
+        try:
+            while True:
+                try:
+                    await self._restart()
+                    delay = RETRY_SECONDS
+                    self.ready.set()
+                    await self._watch()
+                except (Unavailable, _api.ApiError) as error:
+                    log.warning("consumer.restarting", stream=self._stream, error=str(error))
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, MAX_RETRY_SECONDS)
+        finally:
+            end_gap()
+            await self._stop()
+
+    async def _watch(self) -> None:
+        """Return when the consumer is broken: a gap, silence, or a lost connection."""
+        loop = asyncio.get_running_loop()
+        while not self._broken.is_set():
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._broken.wait()
+            except TimeoutError:
+                if loop.time() - self._heard > SILENCE_SECONDS:
+                    log.info("consumer.silent", stream=self._stream)
+                    return
+
+    async def _restart(self) -> None:
+        await self._stop()
+        self._broken.clear()
+        await self._find_stream()
+        self._consumer = f"holdfast-{uuid4().hex}"
+        self._next_delivery = 1
+        inbox = self._bus.new_inbox()
+        self._subscription = await self._bus.subscribe(inbox, self._on_message)
+        self._heard = asyncio.get_running_loop().time()
+        operation = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
+        await _api.call(self._bus, operation, {"stream_name": self._stream, "config": self._configuration(inbox)})
+
+    def _configuration(self, inbox: str) -> dict[str, Any]:
+        return {
+            "name": self._consumer,
+            "deliver_subject": inbox,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._next_sequence,
+            "filter_subject": self._subject,
+            "ack_policy": "none",
+            "max_deliver": 1,
+            "replay_policy": "instant",
+            "flow_control": True,
+            "idle_heartbeat": int(HEARTBEAT_SECONDS * _NANOSECONDS),
+            "inactive_threshold": 30 * _NANOSECONDS,
+            "mem_storage": True,
+            "num_replicas": 1,
+        }
+
+    async def _find_stream(self) -> None:
+        """Start over when the stream is a new one: streams in memory do not outlive a single server."""
+        try:
+            info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
+        except _api.ApiError as error:
+            if error.code != _api.STREAM_NOT_FOUND:
+                raise
+            await self._ensure()
+            info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
+        created = str(info["created"])
+        if created != self._created:
+            self._created = created
+            self._next_sequence = 1
+
+    async def _on_message(self, message: Message) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        if "Status" in message.headers:
+            await self._on_control(message)
+            return
+        tokens = message.reply.split(".")
+        if len(tokens) > _ACK_TOKENS:
+            del tokens[2:4]  # the later form puts domain and account before the stream
+        if len(tokens) < _ACK_TOKENS or tokens[3] != self._consumer:
+            return
+        sequence, delivery, received = int(tokens[5]), int(tokens[6]), int(tokens[7])
+        if delivery != self._next_delivery:
+            self._broken.set()
+            return
+        self._next_delivery += 1
+        self._next_sequence = sequence + 1
+        await self._receive(ReceivedMessage(message.subject, message.data, dict(message.headers), sequence, received))
+
+    async def _on_control(self, message: Message) -> None:
+        stalled = message.headers.get("Nats-Consumer-Stalled")
+        if message.reply:
+            await self._bus.publish(message.reply, b"")
+        elif stalled:
+            await self._bus.publish(stalled, b"")
+        last = message.headers.get("Nats-Last-Consumer")
+        if last is not None and int(last) >= self._next_delivery:
+            self._broken.set()
+
+    async def _stop(self) -> None:
+        """Stop listening; the server drops a consumer without a listener after its inactivity threshold."""
+        if self._subscription is not None:
+            await self._subscription.stop()
+            self._subscription = None

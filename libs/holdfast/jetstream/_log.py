@@ -1,0 +1,215 @@
+"""The event log on JetStream: one stream per purpose, one message per commit."""
+
+import asyncio
+import base64
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from holdfast._bus import Bus, Message
+from holdfast._errors import TooLarge, Unavailable
+from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
+from holdfast._messages import Commit
+from holdfast._names import Name
+from holdfast.jetstream import _api
+from holdfast.jetstream._streams import log_stream
+
+APPEND_SECONDS: Final = 8.0
+ACK_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 0.05
+BATCH: Final = 1000
+HEADER_ROOM: Final = 4096
+_TOO_LARGE: Final = 10054
+
+H_FENCE: Final = "Nats-Expected-Last-Subject-Sequence"
+H_COMMIT: Final = "Holdfast-Commit"
+H_JUDGED: Final = "Holdfast-Judged"
+H_COMMANDS: Final = "Holdfast-Commands"
+
+_encoder: Final = msgspec.json.Encoder()
+_commit_decoder: Final = msgspec.json.Decoder(Commit)
+
+
+class _Ack(msgspec.Struct, frozen=True):
+    seq: int = 0
+    error: _api.ApiFault | None = None
+
+
+_ack_decoder: Final = msgspec.json.Decoder(_Ack)
+
+
+class JetStreamLog:
+    """Appends fenced by the subject's last sequence, an ack only after the server's fsync."""
+
+    def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
+        self._bus = bus
+        self._replicated = replicas > 1
+
+    async def append(self, commit: NewCommit, /) -> int:
+        """Store a commit durably and return its position; an unknown outcome is resolved by the fence itself.
+
+        After a lost ack the same bytes are sent again with the same fence: if the first attempt was stored, the
+        second is refused, and the subject's last message tells whose commit it was.
+        """
+        body = _encoder.encode(commit.commit)
+        headers = _headers(commit)
+        if len(body) + len(headers[H_COMMANDS]) + HEADER_ROOM > self._bus.max_payload:
+            raise TooLarge(f"these events are {len(body)} bytes; a commit holds {self._bus.max_payload - HEADER_ROOM}")
+        subject = commit.name.subject("evt")
+        unknown = False
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                while True:
+                    try:
+                        answer = await self._bus.request(subject, body, headers=headers, timeout=ACK_SECONDS)
+                        return _position(answer)
+                    except (Unavailable, _api.ApiError) as error:
+                        if isinstance(error, _api.ApiError):
+                            if error.code == _api.WRONG_LAST_SEQUENCE:
+                                return await self._resolve(commit, unknown=unknown)
+                            if error.code == _TOO_LARGE:
+                                raise TooLarge("the server takes no commit of this size") from error
+                        else:
+                            unknown = True
+                        await asyncio.sleep(RETRY_SECONDS * (1 + random.random()))  # noqa: S311 - jitter
+        except TimeoutError:
+            raise Unavailable("the log did not acknowledge in time; the outcome is not known yet") from None
+
+    async def _resolve(self, commit: NewCommit, *, unknown: bool) -> int:
+        if unknown:
+            last = await self.last(commit.name)
+            if last is not None and last.commit_id == commit.commit_id:
+                return last.position
+        raise Conflict(str(commit.name))
+
+    async def read(self, name: Name, /, *, position: int = 0, limit: int = BATCH) -> Sequence[StoredCommit]:
+        """Up to `limit` commits from `position` on, by direct get; a lagging replica is asked again."""
+        found = await self._read(name, position, limit)
+        if not self._replicated or len(found) >= limit:
+            return found
+        last = await self.last(name)
+        while last is not None and last.position >= position and (not found or found[-1].position < last.position):
+            await asyncio.sleep(RETRY_SECONDS)
+            found = await self._read(name, position, limit)
+            if len(found) >= limit:
+                break
+        return found
+
+    async def _read(self, name: Name, position: int, limit: int) -> list[StoredCommit]:
+        found: list[StoredCommit] = []
+        subject = name.subject("evt")
+        following = max(position, 1)
+        while len(found) < limit:
+            query = {"seq": following, "next_by_subj": subject, "batch": min(BATCH, limit - len(found))}
+            before = len(found)
+            pending = 0
+            async for message in self._bus.request_many(
+                f"$JS.API.DIRECT.GET.{log_stream(name.purpose)}", _encoder.encode(query), timeout=_api.API_SECONDS
+            ):
+                status = message.headers.get("Status")
+                if status is None:
+                    found.append(_stored(message))
+                elif status == "204":
+                    pending = int(message.headers.get("Nats-Num-Pending", "0"))
+                elif status != "404":
+                    raise Unavailable(f"the log cannot be read: {status} {message.headers.get('Description', '')}")
+            if len(found) == before or pending == 0:
+                break
+            following = found[-1].position + 1
+        return found
+
+    async def last(self, name: Name, /) -> StoredCommit | None:
+        """The newest commit, asked of the stream's leader, which is never behind."""
+        operation = f"STREAM.MSG.GET.{log_stream(name.purpose)}"
+        try:
+            answer = await _api.call(self._bus, operation, {"last_by_subj": name.subject("evt")})
+        except _api.ApiError as error:
+            if error.code == _api.MESSAGE_NOT_FOUND:
+                return None
+            raise Unavailable(f"the log cannot be read: {error.description}") from error
+        message: dict[str, Any] = answer["message"]
+        headers = parse_headers(base64.b64decode(message.get("hdrs", "")))
+        return _decode(int(message["seq"]), base64.b64decode(message.get("data", "")), headers)
+
+    async def locate(self, name: Name, seq: int, /) -> int | None:
+        """Find the commit by halving the range of positions: about 20 small reads at the most."""
+        last = await self.last(name)
+        if last is None or last.commit.events[-1].seq < seq:
+            return None
+        low, high, best = 1, last.position, last
+        while low < high:
+            middle = (low + high) // 2
+            found = await self._read(name, middle, 1)
+            candidate = found[0] if found else last
+            if candidate.commit.events[-1].seq >= seq:
+                best, high = candidate, middle
+            else:
+                low = candidate.position + 1
+            if best.commit.events[0].seq <= seq:
+                break
+        return best.position
+
+    async def purge(self, name: Name, /) -> None:
+        """Remove every commit of the entity from the stream."""
+        try:
+            await _api.call(self._bus, f"STREAM.PURGE.{log_stream(name.purpose)}", {"filter": name.subject("evt")})
+        except _api.ApiError as error:
+            raise Unavailable(f"the log cannot be purged: {error.description}") from error
+
+
+def decode_live(message: Message) -> Commit:
+    """Read a republished commit from its `live.` message."""
+    return _commit_decoder.decode(message.data)
+
+
+def _headers(commit: NewCommit) -> dict[str, str]:
+    return {
+        H_FENCE: str(commit.expected),
+        H_COMMIT: commit.commit_id,
+        H_JUDGED: f"{commit.judged.received}.{commit.judged.sequence}",
+        H_COMMANDS: ",".join(f"{command_id}={digest}" for command_id, digest in commit.digests),
+    }
+
+
+def _position(answer: Message) -> int:
+    try:
+        ack = _ack_decoder.decode(answer.data)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"the log answered {dict(answer.headers)}") from error
+    if ack.error is not None:
+        raise _api.ApiError(ack.error.err_code, ack.error.description)
+    return ack.seq
+
+
+def _stored(message: Message) -> StoredCommit:
+    return _decode(int(message.headers["Nats-Sequence"]), message.data, message.headers)
+
+
+def _decode(position: int, data: bytes, headers: Mapping[str, str]) -> StoredCommit:
+    received, _, sequence = headers.get(H_JUDGED, "").partition(".")
+    return StoredCommit(
+        position=position,
+        commit=_commit_decoder.decode(data),
+        commit_id=headers.get(H_COMMIT, ""),
+        judged=Judged(int(received or 0), int(sequence or 0)),
+        digests=tuple(_digests(headers.get(H_COMMANDS, "").split(","))),
+    )
+
+
+def _digests(pairs: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for pair in pairs:
+        command_id, _, digest = pair.rpartition("=")
+        if command_id:
+            yield command_id, digest
+
+
+def parse_headers(raw: bytes) -> dict[str, str]:
+    """Read a NATS header block."""
+    headers: dict[str, str] = {}
+    for line in raw.decode().split("\r\n")[1:]:
+        key, _, value = line.partition(":")
+        if key:
+            headers[key] = value.strip()
+    return headers

