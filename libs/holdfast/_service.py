@@ -11,3 +11,5 @@ class Service:
 
     name: str
     entities: tuple[AnyEntity, ...]
+    package: str | None = None
+    """The package whose `migrations` make this service's own tables, if it has any."""

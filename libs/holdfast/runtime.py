@@ -24,6 +24,7 @@ from holdfast.jetstream import (
     ensure_streams,
     rings,
 )
+from holdfast.sql import SqlSnapshots, migrate, open_database
 
 DRAIN_SECONDS: Final = 3.0
 
@@ -34,24 +35,27 @@ async def serve(
     services: Sequence[Service],
     *,
     servers: str | Sequence[str],
-    open_snapshots: Callable[[Service], Snapshots],
+    database: str,
     replicas: int = 1,
     settings: HostSettings | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve every entity of these services until cancelled, then finish what is under way and put all to sleep.
 
-    `Unavailable` when NATS is not there or not usable. `ready` is called once commands are being taken.
+    `Unavailable` when NATS is not there or not usable, `DatabaseProblem` when the database is not. `ready` is called
+    once commands are being taken.
     """
+    for service in services:
+        await migrate(database, service.name, package=service.package)
     async with AsyncExitStack() as stack:
         bus = await NatsBus.connect(servers, name=f"holdfast {' '.join(service.name for service in services)}")
         stack.push_async_callback(bus.close)
-        runners = [
-            _Runner(bus, entity, snapshots, replicas, settings)
-            for service in services
-            for snapshots in [open_snapshots(service)]
-            for entity in service.entities
-        ]
+        runners: list[_Runner] = []
+        for service in services:
+            engine = open_database(database, service.name)
+            stack.push_async_callback(engine.dispose)
+            snapshots = SqlSnapshots(engine)
+            runners += [_Runner(bus, entity, snapshots, replicas, settings) for entity in service.entities]
         for runner in runners:
             await ensure_streams(bus, runner.host.purpose, replicas=replicas)
             stack.push_async_callback(runner.host.drain, seconds=DRAIN_SECONDS)
