@@ -5,15 +5,14 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 import uvloop
 
 from holdfast._errors import HoldfastError
-from holdfast._program.discovery import load, load_service, service_names, service_package
+from holdfast._program.discovery import load, service_names
 from holdfast._program.embedded_nats import nats_url
 from holdfast._program.errors import CannotStart
 from holdfast._program.folder import SECRET_FILE, read_secret
@@ -38,20 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-def _up(settings: Settings, _given: argparse.Namespace) -> int:
+def _up(settings: Settings, given: argparse.Namespace) -> int:
     if settings.nats is not None:
         raise CannotStart("`holdfast up` brings its own NATS: unset HOLDFAST_NATS, or run `serve` and `gateway`")
-    asyncio.run(up(settings, service_names()))
+    asyncio.run(up(settings, given.services or service_names()))
     return 0
 
 
 def _serve(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="+".join(given.services))
-    services = [load_service(name) for name in given.services]
-    serve = load("holdfast.runtime", "serve")
-    work = serve(services, servers=[_nats(settings)], database=database_url(settings), ready=_ready)
-    with _database_problems():
-        return _until_stopped(work, name="serve")
+    serve_services = load("holdfast._program.serving", "serve_services")
+    return _until_stopped(
+        serve_services(given.services, nats=_nats(settings), database=database_url(settings), ready=_ready)
+    )
 
 
 def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
@@ -67,16 +65,13 @@ def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
         told = load("gateway.settings", "Settings").from_environment(environment)
     except ValueError as error:
         raise CannotStart(str(error)) from None
-    return _until_stopped(load("gateway.server", "serve")(told, ready=_ready), name="gateway")
+    return _until_stopped(load("gateway.server", "serve")(told, ready=_ready))
 
 
 def _migrate(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="migrate")
-    migrate = load("holdfast.sql", "migrate")
-    with _database_problems():
-        for name in given.services or service_names():
-            asyncio.run(migrate(database_url(settings), name, package=service_package(name)))
-    return 0
+    migrate_services = load("holdfast._program.serving", "migrate_services")
+    return _until_stopped(migrate_services(given.services or service_names(), database=database_url(settings)))
 
 
 def _token(settings: Settings, given: argparse.Namespace) -> int:
@@ -91,17 +86,7 @@ def _demo(settings: Settings, given: argparse.Namespace) -> int:
     return run(given.arguments)
 
 
-@contextmanager
-def _database_problems() -> Generator[None]:
-    """Show what is wrong with a database as the caller's to change, not as a bug."""
-    problem: type[Exception] = load("holdfast.sql", "DatabaseProblem")
-    try:
-        yield
-    except problem as error:
-        raise CannotStart(str(error)) from error
-
-
-def _ready() -> None:
+def _ready(_port: int | None = None) -> None:
     say_ready(os.environ)
 
 
@@ -113,11 +98,11 @@ def _nats(settings: Settings) -> str:
     return settings.nats or nats_url(settings.folder, port=settings.nats_port)
 
 
-def _until_stopped(work: Coroutine[Any, Any, None], *, name: str) -> int:
+def _until_stopped(work: Coroutine[Any, Any, None]) -> int:
     """Run until the work ends, or until SIGTERM or SIGINT cancels it so that it cleans up."""
 
     async def run() -> None:
-        task = asyncio.create_task(work, name=name)
+        task = asyncio.create_task(work)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         try:
@@ -142,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     upward = command("up", _up, does="run everything on this machine, with a NATS server and SQLite of its own")
+    upward.add_argument("services", nargs="*", metavar="SERVICE", help="default: every service")
     _door(upward)
     _log(upward)
     upward.add_argument("--nats-port", metavar="PORT", help="of the NATS server (default 8422; 0 chooses a free one)")

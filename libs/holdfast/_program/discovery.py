@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast._program.errors import CannotStart
+from holdfast._service import Service
 
 
 def service_names() -> Sequence[str]:
@@ -18,37 +19,29 @@ def service_names() -> Sequence[str]:
     return sorted(name for name in names if importlib.util.find_spec(f"services.{name}.service"))
 
 
-def service_package(name: str) -> str:
-    """The package of a service, `services.auction`; `CannotStart` names those that there are."""
-    if name not in service_names():
-        raise CannotStart(f"there is no service {name!r}; there are: {', '.join(service_names()) or 'none'}")
-    return f"services.{name}"
-
-
-def load_service(name: str) -> Any:
-    """Import the service `auction`, or the one at `module:attribute`."""
-    module_name, _, attribute = name.partition(":")
-    if attribute:
+def load_service(name: str) -> Service:
+    """Import a service by its name, such as `auction`, or from `module:attribute`."""
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        if name not in service_names():
+            raise CannotStart(f"there is no service {name!r}; there are: {', '.join(service_names()) or 'none'}")
+        module, attribute = f"services.{name}.service", "service"
+    elif str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    else:
-        module_name, attribute = f"{service_package(name)}.service", "service"
-    module = _import(module_name, missing=f"there is no module {module_name!r} for the service {name!r}")
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        raise CannotStart(f"the module {module_name} has no {attribute!r}") from None
+    service = load(module, attribute)
+    if not isinstance(service, Service):
+        raise CannotStart(f"{module}:{attribute} is not a Service")
+    return service
 
 
 def load(module: str, attribute: str) -> Any:
     """Import a named part of the program, such as the gateway's server."""
-    return getattr(_import(module, missing=f"this installation has no {module}"), attribute)
-
-
-def _import(module: str, *, missing: str) -> Any:
     try:
-        return importlib.import_module(module)
+        return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         # A module that lacks one of its own imports is broken, not missing.
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
-        raise CannotStart(missing) from None
+        raise CannotStart(f"there is no module {error.name!r} in this installation") from None
+    except AttributeError:
+        raise CannotStart(f"the module {module} has no {attribute!r}") from None

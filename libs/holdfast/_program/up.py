@@ -12,7 +12,7 @@ from typing import Final
 from holdfast._program import embedded_nats
 from holdfast._program.errors import CannotStart
 from holdfast._program.folder import SECRET_FILE, make_secret, opened
-from holdfast._program.keeper import Keeper, Part, die_with_parent
+from holdfast._program.keeper import Keeper, Part
 from holdfast._program.settings import Settings, database_url
 from holdfast._program.welcome import welcome
 
@@ -54,7 +54,6 @@ async def _run(settings: Settings, services: Sequence[str]) -> None:
         keepers = [Keeper(part, tell=_tell) for part in (*parts, _part("gateway", "gateway", environment=environment))]
         try:
             await _start_nats(nats, folder)
-            await _migrate(services, environment)
             for keeper in keepers:
                 keeper.start()
             await asyncio.gather(*(keeper.ready(timeout=START_SECONDS) for keeper in keepers))
@@ -75,20 +74,6 @@ async def _start_nats(nats: Keeper, folder: Path) -> None:
         raise CannotStart(
             f"{error}: {embedded_nats.complaint(folder) or 'no error logged'} (its log is {log})"
         ) from None
-
-
-async def _migrate(services: Sequence[str], environment: Mapping[str, str]) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *_command("migrate", *services), env=environment, preexec_fn=die_with_parent(os.getpid()), process_group=0
-    )
-    try:
-        code = await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if code:
-        raise CannotStart("the database could not be brought up to date; the reason stands above")
 
 
 def _environment(settings: Settings, folder: Path, *, nats_port: int, port: int) -> Mapping[str, str]:

@@ -23,11 +23,8 @@ def welcome(folder: Path, pids: Mapping[str, int | None], *, address: str) -> st
 def _auction(folder: Path, pid: int | None, *, address: str) -> Sequence[str]:
     holdfast = shlex.quote(str(Path(sys.executable).with_name("holdfast")))
     token = f"{holdfast} token --data {shlex.quote(str(folder))} --tenant acme"
-    now = datetime.now(UTC).replace(microsecond=0)
-    lot = (
-        '{"currency": "EUR", "start_minor": 1000, '
-        f'"opens_at": "{now:%Y-%m-%dT%H:%M:%SZ}", "ends_at": "{now + LOT_LENGTH:%Y-%m-%dT%H:%M:%SZ}"}}'
-    )
+    ends_at = f"{datetime.now(UTC) + LOT_LENGTH:%Y-%m-%dT%H:%M:%SZ}"
+    lot = f'{{"currency": "EUR", "start_minor": 1000, "ends_at": "{ends_at}"}}'
     url = f"{address}/v1/auction/lot-1"
     return (
         f"  seller=$({token} --user sam --role seller)",
