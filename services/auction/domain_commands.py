@@ -1,6 +1,5 @@
 """What people may ask of a lot."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,10 +8,9 @@ from holdfast import Command
 from services.auction import domain_errors as refusals
 from services.auction.domain_increments import Band, TableId
 from services.auction.domain_money import Amount
-from services.auction.domain_proxy import SoftClose
+from services.auction.domain_proxy import Moment, SoftClose
 
 LotType = Literal["english", "dutch", "sealed", "vickrey"]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_:-]*$")]
 UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Title = Annotated[str, msgspec.Meta(max_length=200)]

@@ -41,7 +41,9 @@ TABLES: Final[Mapping[TableId, Bands]] = {
         (2500_00, 50_00),
         (5000_00, 100_00),
     ),
-    "trade-me-nz": _bands((0, 50), (20_00, 1_00), (200_00, 5_00), (1000_00, 10_00), (5000_00, 50_00), (25000_00, 100_00)),
+    "trade-me-nz": _bands(
+        (0, 50), (20_00, 1_00), (200_00, 5_00), (1000_00, 10_00), (5000_00, 50_00), (25000_00, 100_00)
+    ),
 }
 DEFAULT_TABLE: Final[TableId] = "ebay-us"
 
@@ -54,7 +56,12 @@ def increment(bands: Sequence[Band], price_minor: int) -> int:
 def check_bands(bands: Sequence[Band]) -> None:
     """Refuse a table with a hole at the bottom or bands out of order."""
     edges = [band.from_minor for band in bands]
-    if not edges or len(edges) > MAX_BANDS or edges[0] != 0 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+    if (
+        not edges
+        or len(edges) > MAX_BANDS
+        or edges[0] != 0
+        or any(a >= b for a, b in zip(edges, edges[1:], strict=False))
+    ):
         raise ValidationFailed(f"increments: 1 to {MAX_BANDS} bands, the first from 0, each from a higher price")
 
 

@@ -286,9 +286,7 @@ def _closed(lot: Lot, event: events.AuctionClosed) -> Lot:
 
 def _resumed(lot: Lot, event: events.LotResumed) -> Lot:
     soft_close = replace(lot.terms.soft_close, max_end=event.max_end)
-    resumed = replace(
-        lot, paused_at=None, clock_from=event.clock_from, terms=replace(lot.terms, soft_close=soft_close)
-    )
+    resumed = replace(lot, paused_at=None, clock_from=event.clock_from, terms=replace(lot.terms, soft_close=soft_close))
     if lot.status == "revealing":
         return replace(resumed, reveal_ends_at=event.ends_at)
     return replace(resumed, ends_at=event.ends_at)

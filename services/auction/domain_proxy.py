@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from services.auction.domain_increments import Bands, increment
 
 Mode = Literal["FROM_BID", "ADD"]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=7 * 86_400)]
 
 
 class PriceRules(Protocol):
@@ -45,10 +47,10 @@ class Standing(NamedTuple):
 class SoftClose(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A bid within the last `w_s` seconds moves the end: `FROM_BID` to `x_s` after it, `ADD` by `x_s`."""
 
-    w_s: int = 120
-    x_s: int = 120
+    w_s: Seconds = 120
+    x_s: Seconds = 120
     mode: Mode = "FROM_BID"
-    max_end: datetime | None = None
+    max_end: Moment | None = None
 
 
 def resolve(rules: PriceRules, standing: Standing | None, bidder: str, max_minor: int) -> Standing:
