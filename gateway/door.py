@@ -96,9 +96,7 @@ class Door:
         """The entity's last seq; `NOT_FOUND` unless `by` may read it."""
         return await self.client.head(name, by=by, timeout=self._timeout)
 
-    def _check(
-        self, command: str, data: bytes | msgspec.Raw, command_id: str | None, expected_seq: int | None
-    ) -> None:
+    def _check(self, command: str, data: bytes | msgspec.Raw, command_id: str | None, expected_seq: int | None) -> None:
         if not _COMMAND.fullmatch(command):
             raise ValidationFailed("a command is lower-case letters, digits and '_', and starts with a letter")
         if command_id is not None and not _COMMAND_ID.fullmatch(command_id):

@@ -104,4 +104,3 @@ def _words(error: HTTPException) -> str:
         items: list[Any] = extra  # pyright: ignore[reportUnknownVariableType] - Litestar's own list of dictionaries
         return "; ".join(f"{item.get('key', 'input')}: {item.get('message', '')}" for item in items)
     return error.detail
-

@@ -19,13 +19,13 @@ class _Op(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", forbid_unkn
     pass
 
 
-class Hello(_Op, tag="hello"):
+class Hello(_Op, tag="hello", frozen=True, kw_only=True):
     """The first frame, unless the upgrade carried an Authorization header."""
 
     token: str
 
 
-class Watch(_Op, tag="watch"):
+class Watch(_Op, tag="watch", frozen=True, kw_only=True):
     """Follow an entity: from its state now, or with `after` from the event after that seq."""
 
     name: str
@@ -33,33 +33,33 @@ class Watch(_Op, tag="watch"):
     id: Id = None
 
 
-class Unwatch(_Op, tag="unwatch"):
+class Unwatch(_Op, tag="unwatch", frozen=True, kw_only=True):
     """Follow an entity no longer."""
 
     name: str
     id: Id = None
 
 
-class Send(_Op, tag="send"):
+class Send(_Op, tag="send", frozen=True, kw_only=True):
     """Send a command; `command_id` makes it safe to repeat."""
 
     name: str
     command: str
-    data: msgspec.Raw = msgspec.Raw(b"{}")
+    data: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
     command_id: str | None = None
     expected_seq: int | None = None
     id: Id = None
 
 
-class Presence(_Op, tag="presence"):
+class Presence(_Op, tag="presence", frozen=True, kw_only=True):
     """Show something to the other watchers, never stored; null leaves."""
 
     name: str
-    data: msgspec.Raw = msgspec.Raw(b"null")
+    data: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     id: Id = None
 
 
-class Ping(_Op, tag="ping"):
+class Ping(_Op, tag="ping", frozen=True, kw_only=True):
     """Ask for a sign of life and the server's time."""
 
     id: Id = None
@@ -72,7 +72,7 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
     pass
 
 
-class Welcome(_Answer, tag="welcome"):
+class Welcome(_Answer, tag="welcome", frozen=True, kw_only=True):
     """The credential was accepted."""
 
     tenant: str
@@ -82,7 +82,7 @@ class Welcome(_Answer, tag="welcome"):
     server_now: datetime
 
 
-class StateFrame(_Answer, tag="state"):
+class StateFrame(_Answer, tag="state", frozen=True, kw_only=True):
     """The entity as this viewer may see it after event `seq`."""
 
     id: Id
@@ -92,7 +92,7 @@ class StateFrame(_Answer, tag="state"):
     server_now: datetime
 
 
-class Watching(_Answer, tag="watching"):
+class Watching(_Answer, tag="watching", frozen=True, kw_only=True):
     """Everything up to `seq` has been replayed; what follows is live."""
 
     id: Id
@@ -100,13 +100,13 @@ class Watching(_Answer, tag="watching"):
     seq: int
 
 
-class Ok(_Answer, tag="ok"):
+class Ok(_Answer, tag="ok", frozen=True, kw_only=True):
     """Done."""
 
     id: Id
 
 
-class Sent(_Answer, tag="ok"):
+class Sent(_Answer, tag="ok", frozen=True, kw_only=True):
     """The command was carried out; `seq` is that of its last event."""
 
     id: Id
@@ -116,7 +116,7 @@ class Sent(_Answer, tag="ok"):
     deduplicated: bool
 
 
-class Failed(_Answer, tag="error"):
+class Failed(_Answer, tag="error", frozen=True, kw_only=True):
     """The operation was refused; the socket goes on."""
 
     id: Id
@@ -127,7 +127,7 @@ class Failed(_Answer, tag="error"):
     name: str | None = None
 
 
-class PresenceFrame(_Answer, tag="presence"):
+class PresenceFrame(_Answer, tag="presence", frozen=True, kw_only=True):
     """What another watcher shows; null when it has left."""
 
     name: str
@@ -137,38 +137,27 @@ class PresenceFrame(_Answer, tag="presence"):
     last_seen: datetime
 
 
-class Pong(_Answer, tag="pong"):
+class Pong(_Answer, tag="pong", frozen=True, kw_only=True):
     """The answer to `ping`."""
 
     id: Id
     server_now: datetime
 
 
-class Lagging(_Answer, tag="lagging"):
-    """This watch was dropped because its viewer was too slow; resume with `after: seq`."""
+class Lagging(_Answer, tag="lagging", frozen=True, kw_only=True):
+    """The watch was dropped because its viewer was too slow; resume with `after: seq`."""
 
     name: str
     seq: int
 
 
-class Draining(_Answer, tag="draining"):
+class Draining(_Answer, tag="draining", frozen=True, kw_only=True):
     """The server is about to close with 1012."""
 
     retry_after_ms: int
 
 
-Answer = (
-    Welcome
-    | StateFrame
-    | Watching
-    | Ok
-    | Sent
-    | Failed
-    | PresenceFrame
-    | Pong
-    | Lagging
-    | Draining
-)
+Answer = Welcome | StateFrame | Watching | Ok | Sent | Failed | PresenceFrame | Pong | Lagging | Draining
 
 _op: Final = msgspec.json.Decoder(Op)
 _json: Final = msgspec.json.Encoder()

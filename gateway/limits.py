@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -51,7 +51,7 @@ class Limits:
         bucket.tokens -= 1
 
     @contextmanager
-    def socket(self, who: Identity) -> Iterator[None]:
+    def socket(self, who: Identity) -> Generator[None, None, None]:
         """Hold one of the user's places for a socket; `RATE_LIMITED` when all are taken."""
         key = (who.tenant, who.actor.user)
         if self._sockets[key] >= self._sockets_per_user:

@@ -38,7 +38,9 @@ class Metrics:
             full = f"holdfast_gateway_{name}_total"
             yield from (f"# HELP {full} {text}", f"# TYPE {full} counter")
             values = {labels: count for (counter, labels), count in self._counts.items() if counter == name}
-            yield from (f"{full}{{{labels}}} {count}" if labels else f"{full} {count}" for labels, count in values.items())
+            yield from (
+                f"{full}{{{labels}}} {count}" if labels else f"{full} {count}" for labels, count in values.items()
+            )
         for name, (text, read) in self._gauges.items():
             full = f"holdfast_gateway_{name}"
             yield from (f"# HELP {full} {text}", f"# TYPE {full} gauge", f"{full} {read()}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,7 +73,7 @@ class PresenceBoard:
         self._rooms: dict[Name, _Room] = {}
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["PresenceBoard"]:
+    async def running(self) -> AsyncGenerator["PresenceBoard", None]:
         """Announce our own again and again, and forget who has gone silent, until the end of the block."""
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(self._repeat())
@@ -181,4 +181,3 @@ def presence_frame(name: Name, sign: Sign) -> PresenceFrame:
     return PresenceFrame(
         name=str(name), connection=sign.connection, user=sign.user, data=sign.data, last_seen=sign.last_seen
     )
-

@@ -1,0 +1,157 @@
+"""The gateway as one Litestar application."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, MediaType, Response, WebSocket, get, websocket
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+import services
+from gateway import ask, http
+from gateway.asyncapi import asyncapi_document
+from gateway.contracts import discover
+from gateway.door import Door
+from gateway.errors import on_crash, on_http_exception, on_refusal
+from gateway.fanout import Fanout
+from gateway.limits import Limits
+from gateway.metrics import Metrics
+from gateway.openapi import openapi_document
+from gateway.outbox import Outbox
+from gateway.presence import PresenceBoard
+from gateway.session import Doors
+from gateway.settings import Settings
+from gateway.sockets import Sockets
+from holdfast import Contract, HoldfastError, NotFound
+from holdfast.client import Client
+
+WEB: Final = Path(__file__).parent / "web"
+PAGE_POLICY: Final = (
+    "default-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+ASSETS: Final = {"lot.js": "text/javascript", "lot.css": "text/css"}
+DRAIN_SECONDS: Final = 2.0
+
+
+def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None = None) -> Litestar:
+    """Build the application; its lifespan connects to NATS and fails with `Unavailable` when it cannot.
+
+    `contracts` are by purpose; those of all services when absent.
+    """
+    contracts = discover(services) if contracts is None else contracts
+    documents = {
+        "schema": msgspec.json.encode(openapi_document(contracts)),
+        "asyncapi": msgspec.json.encode(asyncapi_document(contracts)),
+    }
+    origins = sorted(settings.allowed_origins)
+    return Litestar(
+        route_handlers=[
+            http.send,
+            http.view,
+            http.events,
+            http.livez,
+            http.readyz,
+            http.metrics,
+            _socket,
+            _schema,
+            _asyncapi,
+            _page,
+            _asset,
+        ],
+        dependencies={"who": Provide(http.identify, sync_to_thread=False)},
+        before_request=http.check_path,
+        exception_handlers={HoldfastError: on_refusal, HTTPException: on_http_exception, Exception: on_crash},
+        lifespan=[_lifespan(settings)],
+        state=State({"settings": settings, "contracts": contracts, "documents": documents}),
+        request_max_body_size=settings.max_body,
+        cors_config=CORSConfig(allow_origins=origins, expose_headers=["ETag"]) if origins else None,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+async def drain(app: Litestar) -> None:
+    """Take nothing new, tell every socket and stream to come again, and wait until the sockets are closed."""
+    sockets: Sockets | None = getattr(app.state, "sockets", None)
+    if sockets is None:
+        return
+    streams: set[Outbox] = app.state.streams
+    for stream in streams:
+        stream.end()
+    await sockets.drain(timeout=DRAIN_SECONDS)
+
+
+def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(await Client.connect(settings.nats_url, name="holdfast gateway"))
+            metrics = Metrics()
+            limits = Limits(
+                commands_per_second=settings.commands_per_second, sockets_per_user=settings.sockets_per_user
+            )
+            door = Door(
+                client,
+                app.state.contracts,
+                limits=limits,
+                metrics=metrics,
+                command_timeout=settings.command_timeout,
+            )
+            fanout = await stack.enter_async_context(
+                Fanout(client, metrics, check_interval=settings.check_interval).running()
+            )
+            presence = await stack.enter_async_context(
+                PresenceBoard(
+                    client.bus, interval=settings.presence_interval, lifetime=settings.presence_lifetime
+                ).running()
+            )
+            await stack.enter_async_context(ask.serving(door))
+            sockets = Sockets(Doors(door=door, fanout=fanout, presence=presence, settings=settings), limits)
+            metrics.gauge("sockets", "Open WebSockets.", lambda: sockets.count)
+            metrics.gauge("watched_entities", "Entities with a subscription.", lambda: fanout.topics)
+            app.state.update({"door": door, "fanout": fanout, "sockets": sockets, "streams": set[Outbox]()})
+            try:
+                yield
+            finally:
+                await drain(app)
+
+    return lifespan
+
+
+@websocket("/v1/ws")
+async def _socket(socket: WebSocket[Any, Any, Any], state: State) -> None:
+    sockets: Sockets = state.sockets
+    await sockets.serve(socket)
+
+
+@get(["/schema", "/schema/openapi.json"], include_in_schema=False)
+async def _schema(state: State) -> Response[bytes]:
+    return Response(state.documents["schema"], media_type=MediaType.JSON)
+
+
+@get("/asyncapi.json", include_in_schema=False)
+async def _asyncapi(state: State) -> Response[bytes]:
+    return Response(state.documents["asyncapi"], media_type=MediaType.JSON)
+
+
+@get("/", include_in_schema=False, sync_to_thread=True)
+def _page() -> Response[str]:
+    return Response(
+        (WEB / "index.html").read_text(encoding="utf-8"),
+        media_type=MediaType.HTML,
+        headers={"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"},
+    )
+
+
+@get("/web/{file:str}", include_in_schema=False, sync_to_thread=True)
+def _asset(file: str) -> Response[str]:
+    if file not in ASSETS:
+        raise NotFound("nothing has this path")
+    return Response(
+        (WEB / file).read_text(encoding="utf-8"), media_type=ASSETS[file], headers={"Cache-Control": "no-cache"}
+    )

@@ -1,0 +1,106 @@
+"""The `ask.` door: any NATS client sends a command as an ordinary request."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+import structlog
+
+from gateway.auth import check_actor
+from gateway.door import Door
+from holdfast import Actor, ErrorBody, HoldfastError, Name, Unavailable, ValidationFailed
+from holdfast._bus import Message
+from holdfast._messages import Accepted
+
+SUBJECT: Final = "ask.*.*.*"
+QUEUE: Final = "gateway"
+MAX_IN_FLIGHT: Final = 1000
+log = structlog.get_logger(__name__)
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a request. Who may publish here for whom is up to the server's permissions."""
+
+    command: str
+    by: Actor
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    command_id: str | None = None
+    expected_seq: int | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of a reply: one of the two."""
+
+    ok: Accepted | None = None
+    error: ErrorBody | None = None
+
+
+_ask: Final = msgspec.json.Decoder(Ask)
+
+
+@asynccontextmanager
+async def serving(door: Door) -> AsyncGenerator[None, None]:
+    """Serve requests until the end of the block, and finish those that have begun."""
+    bus = door.client.bus
+    in_flight = 0
+
+    async def reply(message: Message, answer: Answer) -> None:
+        await bus.publish(message.reply, msgspec.json.encode(answer))
+
+    async def serve(message: Message) -> None:
+        nonlocal in_flight
+        try:
+            await reply(message, await _answer(door, message))
+        except Exception:  # a bug ends this request, not the door
+            log.exception("gateway.ask_failed", subject=message.subject)
+        finally:
+            in_flight -= 1
+
+    async with asyncio.TaskGroup() as tasks:
+
+        async def receive(message: Message) -> None:
+            nonlocal in_flight
+            if not message.reply:
+                return
+            if in_flight >= MAX_IN_FLIGHT:
+                await reply(message, Answer(error=Unavailable("too many requests at once: try again").body()))
+                return
+            in_flight += 1
+            tasks.create_task(serve(message))
+
+        subscription = await bus.subscribe(SUBJECT, receive, queue=QUEUE)
+        try:
+            yield
+        finally:
+            await subscription.stop()
+
+
+async def _answer(door: Door, message: Message) -> Answer:
+    try:
+        name = Name.from_subject(message.subject)
+        name = door.name(*name)
+        ask = _read(message.data)
+        check_actor(ask.by)
+        return Answer(
+            ok=await door.send(
+                name,
+                ask.command,
+                ask.data,
+                by=ask.by,
+                command_id=ask.command_id,
+                expected_seq=ask.expected_seq,
+            )
+        )
+    except HoldfastError as error:
+        return Answer(error=error.body())
+
+
+def _read(body: bytes) -> Ask:
+    try:
+        return _ask.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValidationFailed(f"the request is not of the documented form: {error}") from None
+    except RecursionError:
+        raise ValidationFailed("the request is nested too deeply") from None

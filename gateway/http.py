@@ -1,0 +1,228 @@
+"""The HTTP door: commands in, states and events out."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import MediaType, Request, Response, get, post
+from litestar.datastructures import State
+from litestar.params import Parameter
+from litestar.response import Stream
+
+from gateway.auth import Identity, authenticate_header
+from gateway.door import Door, check_seq
+from gateway.errors import slash_hidden
+from gateway.fanout import Fanout, Watch
+from gateway.frames import sse_event
+from gateway.metrics import CONTENT_TYPE
+from gateway.outbox import Frame, Outbox
+from gateway.replay import events_after
+from gateway.settings import Settings
+from gateway.sockets import Sockets
+from holdfast import HoldfastError, Name, Unavailable, ValidationFailed
+from holdfast._messages import View
+from holdfast._sight import render_for
+
+AnyRequest = Request[Any, Any, Any]
+
+MAX_EVENTS: Final = 1000
+_ETAG: Final = re.compile(r'(?:W/)?"(\d{1,16})"')
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Some events of an entity; `next` is the `after` of the next page, null at the end."""
+
+    events: tuple[msgspec.Raw, ...]
+    seq: int
+    next: int | None
+
+
+def check_path(request: AnyRequest) -> None:
+    """Refuse a slash that hides in an escape, before the framework's split of the path is trusted."""
+    if slash_hidden(request):
+        raise ValidationFailed("a name holds no slash, escaped or not")
+
+
+def identify(request: AnyRequest, state: State) -> Identity:
+    """The caller, from the Authorization header."""
+    settings: Settings = state.settings
+    return authenticate_header(request.headers.get("authorization"), settings.secret)
+
+
+@post("/v1/{purpose:str}/{id_:str}/{command:str}", status_code=200, include_in_schema=False)
+async def send(  # noqa: D103 - the wire contract describes it
+    *, request: AnyRequest, state: State, who: Identity, purpose: str, id_: str, command: str
+) -> Response[bytes]:
+    door: Door = state.door
+    name = door.name(purpose, who.tenant, id_)
+    if "_" in command:
+        raise ValidationFailed("commands in URLs are kebab-case, such as open-tab")
+    accepted = await door.send(
+        name,
+        command.replace("-", "_"),
+        await request.body() or b"{}",
+        by=who.actor,
+        command_id=_command_id(request),
+        expected_seq=_expected_seq(request),
+    )
+    return _json(accepted)
+
+
+@get("/v1/{purpose:str}/{id_:str}", include_in_schema=False)
+async def view(  # noqa: D103 - the wire contract describes it
+    *, state: State, who: Identity, purpose: str, id_: str, seq: int | None = None, at: datetime | None = None
+) -> Response[bytes]:
+    door: Door = state.door
+    name = door.name(purpose, who.tenant, id_)
+    if seq is not None and at is not None:
+        raise ValidationFailed("ask for the past by seq or by at, not by both")
+    if at is not None and at.tzinfo is None:
+        raise ValidationFailed("at needs an offset from UTC, such as 2026-01-31T12:00:00Z")
+    found: View = await door.view(name, by=who.actor, seq=seq, at=at)
+    return _json(found, {"ETag": f'"{found.seq}"'})
+
+
+@get("/v1/{purpose:str}/{id_:str}/events", include_in_schema=False)
+async def events(  # noqa: D103 - the wire contract describes it
+    *,
+    request: AnyRequest,
+    state: State,
+    who: Identity,
+    purpose: str,
+    id_: str,
+    after: int | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=MAX_EVENTS)] = 100,
+) -> Response[bytes] | Stream:
+    door: Door = state.door
+    name = door.name(purpose, who.tenant, id_)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return await _stream(state, who, name, _last_event_id(request, after))
+    after = after or 0
+    head = await _head_beyond(door, name, who, after)
+    found = (await events_after(door.client, name, after, target=head, limit=limit))[:limit]
+    last = found[-1].seq if found else after
+    head = max(head, last)
+    return _json(
+        Page(
+            events=tuple(msgspec.Raw(render_for(event, who.actor.tags)) for event in found),
+            seq=head,
+            next=last if last < head else None,
+        )
+    )
+
+
+async def _stream(state: State, who: Identity, name: Name, after: int) -> Stream:
+    """Begin the event stream: refusals are told here, by status, before the first byte."""
+    fanout: Fanout = state.fanout
+    settings: Settings = state.settings
+    sockets: Sockets = state.sockets
+    if sockets.draining:
+        raise Unavailable("this gateway is about to stop: connect again", retry_after_ms=1000)
+    head = await _head_beyond(state.door, name, who, after)
+    await events_after(state.door.client, name, after, target=head, limit=1)
+    outbox = Outbox(frames=settings.queue_frames, size=settings.queue_bytes)
+    watch = Watch(name, who.actor.tags, sse_event, outbox, lambda _: outbox.end(), seq=after)
+    content = _content(fanout, watch, who, head=head, heartbeat=settings.heartbeat, streams=state.streams)
+    return Stream(content, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _content(
+    fanout: Fanout, watch: Watch, who: Identity, *, head: int, heartbeat: float, streams: set[Outbox]
+) -> AsyncIterator[Frame]:
+    """Replay, then live, with a comment now and then; ends when the viewer lags, the token expires or we drain."""
+    await fanout.join(watch)
+    streams.add(watch.outbox)
+    catching_up = asyncio.create_task(_catch_up(fanout, watch, head))
+    try:
+        while (left := who.remaining()) > 0:
+            try:
+                async with asyncio.timeout(min(left, heartbeat)):
+                    frame = await watch.outbox.take()
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            if frame is None:
+                return
+            yield frame
+    finally:
+        streams.discard(watch.outbox)
+        catching_up.cancel()
+        fanout.leave(watch)
+
+
+async def _catch_up(fanout: Fanout, watch: Watch, head: int) -> None:
+    """Bring the viewer up to date; when that fails the stream ends, and the viewer resumes by itself."""
+    try:
+        await fanout.replay(watch, until=head)
+        await fanout.go_live(watch)
+    except HoldfastError:
+        watch.outbox.end()
+
+
+async def _head_beyond(door: Door, name: Name, who: Identity, after: int) -> int:
+    check_seq("after", after)
+    head = await door.head(name, by=who.actor)
+    if after > head:
+        raise ValidationFailed(f"after is at most the entity's last seq, {head}", seq=head)
+    return head
+
+
+def _last_event_id(request: AnyRequest, after: int | None) -> int:
+    """Where an event stream resumes: the header that browsers send by themselves counts before the query."""
+    header = request.headers.get("last-event-id")
+    if header is None:
+        return after or 0
+    if not (header.isascii() and header.isdigit()):
+        raise ValidationFailed("Last-Event-ID is the seq of the last event seen")
+    return int(header[:17])
+
+
+def _command_id(request: AnyRequest) -> str | None:
+    header = request.headers.get("idempotency-key")
+    return None if header is None else header.removeprefix('"').removesuffix('"')
+
+
+def _expected_seq(request: AnyRequest) -> int | None:
+    header = request.headers.get("if-match")
+    if header is None:
+        return None
+    found = _ETAG.fullmatch(header.strip())
+    if found is None:
+        raise ValidationFailed('If-Match is the ETag of the state that was seen, such as "57"')
+    return int(found[1])
+
+
+def _json(content: msgspec.Struct, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(
+        msgspec.json.encode(content),
+        media_type=MediaType.JSON,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+@get("/livez", include_in_schema=False, media_type=MediaType.TEXT)
+async def livez() -> str:
+    """Say that the process runs."""
+    return "ok\n"
+
+
+@get("/readyz", include_in_schema=False, media_type=MediaType.TEXT)
+async def readyz(state: State) -> str:
+    """Say that requests can be served: connected to NATS and not about to stop."""
+    door: Door = state.door
+    sockets: Sockets = state.sockets
+    if sockets.draining:
+        raise Unavailable("about to stop")
+    if not door.client.bus.connected:
+        raise Unavailable("no connection to NATS")
+    return "ok\n"
+
+
+@get("/metrics", include_in_schema=False)
+async def metrics(state: State) -> Response[str]:
+    """Show the figures of this process."""
+    door: Door = state.door
+    return Response(door.metrics.expose(), media_type=CONTENT_TYPE)
