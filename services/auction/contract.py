@@ -58,8 +58,8 @@ from services.auction.domain_events import (
     TermsAccepted,
 )
 from services.auction.domain_increments import Band
-from services.auction.domain_proxy import SoftClose
 from services.auction.domain_sealed import commitment_of
+from services.auction.domain_soft_close import SoftClose
 from services.auction.domain_view import BidView, HouseView, LotView, MineView
 
 contract = Contract.of(

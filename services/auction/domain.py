@@ -1,6 +1,6 @@
 """An auction: one entity per lot. The rules of English bidding by proxy stand here.
 
-The rest of the trade stands next to it, each file pure: `domain_proxy` (price, leader, soft close), `domain_eligibility`
+The rest of the trade stands next to it, each file pure: `domain_proxy` (price and leader), `domain_soft_close` (the end), `domain_eligibility`
 (who may), `domain_listing` (the seller's side), `domain_sealed` (sealed bids), `domain_settlement` (result, payment).
 """
 
@@ -28,7 +28,8 @@ from services.auction.domain_eligibility import (
 from services.auction.domain_events import AuctionEvent
 from services.auction.domain_lot import ENDED, Bid, Lot, evolve, mask_of
 from services.auction.domain_money import minor
-from services.auction.domain_proxy import Standing, extended_end, next_minimum, refold, resolve
+from services.auction.domain_proxy import Standing, next_minimum, refold, resolve
+from services.auction.domain_soft_close import extended_end
 from services.auction.domain_view import LotView, view
 
 RETRACT_WITHIN: Final = timedelta(hours=1)

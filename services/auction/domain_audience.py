@@ -14,7 +14,7 @@ AUCTIONEER = "role:auctioneer"
 Tags = tuple[str, ...]
 
 
-def audience(event: events.AuctionEvent, lot: Lot) -> Audience | None:  # noqa: C901, PLR0911 - one line for each kind
+def audience(event: events.AuctionEvent, lot: Lot) -> Audience | None:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
     """Who may see this event, given the lot after it; None means everyone."""
     house: Tags = (f"user:{lot.terms.seller}", AUCTIONEER)
     match event:

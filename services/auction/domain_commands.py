@@ -8,7 +8,7 @@ from holdfast import Command
 from services.auction import domain_errors as refusals
 from services.auction.domain_increments import Band, TableId
 from services.auction.domain_money import Amount
-from services.auction.domain_proxy import Moment, SoftClose
+from services.auction.domain_soft_close import Moment, SoftClose
 
 LotType = Literal["english", "dutch", "sealed", "vickrey"]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_:-]*$")]

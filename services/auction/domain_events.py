@@ -12,7 +12,7 @@ import msgspec
 from holdfast import Event
 from services.auction.domain_commands import LotType, Schedule
 from services.auction.domain_increments import Bands
-from services.auction.domain_proxy import SoftClose
+from services.auction.domain_soft_close import SoftClose
 
 Result = Literal["SOLD", "UNSOLD_RESERVE", "NO_BIDS"]
 
@@ -70,7 +70,7 @@ class BidAccepted(Event, tag="bid_accepted"):
 
 
 class Outbid(Event, tag="outbid"):
-    """This bidder does not lead any more, or his bid was beaten at once by an earlier maximum."""
+    """A bidder does not lead any more, or his bid was beaten at once by an earlier maximum."""
 
     bidder: str
     bidder_id: str

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -56,12 +57,7 @@ def increment(bands: Sequence[Band], price_minor: int) -> int:
 def check_bands(bands: Sequence[Band]) -> None:
     """Refuse a table with a hole at the bottom or bands out of order."""
     edges = [band.from_minor for band in bands]
-    if (
-        not edges
-        or len(edges) > MAX_BANDS
-        or edges[0] != 0
-        or any(a >= b for a, b in zip(edges, edges[1:], strict=False))
-    ):
+    if not edges or len(edges) > MAX_BANDS or edges[0] != 0 or any(a >= b for a, b in pairwise(edges)):
         raise ValidationFailed(f"increments: 1 to {MAX_BANDS} bands, the first from 0, each from a higher price")
 
 

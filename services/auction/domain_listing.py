@@ -11,7 +11,7 @@ from services.auction.domain_eligibility import check_changeable, check_owner
 from services.auction.domain_increments import DEFAULT_TABLE, TABLES, Band, Bands, TableId, check_bands
 from services.auction.domain_lot import ENDED, Lot
 from services.auction.domain_money import CURRENCIES, USUAL_DIGITS, Amount, minor, minor_digits
-from services.auction.domain_proxy import SoftClose
+from services.auction.domain_soft_close import SoftClose
 
 Events = tuple[events.AuctionEvent, ...]
 FURTHEST: Final = timedelta(days=366)

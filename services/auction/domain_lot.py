@@ -11,7 +11,7 @@ from holdfast import State
 from services.auction import domain_events as events
 from services.auction.domain_commands import LotType, Schedule
 from services.auction.domain_increments import Bands
-from services.auction.domain_proxy import SoftClose
+from services.auction.domain_soft_close import SoftClose
 
 Status = Literal[
     "unwritten", "scheduled", "open", "revealing", "sold", "offered", "settled", "unsold", "unpaid", "cancelled"
@@ -24,7 +24,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of the lot's state."""
 
 
-class Terms(Part):
+class Terms(Part, frozen=True, kw_only=True, omit_defaults=True):
     """On what terms the lot is sold."""
 
     type: LotType = "english"
@@ -44,7 +44,7 @@ class Terms(Part):
     registration_required: bool = False
 
 
-class Bid(Part):
+class Bid(Part, frozen=True, kw_only=True, omit_defaults=True):
     """An accepted bid. `answered_minor` is the leader's automatic counter-bid, when there was one."""
 
     bidder: str
@@ -58,7 +58,7 @@ class Bid(Part):
     retracted: bool = False
 
 
-class SealedBid(Part):
+class SealedBid(Part, frozen=True, kw_only=True, omit_defaults=True):
     """A commitment, and the amount once it is revealed."""
 
     commitment: str
@@ -66,14 +66,14 @@ class SealedBid(Part):
     max_minor: int | None = None
 
 
-class Registration(Part):
+class Registration(Part, frozen=True, kw_only=True, omit_defaults=True):
     """What a registered bidder may spend."""
 
     limit_minor: int | None = None
     exposure_minor: int = 0
 
 
-class Sale(Part):
+class Sale(Part, frozen=True, kw_only=True, omit_defaults=True):
     """To whom the lot is sold, or offered, and until when the money, or the answer, is awaited."""
 
     buyer: str

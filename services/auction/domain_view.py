@@ -11,7 +11,8 @@ from services.auction.domain_commands import LotType, Schedule
 from services.auction.domain_events import Result
 from services.auction.domain_increments import Bands
 from services.auction.domain_lot import Bid, Lot
-from services.auction.domain_proxy import SoftClose, next_minimum
+from services.auction.domain_proxy import next_minimum
+from services.auction.domain_soft_close import SoftClose
 
 BIDS_SHOWN = 50
 """The newest bids stand in the view; all of them in the log."""
@@ -21,7 +22,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of what a viewer sees."""
 
 
-class BidView(Shown):
+class BidView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the bid history. `auto` is the leader's maximum answering the bid before it."""
 
     bidder: str
@@ -38,7 +39,7 @@ class BidView(Shown):
     """For the bidder alone."""
 
 
-class MineView(Shown):
+class MineView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     """What only this viewer sees: his own part in the lot."""
 
     leading: bool = False
@@ -56,7 +57,7 @@ class MineView(Shown):
     offer_expires_at: datetime | None = None
 
 
-class HouseView(Shown):
+class HouseView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     """What only the lot's seller and auctioneers see."""
 
     reserve_minor: int | None = None
