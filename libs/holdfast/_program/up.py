@@ -111,7 +111,9 @@ async def _port(host: str, port: int, *, flag: str) -> int:
             raise CannotStart(f"{host!r} is not an address of this machine: choose another with --host") from None
         except OSError as error:
             if loop.time() >= end:
-                raise CannotStart(f"{host}:{port} cannot be used ({error.strerror}): choose with {flag}") from None
+                raise CannotStart(
+                    f"{host}:{port} cannot be used ({error.strerror}): choose another with {flag}"
+                ) from None
         await asyncio.sleep(PORT_POLL_SECONDS)
 
 
