@@ -16,6 +16,7 @@ from services.auction import domain_listing as listing
 from services.auction import domain_sealed as sealed
 from services.auction import domain_settlement as settlement
 from services.auction.domain_audience import audience
+from services.auction.domain_bids import Bid
 from services.auction.domain_commands import AuctionCommand
 from services.auction.domain_eligibility import (
     LAST_HOURS,
@@ -26,7 +27,7 @@ from services.auction.domain_eligibility import (
     check_phase,
 )
 from services.auction.domain_events import AuctionEvent
-from services.auction.domain_lot import ENDED, Bid, Lot, evolve, mask_of
+from services.auction.domain_lot import ENDED, Lot, evolve, mask_of
 from services.auction.domain_money import minor
 from services.auction.domain_proxy import Standing, next_minimum, refold, resolve
 from services.auction.domain_soft_close import extended_end

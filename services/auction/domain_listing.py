@@ -103,7 +103,7 @@ def change_increments(lot: Lot, command: commands.ChangeIncrements, ctx: Context
     bands = _bands(command.increments, command.table_id, lot.terms.currency)
     if bands == lot.terms.increments:
         return ()
-    if lot.bids:
+    if len(lot.bids):
         raise refusals.HasBids("the increments are fixed from the first bid on")
     return (events.IncrementsChanged(increments=bands),)
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from holdfast import State
 from services.auction import domain_events as events
+from services.auction.domain_bids import Bid, Bids
 from services.auction.domain_commands import LotType, Schedule
 from services.auction.domain_increments import Bands
 from services.auction.domain_soft_close import SoftClose
@@ -42,20 +43,6 @@ class Terms(Part, frozen=True, kw_only=True, omit_defaults=True):
     payment_s: int = 0
     terms_of_sale: str | None = None
     registration_required: bool = False
-
-
-class Bid(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """An accepted bid. `answered_minor` is the leader's automatic counter-bid, when there was one."""
-
-    bidder: str
-    max_minor: int
-    shown_minor: int
-    at: datetime
-    answered_by: str | None = None
-    answered_minor: int | None = None
-    silent: bool = False
-    """A leader's raise that changed nothing for others."""
-    retracted: bool = False
 
 
 class SealedBid(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,8 +83,7 @@ class Lot(State, omit_defaults=True):
     leader_max_minor: int = 0
     price_minor: int | None = None
     reserve_met: bool = False
-    bids: Mapping[str, Bid] = {}
-    """By bid id, in the order of the log."""
+    bids: Bids = Bids()
     bid_count: int = 0
     """The bids that stand and that everyone sees."""
     sealed: Mapping[str, SealedBid] = {}
@@ -228,7 +214,7 @@ def _bid(lot: Lot, event: events.BidAccepted) -> Lot:
     )
     return replace(
         lot,
-        bids={**lot.bids, event.bid_id: bid},
+        bids=lot.bids.with_bid(event.bid_id, bid),
         bid_count=lot.bid_count + (not event.own_raise),
         leader=event.leader_id,
         leader_max_minor=event.max_minor if leads else lot.leader_max_minor,
@@ -240,9 +226,8 @@ def _bid(lot: Lot, event: events.BidAccepted) -> Lot:
 
 
 def _retracted(lot: Lot, event: events.BidRetracted) -> Lot:
-    gone = set(event.bid_ids)
-    bids = {key: replace(bid, retracted=True) if key in gone else bid for key, bid in lot.bids.items()}
-    standing = [bid for bid in bids.values() if not bid.retracted]
+    bids = lot.bids.without(set(event.bid_ids))
+    standing = list(bids.standing())
     return replace(
         lot,
         bids=bids,

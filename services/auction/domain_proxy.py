@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from services.auction.domain_bids import Bid
 from services.auction.domain_increments import increment
-from services.auction.domain_lot import Bid, Terms
+from services.auction.domain_lot import Terms
 
 
 class Standing(NamedTuple):

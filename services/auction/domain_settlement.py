@@ -112,7 +112,7 @@ def _next_offer(lot: Lot, passed: tuple[str, ...], at: datetime) -> Iterator[eve
 
 def _highest_first(lot: Lot) -> Iterable[tuple[str, int]]:
     """All standing maxima, the highest first, of equal ones the earlier first."""
-    english = ((bid.bidder, bid.max_minor) for bid in lot.bids.values() if not bid.retracted)
+    english = ((bid.bidder, bid.max_minor) for bid in lot.bids.standing())
     sealed = ((bidder, bid.max_minor) for bidder, bid in lot.sealed.items() if bid.max_minor is not None)
     return sorted(chain(english, sealed), key=_max_minor, reverse=True)
 

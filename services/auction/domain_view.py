@@ -7,10 +7,11 @@ from itertools import islice
 import msgspec
 
 from holdfast import Actor
+from services.auction.domain_bids import Bid
 from services.auction.domain_commands import LotType, Schedule
 from services.auction.domain_events import Result
 from services.auction.domain_increments import Bands
-from services.auction.domain_lot import Bid, Lot
+from services.auction.domain_lot import Lot
 from services.auction.domain_proxy import next_minimum
 from services.auction.domain_soft_close import SoftClose
 
@@ -176,7 +177,7 @@ def _mine(lot: Lot, user: str) -> MineView:
 def _own_max(lot: Lot, user: str) -> int | None:
     if user not in lot.masks:
         return None
-    return max((bid.max_minor for bid in lot.bids.values() if bid.bidder == user and not bid.retracted), default=None)
+    return max((bid.max_minor for bid in lot.bids.standing() if bid.bidder == user), default=None)
 
 
 def _house(lot: Lot, viewer: Actor) -> HouseView:
@@ -198,8 +199,7 @@ def _newest_bids(lot: Lot, viewer: Actor, *, house: bool) -> tuple[BidView, ...]
 
 
 def _bids_from_newest(lot: Lot, viewer: Actor, *, house: bool) -> Iterator[BidView]:
-    for bid_id in reversed(list(lot.bids)):
-        bid = lot.bids[bid_id]
+    for bid_id, bid in lot.bids.newest_first():
         you = bid.bidder == viewer.user
         if bid.silent and not you:
             continue

@@ -37,23 +37,19 @@ class ReferenceBid:
 def reference_price(
     bids: Sequence[ReferenceBid], *, start_minor: int, reserve_minor: int | None = None, steps: Steps = EBAY_US
 ) -> int | None:
-    """The price that these bids lead to, or None without any.
+    """The price that these bids lead to, or None without any. Quadratic in the number of bids.
 
-    The price is set by the last bid that was no raise of the leader's own: with all maxima as they were then, it is one
-    step over the second highest, but not over the highest. Only the reserve looks at the maxima of the very end.
+    Whenever someone bid who did not lead, the price was one step over the second highest maximum of that moment, but
+    not over the highest; it never falls. The reserve looks at the highest maximum of the very end.
     """
     if not bids:
         return None
-    length = len(bids)
-    while length > 1 and bids[length - 1].bidder == reference_leader(bids[: length - 1]):
-        length -= 1
-    prices = [start_minor, _contested(bids[:length], steps) or start_minor]
-    if length > 1:
-        prices.append(
-            reference_price(bids[: length - 1], start_minor=start_minor, reserve_minor=reserve_minor, steps=steps)
-            or start_minor
-        )
-    price = max(prices)
+    contests = (
+        _contested(bids[:count], steps)
+        for count in range(2, len(bids) + 1)
+        if bids[count - 1].bidder != reference_leader(bids[: count - 1])
+    )
+    price = max([start_minor, *contests])
     if reserve_minor is None:
         return price
     highest = max(bid.max_minor for bid in bids)
@@ -98,20 +94,15 @@ def reference_end(
         later = ends_at + extension if add else at + extension
         if max_end is not None and later > max_end:
             later = max_end
-        if later > ends_at:
-            ends_at = later
+        ends_at = max(ends_at, later)
     return ends_at
 
 
-def _contested(bids: Sequence[ReferenceBid], steps: Steps) -> int | None:
+def _contested(bids: Sequence[ReferenceBid], steps: Steps) -> int:
     """One step over the highest maximum of those who do not lead, but not over the leader's."""
     leader = reference_leader(bids)
-    others = [bid.max_minor for bid in bids if bid.bidder != leader]
-    if not others:
-        return None
-    second = sorted(others)[-1]
-    first = sorted(bid.max_minor for bid in bids if bid.bidder == leader)[-1]
-    return min(first, second + _step(second, steps))
+    second = max(bid.max_minor for bid in bids if bid.bidder != leader)
+    return min(max(bid.max_minor for bid in bids), second + _step(second, steps))
 
 
 def _step(price: int, steps: Steps) -> int:
