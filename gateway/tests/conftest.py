@@ -1,0 +1,82 @@
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from gateway.server import serve as serve_gateway
+from gateway.settings import Settings
+from gateway.tests.pad import contract, service
+from gateway.tests.world import World
+from holdfast.runtime import serve as serve_services
+from holdfast.testing.servers import NatsServer, nats_server
+
+START_SECONDS = 20.0
+
+
+@pytest.fixture(scope="session")
+def nats() -> Generator[NatsServer]:
+    with TemporaryDirectory(prefix="gateway-") as folder, nats_server(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('sql')}/{{service}}.db"
+
+
+@asynccontextmanager
+async def running(start: Callable[[Callable[..., None]], Awaitable[None]]) -> AsyncGenerator[Any, None]:
+    """Run something that reports when it is ready, until the end of the block."""
+    ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    task = asyncio.ensure_future(start(lambda *report: ready.set_result(report)))
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        yield ready.result()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest_asyncio.fixture
+async def pads(nats: NatsServer, database: str) -> AsyncGenerator[None]:
+    """The service behind the gateway."""
+    async with running(
+        lambda ready: serve_services([service], servers=nats.url, database=database, ready=ready)
+    ):
+        yield
+
+
+GatewayFactory = Callable[..., Awaitable[World]]
+
+
+@pytest_asyncio.fixture
+async def gateway(nats: NatsServer, pads: None) -> AsyncGenerator[GatewayFactory]:
+    """Starts gateways with settings of the test's own."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> World:
+            chosen = Settings(nats_url=nats.url, port=0, **settings)
+            stop = await stack.enter_async_context(AsyncExitStack())
+            (port,) = await stop.enter_async_context(
+                running(lambda ready: serve_gateway(chosen, ready=ready, contracts={"pad": contract}))
+            )
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
+            return World(http=http, port=port, secret=chosen.secret, stop=stop.aclose)
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def world(gateway: GatewayFactory) -> World:
+    """One gateway with default settings."""
+    return await gateway()
