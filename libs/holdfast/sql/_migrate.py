@@ -6,6 +6,7 @@ import importlib.resources
 import importlib.util
 import random
 import threading
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from holdfast.sql._database import SQLITE, DatabaseProblem, open_for_migration, service_url
+from holdfast.sql._database import SQLITE, DatabaseProblem, open_for_migration, run_pragma, service_url
 
 MIGRATION_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 0.1
@@ -31,7 +32,8 @@ _one_at_a_time: Final = threading.Lock()
 async def migrate(url: str, service: str, *, package: str | None = None, timeout: float = MIGRATION_SECONDS) -> None:
     """Upgrade the service's database to the newest revisions of Holdfast and of `package`.migrations, if it has any.
 
-    All of it or nothing takes effect, within `timeout` seconds. `DatabaseProblem` says what hinders it.
+    All of it or nothing takes effect. `timeout` bounds, in seconds, the wait for others and each statement.
+    `DatabaseProblem` says what hinders it.
     """
     await asyncio.to_thread(_migrate_in_turn, url, service, package, timeout)
 
@@ -93,13 +95,12 @@ async def locked(url: str, service: str, *, timeout: float = MIGRATION_SECONDS) 
     where = service_url(url, service)
     engine = open_for_migration(where, service, wait=timeout, poolclass=NullPool)
     try:
-        async with asyncio.timeout(timeout):
-            if where.drivername == SQLITE:
-                _prepare_file(where, engine)
-            async with aclosing(await _connect(engine)) as connection, connection.begin():
-                if where.drivername != SQLITE:
-                    await _take_schema(connection, service)
-                yield connection
+        if where.drivername == SQLITE:
+            _prepare_file(where, engine)
+        async with aclosing(await _connect(engine, timeout=timeout)) as connection, connection.begin():
+            if where.drivername != SQLITE:
+                await _take_schema(connection, service)
+            yield connection
     except (DBAPIError, OSError) as error:
         raise DatabaseProblem(_advice(error, where)) from error
     finally:
@@ -111,20 +112,19 @@ def _prepare_file(where: URL, engine: AsyncEngine) -> None:
     Path(where.database or "").parent.mkdir(parents=True, exist_ok=True)
 
     def connected(connection: Any, _: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.close()
+        run_pragma(connection, "journal_mode=WAL")
 
     event.listen(engine.sync_engine, "connect", connected)
 
 
-async def _connect(engine: AsyncEngine) -> AsyncConnection:
-    """Connect, again and again while locked: changing the journal mode does not wait for other processes by itself."""
+async def _connect(engine: AsyncEngine, *, timeout: float) -> AsyncConnection:
+    """Connect, again and again while locked: changing the journal mode does not always wait for others by itself."""
+    deadline = time.monotonic() + timeout
     while True:
         try:
             return await engine.connect()
         except OperationalError as error:
-            if "locked" not in str(error.orig):
+            if "locked" not in str(error.orig) or time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(random.uniform(_RETRY_SECONDS / 2, _RETRY_SECONDS))  # noqa: S311 - jitter, no secret
 

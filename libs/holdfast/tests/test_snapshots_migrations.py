@@ -3,10 +3,12 @@
 import asyncio
 import importlib.util
 import os
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ LOT = Name.of("auction", "acme", "lot-1")
 SAVED = Snapshot(seq=7, position=70, body=b"{}", fingerprint="v1")
 PROCESSES = 4
 SHORT = 0.3
+AWKWARD = "50% of: it"
 LONG = 60.0
 
 MIGRATE = """
@@ -72,8 +75,8 @@ class Package:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package]:
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "packages"), *sys.path])
-    yield Package(tmp_path / "packages" / "bakery")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / AWKWARD), *sys.path])
+    yield Package(tmp_path / AWKWARD / "bakery")
     sys.modules.pop("bakery", None)
 
 
@@ -146,7 +149,7 @@ def migrate_in_processes(url: str) -> list[tuple[int, str]]:
         for _ in range(PROCESSES):
             command = (sys.executable, "-c", MIGRATE, url)
             pipe = subprocess.PIPE
-            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)  # noqa: S603 - our own interpreter
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
             processes.append(stack.enter_context(process))
             stack.callback(process.kill)
         for process in processes:
@@ -203,9 +206,22 @@ async def test_the_folder_of_a_new_file_is_made(file_url: str, tmp_path: Path) -
 
 
 async def test_a_path_with_spaces_percent_and_colon_is_a_path(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path}/50% of: it/{{service}}.db"
+    url = f"sqlite+aiosqlite:///{tmp_path}/{AWKWARD}/{{service}}.db"
     await migrate(url, "auction")
     assert await revisions(url) == ["holdfast_0001"]
+
+
+async def test_a_file_that_another_program_writes_is_waited_for(file_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "deep" / "auction.db"
+    file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(DatabaseProblem, match="stays locked: end the process that holds it"):
+            await migrate(file_url, "auction", timeout=SHORT)
+        assert time.monotonic() - began >= SHORT
+        other.execute("COMMIT")
+        await migrate(file_url, "auction")
 
 
 async def test_a_file_that_is_no_database_is_left_alone(file_url: str, tmp_path: Path) -> None:
@@ -252,7 +268,7 @@ async def test_a_missing_driver_is_named() -> None:
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
-    done = subprocess.run(  # noqa: S603 - our own interpreter
+    done = subprocess.run(
         command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, timeout=LONG, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -148,16 +148,19 @@ async def test_services_share_a_database_and_not_their_tables(database_url: str)
         await database.dispose()
 
 
-async def test_the_wait_for_an_sqlite_writer_does_not_stop_readers(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db"
-    await migrate(url, "auction")
-    database = open_database(url, "auction")
+async def test_an_open_read_does_not_keep_a_writer_waiting(database: AsyncEngine) -> None:
     store = SqlSnapshots(database)
-    await store.save(LOT, SAVED)
-    async with database.begin() as writer:
-        await writer.execute(text("DELETE FROM snapshots"))
-        assert await store.load(LOT) == SAVED
-    assert await store.load(LOT) is None
+    await store.save(LOT, OLDER)
+    async with database.begin() as reader:
+        assert len((await reader.execute(text("SELECT * FROM snapshots"))).all()) == 1
+        await store.save(LOT, SAVED)
+    assert await store.load(LOT) == SAVED
+
+
+async def test_sqlite_does_not_sync_the_disk_for_every_snapshot(tmp_path: Path) -> None:
+    database = open_database(f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db", "auction")
+    async with database.connect() as connection:
+        assert (await connection.execute(text("PRAGMA synchronous"))).scalar_one() == 1
     await database.dispose()
 
 
