@@ -50,7 +50,9 @@ class Received(NamedTuple):
     """A command with its place in the commands stream and where its answer goes ("" for nowhere)."""
 
     envelope: CommandEnvelope
-    judged: Judged
+    at: int
+    """The server's time of receipt in nanoseconds."""
+    place: Judged
     reply: str
 
 
@@ -213,8 +215,9 @@ class LiveEntity:
 
     def _judge(self, image: Image, turn: _Turn, received: Received) -> None:
         envelope = received.envelope
-        repeated = received.judged <= image.judged
-        turn.judged = max(turn.judged, received.judged)
+        repeated = image.judged.covers(received.place)
+        if not turn.judged.covers(received.place):
+            turn.judged = received.place
         try:
             if envelope.command == ALARM_COMMAND:
                 self._judge_ring(turn, received)
@@ -272,7 +275,7 @@ class LiveEntity:
 
     def _expire(self, turn: _Turn, received: Received, cause: Cause) -> datetime:
         """Record the deadlines that this command's time of receipt has passed; returns the decision time (C3)."""
-        now = max(turn.last_at, from_ns(received.judged.received))
+        now = max(turn.last_at, from_ns(received.at))
         try:
             expired = self._around.judge.expire(self.name, turn.state, seq=turn.seq, now=now, cause=cause)
         except Exception as error:

@@ -95,14 +95,14 @@ class Host:
         """How many entities are in memory."""
         return len(self._awake)
 
-    async def deliver(self, subject: str, data: bytes, *, judged: Judged, reply: str) -> None:
-        """Take one message of the commands stream; whatever it holds, this never raises."""
+    async def deliver(self, subject: str, data: bytes, *, at: int, place: Judged, reply: str) -> None:
+        """Take one message of the commands stream, received at `at` (ns); whatever it holds, this never raises."""
         reply = reply if _is_inbox(reply) else ""
         try:
             name = Name.from_subject(subject)
             envelope = _decode(data)
             entity = self._wake(name)
-            if not entity.accept(Received(envelope, judged, reply)):
+            if not entity.accept(Received(envelope, at, place, reply)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
         except HoldfastError as error:
             await self._send(reply, {"error": error.body()})
@@ -132,12 +132,16 @@ class Host:
             for name in [name for name, used in self._used.items() if used <= idle_since]:
                 await self.hibernate(name)
 
+    async def settled(self) -> None:
+        """Wait until no entity is at work."""
+        while self._running or self._tasks:
+            await asyncio.wait([*self._running.values(), *self._tasks])
+
     async def drain(self, *, seconds: float) -> None:
         """Finish what is in the mailboxes, then put everything to sleep; at most about `seconds`."""
         try:
             async with asyncio.timeout(seconds):
-                while self._running or self._tasks:
-                    await asyncio.wait([*self._running.values(), *self._tasks])
+                await self.settled()
                 for name in list(self._awake):
                     await self.hibernate(name)
         except TimeoutError:

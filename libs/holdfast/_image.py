@@ -43,7 +43,7 @@ class Image:
         self.seq = events[-1].seq
         self.position = stored.position
         self.last_at = max(self.last_at, events[-1].at)
-        self.judged = max(self.judged, stored.judged)
+        self.judged = stored.judged
         self._remember(stored.position, events, dict(stored.digests))
 
     def _remember(self, position: int, events: Iterable[RecordedEvent], digests: dict[str, str]) -> None:

@@ -52,16 +52,24 @@ class Loader:
         """The state after event `seq`, or after the last event at or before `at`, and its seq."""
         state: State = self._judge.entity.initial
         reached = 0
-        async for commits in self._commits(name, 0):
-            for stored in commits:
-                events = [event for event in stored.commit.events if _is_before(event, seq=seq, at=at)]
-                state = self._judge.fold(state, events)
-                reached = events[-1].seq if events else reached
-                if len(events) < len(stored.commit.events):
-                    return state, reached
+        async for stored in self._until(name, seq=seq, at=at):
+            state = self._judge.fold(state, stored)
+            reached = stored[-1].seq
         if reached == 0 and not self._judge.entity.exists_from_start:
             raise NotFound("no such entity")
         return state, reached
+
+    async def _until(
+        self, name: Name, *, seq: int | None, at: datetime | None
+    ) -> AsyncIterator[Sequence[RecordedEvent]]:
+        """The events of each commit up to a bound, none of them empty."""
+        async for commits in self._commits(name, 0):
+            for stored in commits:
+                events = [event for event in stored.commit.events if _is_before(event, seq=seq, at=at)]
+                if events:
+                    yield events
+                if len(events) < len(stored.commit.events):
+                    return
 
     async def _commits(self, name: Name, position: int) -> AsyncIterator[Sequence[StoredCommit]]:
         while commits := await self._events.read(name, position=position, limit=COMMITS_A_READ):

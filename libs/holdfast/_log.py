@@ -8,10 +8,17 @@ from holdfast._names import Name
 
 
 class Judged(NamedTuple):
-    """How far the commands of an entity have been judged: receipt time (ns) and sequence in the commands stream."""
+    """How far the commands of an entity have been judged: which commands stream, and the sequence in it.
 
-    received: int = 0
+    Streams in memory do not outlive their server; `stream` tells one life of the stream from the next.
+    """
+
+    stream: int = 0
     sequence: int = 0
+
+    def covers(self, other: "Judged") -> bool:
+        """Whether the command at `other` was judged before, so that seeing it again means reading it twice."""
+        return self.stream == other.stream and other.sequence <= self.sequence
 
 
 class StoredCommit(NamedTuple):

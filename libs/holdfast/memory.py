@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from holdfast._alarms import Armed
+from holdfast._errors import TooLarge
 from holdfast._log import Conflict, NewCommit, StoredCommit
 from holdfast._names import Name
 
@@ -12,12 +13,15 @@ from holdfast._names import Name
 class MemoryLog:
     """All entities' commits in one list of positions, as a stream has them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, largest: int = 1024 * 1024) -> None:
         self._commits: defaultdict[Name, list[StoredCommit]] = defaultdict(list)
         self._position = 0
+        self._largest = largest
 
     async def append(self, commit: NewCommit, /) -> int:
         """Store a commit unless another one came first."""
+        if sum(len(bytes(event.data)) for event in commit.commit.events) > self._largest:
+            raise TooLarge(f"a commit holds at most {self._largest} bytes of events")
         stored = self._commits[commit.name]
         if commit.expected != (stored[-1].position if stored else 0):
             raise Conflict(str(commit.name))

@@ -94,8 +94,13 @@ class _Runner:
         group.create_task(self.rings.run(), name=f"rings {self.host.purpose}")
 
     async def _on_command(self, message: ReceivedMessage) -> None:
-        judged = Judged(message.received, message.sequence)
-        await self.host.deliver(message.subject, message.data, judged=judged, reply=message.headers.get(H_REPLY, ""))
+        await self.host.deliver(
+            message.subject,
+            message.data,
+            at=message.received,
+            place=Judged(message.stream, message.sequence),
+            reply=message.headers.get(H_REPLY, ""),
+        )
 
     async def _on_ring(self, message: ReceivedMessage) -> None:
         await self.host.ring(message.subject, message.sequence)

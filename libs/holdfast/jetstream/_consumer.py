@@ -28,6 +28,8 @@ class ReceivedMessage(NamedTuple):
     subject: str
     data: bytes
     headers: dict[str, str]
+    stream: int
+    """Tells this life of the stream from others of the same name."""
     sequence: int
     received: int
 
@@ -51,7 +53,7 @@ class OrderedConsumer:
         self._ensure = ensure
         self._subscription: Subscription | None = None
         self._consumer = ""
-        self._created = ""
+        self._created = 0
         self._next_sequence = 1
         self._next_delivery = 1
         self._heard = 0.0
@@ -127,7 +129,7 @@ class OrderedConsumer:
                 raise
             await self._ensure()
             info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
-        created = str(info["created"])
+        created = int("".join(filter(str.isdigit, info["created"])))
         if created != self._created:
             self._created = created
             self._next_sequence = 1
@@ -148,7 +150,9 @@ class OrderedConsumer:
             return
         self._next_delivery += 1
         self._next_sequence = sequence + 1
-        await self._receive(ReceivedMessage(message.subject, message.data, dict(message.headers), sequence, received))
+        await self._receive(
+            ReceivedMessage(message.subject, message.data, dict(message.headers), self._created, sequence, received)
+        )
 
     async def _on_control(self, message: Message) -> None:
         stalled = message.headers.get("Nats-Consumer-Stalled")

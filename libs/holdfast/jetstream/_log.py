@@ -168,7 +168,7 @@ def _headers(commit: NewCommit) -> dict[str, str]:
     return {
         H_FENCE: str(commit.expected),
         H_COMMIT: commit.commit_id,
-        H_JUDGED: f"{commit.judged.received}.{commit.judged.sequence}",
+        H_JUDGED: f"{commit.judged.stream}.{commit.judged.sequence}",
         H_COMMANDS: ",".join(f"{command_id}={digest}" for command_id, digest in commit.digests),
     }
 
@@ -188,12 +188,12 @@ def _stored(message: Message) -> StoredCommit:
 
 
 def _decode(position: int, data: bytes, headers: Mapping[str, str]) -> StoredCommit:
-    received, _, sequence = headers.get(H_JUDGED, "").partition(".")
+    stream, _, sequence = headers.get(H_JUDGED, "").partition(".")
     return StoredCommit(
         position=position,
         commit=_commit_decoder.decode(data),
         commit_id=headers.get(H_COMMIT, ""),
-        judged=Judged(int(received or 0), int(sequence or 0)),
+        judged=Judged(int(stream or 0), int(sequence or 0)),
         digests=tuple(_digests(headers.get(H_COMMANDS, "").split(","))),
     )
 

@@ -79,14 +79,28 @@ class Scenario:
 
     def then(self, *events: Event) -> Self:
         """The last step caused exactly these events (for `when`: those of the command itself)."""
-        if self._refusal is not None:
-            raise AssertionError(f"refused with {self._refusal.code}: {self._refusal.message}")
+        self._assert_not_refused()
         assert self._last == events, f"\n  expected {events}\n  but got  {self._last}"  # noqa: S101 - a test's own words
         return self
 
     def then_first_expired(self, *events: Event) -> Self:
         """The deadlines that the last command found passed caused exactly these events (rule C1)."""
         assert self._expired == events, f"\n  expected {events}\n  but got  {self._expired}"  # noqa: S101 - as above
+        return self
+
+    def then_types(self, *kinds: type[Event]) -> Self:
+        """The last step caused events of exactly these types, in this order."""
+        self._assert_not_refused()
+        found = tuple(type(event) for event in self._last)
+        assert found == kinds, f"\n  expected {kinds}\n  but got  {self._last}"  # noqa: S101 - as above
+        return self
+
+    def then_includes(self, kind: type[Event], **fields: Any) -> Self:
+        """Among the events of the last step is one of this type with at least these fields."""
+        self._assert_not_refused()
+        candidates = [event for event in self._last if type(event) is kind]
+        matches = [event for event in candidates if all(getattr(event, key) == fields[key] for key in fields)]
+        assert matches, f"\n  expected {kind.__name__} with {fields}\n  but got  {candidates or self._last}"  # noqa: S101 - as above
         return self
 
     def then_nothing(self) -> Self:
@@ -110,6 +124,11 @@ class Scenario:
         return [msgspec.json.decode(render_for(event, viewer.tags)) for event in self.log]
 
     @property
+    def refusal(self) -> HoldfastError | None:
+        """Why the last command was refused, if it was."""
+        return self._refusal
+
+    @property
     def alarm_at(self) -> datetime | None:
         """When the state next needs waking."""
         return self.entity.alarm_at(self._state)
@@ -119,7 +138,23 @@ class Scenario:
         """The log so far, decoded."""
         return tuple(self._judge.event(recorded) for recorded in self.log)
 
+    @property
+    def state_json(self) -> bytes:
+        """The state as a snapshot would hold it, to compare with another one."""
+        return msgspec.json.encode(self._state)
+
+    def replayed(self) -> "Scenario":
+        """The same entity, loaded anew from its log alone."""
+        fresh = Scenario(self.entity, (), at=self.now, name=self.name)
+        fresh.log = list(self.log)
+        fresh._state = self._judge.fold(self.entity.initial, self.log)
+        return fresh
+
     _expired: tuple[Event, ...] = ()
+
+    def _assert_not_refused(self) -> None:
+        if self._refusal is not None:
+            raise AssertionError(f"refused with {self._refusal.code}: {self._refusal.message}")
 
     def _context(self, actor: Actor, command_id: str | None = None) -> Context:
         return Context(

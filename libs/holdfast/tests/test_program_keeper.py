@@ -46,7 +46,7 @@ async def kept(script: str, said: list[str]) -> AsyncGenerator[Keeper]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the condition is another process
+        while not condition():
             await asyncio.sleep(0.01)
 
 

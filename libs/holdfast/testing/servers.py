@@ -1,0 +1,117 @@
+"""Real NATS servers for tests: one, or a cluster of three, on ports that the system chose."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self
+
+from holdfast._errors import Unavailable
+from holdfast.jetstream import NatsBus
+from holdfast.jetstream import _api as api
+
+START_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.05
+MAX_PAYLOAD: Final = 8 * 1024 * 1024
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+class NatsServer:
+    """One nats-server process with JetStream that syncs every message; its data outlive a kill."""
+
+    def __init__(
+        self, folder: Path, *, port: int, name: str = "single", routes: tuple[int, Sequence[int]] | None = None
+    ) -> None:
+        self.url = f"nats://127.0.0.1:{port}"
+        self.name = name
+        self._port = port
+        self._log = folder / f"{name}.log"
+        self._configuration = folder / f"{name}.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+        cluster = ""
+        if routes is not None:
+            own, others = routes
+            urls = ", ".join(f"nats://127.0.0.1:{other}" for other in others)
+            cluster = f"cluster {{ name: test, listen: 127.0.0.1:{own}, routes: [{urls}] }}\n"
+        self._configuration.write_text(
+            f"server_name: {name}\nlisten: 127.0.0.1:{port}\nmax_payload: {MAX_PAYLOAD}\n"
+            f'jetstream {{ store_dir: "{folder / name}", sync_interval: always }}\n{cluster}'
+        )
+
+    def start(self) -> Self:
+        """Start the process; `ready` tells when it serves."""
+        binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([binary, "-c", str(self._configuration)], stdout=log, stderr=log)  # noqa: S603
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    async def ready(self) -> None:
+        """Wait until JetStream answers."""
+        async with asyncio.timeout(START_SECONDS):
+            while True:
+                if self._process is None or self._process.poll() is not None:
+                    raise RuntimeError(f"{self.name} ended:\n{self._log.read_text()}")
+                with suppress(Unavailable, api.ApiError):
+                    bus = await NatsBus.connect(self.url, name="ready")
+                    try:
+                        await api.call(bus, "INFO", timeout=1)
+                    finally:
+                        await bus.close()
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def nats_server(folder: Path) -> Generator[NatsServer]:
+    """One server that serves, ended at the end. Not for use inside a running loop."""
+    server = NatsServer(folder, port=free_ports(1)[0]).start()
+    try:
+        asyncio.run(server.ready())
+        yield server
+    finally:
+        server.kill()
+
+
+@contextmanager
+def nats_cluster(folder: Path) -> Generator[list[NatsServer]]:
+    """Three servers that have found each other and elected a leader, ended at the end. Not for use inside a loop."""
+    ports = free_ports(6)
+    clients, routes = ports[:3], ports[3:]
+    with ExitStack() as stack:
+        servers: list[NatsServer] = []
+        for number in range(3):
+            others = [port for port in routes if port != routes[number]]
+            server = NatsServer(folder, port=clients[number], name=f"node{number}", routes=(routes[number], others))
+            stack.callback(server.kill)
+            servers.append(server.start())
+        for server in servers:
+            asyncio.run(server.ready())
+        yield servers
