@@ -34,10 +34,9 @@ def audience(event: events.AuctionEvent, lot: Lot) -> Audience | None:  # noqa: 
             return Audience(fields={**_named("bidder_id", bidder, house), "max_minor": own, "by": (*own, *house)})
         case events.EndExtended():
             return Audience(fields={"by": house})
-        case events.AuctionClosed(winner_id=winner):
-            return Audience(
-                fields={**_named("winner_id", winner, house), "payment_due_at": (*_user(winner), *house), "by": house}
-            )
+        case events.AuctionClosed(winner_id=winner, cause=cause):
+            guards = {**_named("winner_id", winner, house), "payment_due_at": (*_user(winner), *house)}
+            return Audience(fields={**guards, "by": house} if cause == "command" else guards)
         case events.BidRetracted(bidder_id=bidder, leader_id=leader):
             return Audience(
                 fields={**_named("bidder_id", bidder, house), **_named("leader_id", leader, house), "by": house}
