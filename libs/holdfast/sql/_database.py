@@ -80,17 +80,12 @@ def _own_the_transactions(engine: AsyncEngine, begin: str) -> None:
 
     def connected(connection: Any, _: Any) -> None:
         # In write-ahead mode a power cut then loses the newest transactions whole, and never half of one.
-        run_pragma(connection, "synchronous=NORMAL")
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
 
     def begun(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
     event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", begun)
-
-
-def run_pragma(connection: Any, pragma: str) -> None:
-    """Set an option of a new SQLite connection, outside of a transaction."""
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()

@@ -3,25 +3,24 @@
 import asyncio
 import hashlib
 import importlib.resources
-import importlib.util
 import random
 import threading
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, event, text
+from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from holdfast.sql._database import SQLITE, DatabaseProblem, open_for_migration, run_pragma, service_url
+from holdfast.sql._database import SQLITE, DatabaseProblem, open_for_migration, service_url
 
 MIGRATION_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 0.1
@@ -76,9 +75,10 @@ def _shared() -> Path:
 def _histories(package: str | None) -> list[Path]:
     histories = [_shared() / "versions"]
     if package is not None:
-        if importlib.util.find_spec(package) is None:
-            raise DatabaseProblem(f"there is no package {package!r} to take migrations from")
-        own = Path(str(importlib.resources.files(package))) / "migrations"
+        try:
+            own = Path(str(importlib.resources.files(package))) / "migrations"
+        except ModuleNotFoundError as error:
+            raise DatabaseProblem(f"there is no package {package!r} to take migrations from") from error
         if own.is_dir():
             histories.append(own)
     return histories
@@ -96,8 +96,8 @@ async def locked(url: str, service: str, *, timeout: float = MIGRATION_SECONDS) 
     engine = open_for_migration(where, service, wait=timeout, poolclass=NullPool)
     try:
         if where.drivername == SQLITE:
-            _prepare_file(where, engine)
-        async with aclosing(await _connect(engine, timeout=timeout)) as connection, connection.begin():
+            await _prepare_file(where, timeout=timeout)
+        async with engine.begin() as connection:
             if where.drivername != SQLITE:
                 await _take_schema(connection, service)
             yield connection
@@ -107,26 +107,29 @@ async def locked(url: str, service: str, *, timeout: float = MIGRATION_SECONDS) 
         await engine.dispose()
 
 
-def _prepare_file(where: URL, engine: AsyncEngine) -> None:
+async def _prepare_file(where: URL, *, timeout: float) -> None:
     """Make the folder, and let readers and a writer work at once: the write-ahead mode stays with the file."""
     Path(where.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(where, poolclass=NullPool, connect_args={"timeout": timeout})
+    try:
+        await _write_ahead(engine, timeout=timeout)
+    finally:
+        await engine.dispose()
 
-    def connected(connection: Any, _: Any) -> None:
-        run_pragma(connection, "journal_mode=WAL")
 
-    event.listen(engine.sync_engine, "connect", connected)
-
-
-async def _connect(engine: AsyncEngine, *, timeout: float) -> AsyncConnection:
-    """Connect, again and again while locked: changing the journal mode does not always wait for others by itself."""
+async def _write_ahead(engine: AsyncEngine, *, timeout: float) -> None:
+    """Try again and again while locked: a change of mode does not always wait for others by itself."""
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return await engine.connect()
+            async with engine.connect() as connection:
+                await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         except OperationalError as error:
             if "locked" not in str(error.orig) or time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(random.uniform(_RETRY_SECONDS / 2, _RETRY_SECONDS))  # noqa: S311 - jitter, no secret
+        else:
+            return
 
 
 async def _take_schema(connection: AsyncConnection, service: str) -> None:

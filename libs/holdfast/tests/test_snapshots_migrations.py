@@ -190,9 +190,10 @@ async def test_another_migration_that_does_not_end_ends_the_wait(database_url: s
     await migrate(database_url, "auction")
 
 
-async def test_an_unknown_package_is_named(database_url: str) -> None:
-    with pytest.raises(DatabaseProblem, match=r"no package 'services\.bakery'"):
-        await migrate(database_url, "auction", package="services.bakery")
+@pytest.mark.parametrize("package", ["services.no_such_trade", "no_such_shop.bakery"])
+async def test_an_unknown_package_is_named(file_url: str, package: str) -> None:
+    with pytest.raises(DatabaseProblem, match=f"no package {package!r}"):
+        await migrate(file_url, "auction", package=package)
 
 
 @pytest.fixture

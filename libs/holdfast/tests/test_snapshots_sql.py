@@ -1,6 +1,7 @@
 """Snapshots in SQL when the database is damaged, busy, shared or not there."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -125,14 +126,17 @@ async def test_a_database_without_tables_is_unavailable(database_url: str) -> No
     await database.dispose()
 
 
-async def test_a_database_file_damaged_while_in_use_is_unavailable(tmp_path: Path) -> None:
+async def test_a_damaged_file_is_unavailable_however_often_it_is_tried(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db"
     await migrate(url, "auction")
     (tmp_path / "auction.db").write_bytes(b"no database any more " * 1000)
     database = open_database(url, "auction")
-    with pytest.raises(Unavailable):
-        await SqlSnapshots(database).load(LOT)
+    threads = threading.active_count()
+    for _ in range(2 * CONNECTIONS):
+        with pytest.raises(Unavailable):
+            await SqlSnapshots(database).load(LOT)
     await database.dispose()
+    assert threading.active_count() == threads
 
 
 async def test_services_share_a_database_and_not_their_tables(database_url: str) -> None:
