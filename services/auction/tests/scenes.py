@@ -22,7 +22,8 @@ FIFTIES = (Band(from_minor=0, step_minor=50),)
 
 def english(**changes: Any) -> CreateLot:
     """A lot in dollars from 1.00, open for three days from noon."""
-    return CreateLot(**{"currency": "USD", "start_minor": 100, "ends_at": END, **changes})
+    terms: dict[str, Any] = {"currency": "USD", "start_minor": 100, "ends_at": END, **changes}
+    return CreateLot(**terms)
 
 
 def listed(**changes: Any) -> Scenario:
