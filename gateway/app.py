@@ -11,6 +11,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath
 
 import services
 from gateway import ask, http
@@ -149,7 +150,7 @@ def _page() -> Response[str]:
 
 
 @get("/web/{file:str}", include_in_schema=False, sync_to_thread=True)
-def _asset(file: str) -> Response[str]:
+def _asset(file: FromPath[str]) -> Response[str]:
     if file not in ASSETS:
         raise NotFound("nothing has this path")
     return Response(

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 from gateway.auth import Identity, authenticate_header
@@ -27,6 +28,7 @@ from holdfast._messages import View
 from holdfast._sight import render_for
 
 AnyRequest = Request[Any, Any, Any]
+Who = NamedDependency[Identity]
 
 MAX_EVENTS: Final = 1000
 _ETAG: Final = re.compile(r'(?:W/)?"(\d{1,16})"')
@@ -54,7 +56,7 @@ def identify(request: AnyRequest, state: State) -> Identity:
 
 @post("/v1/{purpose:str}/{id_:str}/{command:str}", status_code=200, include_in_schema=False)
 async def send(  # noqa: D103 - the wire contract describes it
-    *, request: AnyRequest, state: State, who: Identity, purpose: str, id_: str, command: str
+    *, request: AnyRequest, state: State, who: Who, purpose: FromPath[str], id_: FromPath[str], command: FromPath[str]
 ) -> Response[bytes]:
     door: Door = state.door
     name = door.name(purpose, who.tenant, id_)
@@ -73,7 +75,7 @@ async def send(  # noqa: D103 - the wire contract describes it
 
 @get("/v1/{purpose:str}/{id_:str}", include_in_schema=False)
 async def view(  # noqa: D103 - the wire contract describes it
-    *, state: State, who: Identity, purpose: str, id_: str, seq: int | None = None, at: datetime | None = None
+    *, state: State, who: Who, purpose: FromPath[str], id_: FromPath[str], seq: FromQuery[int | None] = None, at: FromQuery[datetime | None] = None
 ) -> Response[bytes]:
     door: Door = state.door
     name = door.name(purpose, who.tenant, id_)
@@ -90,11 +92,11 @@ async def events(  # noqa: D103 - the wire contract describes it
     *,
     request: AnyRequest,
     state: State,
-    who: Identity,
-    purpose: str,
-    id_: str,
-    after: int | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=MAX_EVENTS)] = 100,
+    who: Who,
+    purpose: FromPath[str],
+    id_: FromPath[str],
+    after: FromQuery[int | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_EVENTS)] = 100,
 ) -> Response[bytes] | Stream:
     door: Door = state.door
     name = door.name(purpose, who.tenant, id_)
