@@ -145,10 +145,14 @@ class Scenario:
 
     def replayed(self) -> "Scenario":
         """The same entity, loaded anew from its log alone."""
-        fresh = Scenario(self.entity, (), at=self.now, name=self.name)
-        fresh.log = list(self.log)
-        fresh._state = self._judge.fold(self.entity.initial, self.log)
-        return fresh
+        return self.as_of(len(self.log))
+
+    def as_of(self, seq: int) -> "Scenario":
+        """The entity as it was after event `seq`, loaded anew from its log."""
+        past = Scenario(self.entity, (), at=self.now, name=self.name)
+        past.log = self.log[:seq]
+        past._state = self._judge.fold(self.entity.initial, past.log)
+        return past
 
     _expired: tuple[Event, ...] = ()
 
