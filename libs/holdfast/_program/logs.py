@@ -41,5 +41,5 @@ def configure_logs(level: str, *, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for talkative in ("alembic", "nats"):
+    for talkative in ("alembic", "nats", "uvicorn"):
         logging.getLogger(talkative).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)

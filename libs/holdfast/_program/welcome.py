@@ -23,14 +23,16 @@ def welcome(folder: Path, pids: Mapping[str, int | None], *, address: str) -> st
 def _auction(folder: Path, pid: int | None, *, address: str) -> Sequence[str]:
     holdfast = shlex.quote(str(Path(sys.executable).with_name("holdfast")))
     token = f"{holdfast} token --data {shlex.quote(str(folder))} --tenant acme"
-    ends_at = f"{datetime.now(UTC) + LOT_LENGTH:%Y-%m-%dT%H:%M:%SZ}"
-    lot = f'{{"currency": "EUR", "start_minor": 1000, "ends_at": "{ends_at}"}}'
-    url = f"{address}/v1/auction/lot-1"
+    now = datetime.now(UTC)
+    lot = f"lot-{now:%H%M%S}"
+    terms = f'{{"currency": "EUR", "start_minor": 1000, "ends_at": "{now + LOT_LENGTH:%Y-%m-%dT%H:%M:%SZ}"}}'
+    url = f"{address}/v1/auction/{lot}"
     return (
         f"  seller=$({token} --user sam --role seller)",
         f"  bidder=$({token} --user ann --role bidder)",
-        f"""  curl -s -H "Authorization: Bearer $seller" {url}/create-lot -d '{lot}'""",
+        f"""  curl -s -H "Authorization: Bearer $seller" {url}/create-lot -d '{terms}'""",
         f"""  curl -s -H "Authorization: Bearer $bidder" {url}/place-bid -d '{{"max_minor": 1500}}'""",
+        f"  echo $bidder   # with this token, watch {lot} at {address}",
         f"  kill -9 {pid}   # the auction's process: it is started again, and the next line still shows the bid",
         f"""  curl -s -H "Authorization: Bearer $bidder" {url}""",
     )
