@@ -1,6 +1,7 @@
 """One awake entity: mailbox, decide, commit, answer."""
 
 import asyncio
+import math
 import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +37,7 @@ from holdfast._sight import render_for
 BATCH_COMMANDS: Final = 512
 BATCH_BYTES: Final = 512 * 1024
 CONFLICTS_IN_A_ROW: Final = 20
-REFUSALS_KEPT: Final = 1000
+REFUSALS_KEPT: Final = 20_000
 EVENTS_IN_A_CONFLICT: Final = 100
 BROKEN_SECONDS: Final = 2.0
 ALARM_COMMAND: Final = "_alarm"
@@ -121,6 +122,7 @@ class LiveEntity:
         self.name = name
         self.image: Image | None = None
         self.snapshot_seq = 0
+        self.snapshot_at = -math.inf
         self._around = around
         self._mailbox: deque[Received] = deque()
         self._refused: OrderedDict[tuple[str, str], ErrorBody] = OrderedDict()

@@ -27,6 +27,8 @@ RING_AGAIN_MAX_SECONDS: Final = 60.0
 PAST_READS_AT_ONCE: Final = 4
 PAST_READS_WAITING: Final = 256
 SNAPSHOTS_AT_ONCE: Final = 4
+SNAPSHOT_PAUSE_SECONDS: Final = 2.0
+"""Between two snapshots of one busy entity: a tail of two seconds replays faster than it was written."""
 
 log = structlog.get_logger(__name__)
 _envelope_decoder: Final = msgspec.json.Decoder(CommandEnvelope)
@@ -201,9 +203,15 @@ class Host:
             del self._running[name]
         if entity.waiting:
             self._start(name, entity)
-        image = entity.image
-        if image is not None and image.seq - entity.snapshot_seq >= self._judge.entity.snapshot_every:
+        if self._wants_snapshot(entity):
+            entity.snapshot_at = asyncio.get_running_loop().time()
             self._spawn(self._save(name, entity))
+
+    def _wants_snapshot(self, entity: LiveEntity) -> bool:
+        image = entity.image
+        if image is None or image.seq - entity.snapshot_seq < self._judge.entity.snapshot_every:
+            return False
+        return asyncio.get_running_loop().time() - entity.snapshot_at >= SNAPSHOT_PAUSE_SECONDS
 
     async def _save(self, name: Name, entity: LiveEntity) -> None:
         async with self._snapshots:

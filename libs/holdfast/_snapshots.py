@@ -29,7 +29,7 @@ class Snapshots(Protocol):
         ...
 
     async def save(self, name: Name, snapshot: Snapshot) -> None:
-        """Keep this snapshot, unless the stored one is as new or newer (by `seq`)."""
+        """Keep this snapshot, unless the stored one is newer, or as new and of the same schema."""
         ...
 
     async def delete(self, name: Name) -> None:

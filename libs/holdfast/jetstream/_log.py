@@ -14,10 +14,10 @@ from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
 from holdfast._messages import Commit
 from holdfast._names import Name
 from holdfast.jetstream import _api
+from holdfast.jetstream._committer import ACK_SECONDS, Committer, Prepared, acknowledged
 from holdfast.jetstream._streams import log_stream
 
 APPEND_SECONDS: Final = 8.0
-ACK_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.05
 BATCH: Final = 1000
 HEADER_ROOM: Final = 4096
@@ -32,20 +32,13 @@ _encoder: Final = msgspec.json.Encoder()
 _commit_decoder: Final = msgspec.json.Decoder(Commit)
 
 
-class _Ack(msgspec.Struct, frozen=True):
-    seq: int = 0
-    error: _api.ApiFault | None = None
-
-
-_ack_decoder: Final = msgspec.json.Decoder(_Ack)
-
-
 class JetStreamLog:
     """Appends fenced by the subject's last sequence, an ack only after the server's fsync."""
 
     def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
         self._bus = bus
         self._replicated = replicas > 1
+        self._committer = Committer(bus, self._append_alone)
 
     async def append(self, commit: NewCommit, /) -> int:
         """Store a commit durably and return its position; an unknown outcome is resolved by the fence itself.
@@ -57,23 +50,25 @@ class JetStreamLog:
         headers = _headers(commit)
         if len(body) + len(headers[H_COMMANDS]) + HEADER_ROOM > self._bus.max_payload:
             raise TooLarge(f"these events are {len(body)} bytes; a commit holds {self._bus.max_payload - HEADER_ROOM}")
-        subject = commit.name.subject("evt")
-        unknown = False
+        return await self._committer.append(Prepared(commit, commit.name.subject("evt"), body, headers))
+
+    async def _append_alone(self, prepared: Prepared, unknown: bool) -> int:  # noqa: FBT001 - the committer's callback
+        subject, body, headers = prepared.subject, prepared.body, prepared.headers
         try:
             async with asyncio.timeout(APPEND_SECONDS):
                 while True:
                     try:
-                        answer = await self._bus.request(subject, body, headers=headers, timeout=ACK_SECONDS)
-                        return _position(answer)
-                    except (Unavailable, _api.ApiError) as error:
-                        if isinstance(error, _api.ApiError):
-                            if error.code == _api.WRONG_LAST_SEQUENCE:
-                                return await self._resolve(commit, unknown=unknown)
-                            if error.code == _TOO_LARGE:
-                                raise TooLarge("the server takes no commit of this size") from error
-                        else:
-                            unknown = True
-                        await asyncio.sleep(RETRY_SECONDS * (1 + random.random()))  # noqa: S311 - jitter
+                        return acknowledged(
+                            await self._bus.request(subject, body, headers=headers, timeout=ACK_SECONDS)
+                        )
+                    except Unavailable:
+                        unknown = True
+                    except _api.ApiError as error:
+                        if error.code == _api.WRONG_LAST_SEQUENCE:
+                            return await self._resolve(prepared.commit, unknown=unknown)
+                        if error.code == _TOO_LARGE:
+                            raise TooLarge("the server takes no commit of this size") from error
+                    await asyncio.sleep(RETRY_SECONDS * (1 + random.random()))  # noqa: S311 - jitter
         except TimeoutError:
             raise Unavailable("the log did not acknowledge in time; the outcome is not known yet") from None
 
@@ -171,16 +166,6 @@ def _headers(commit: NewCommit) -> dict[str, str]:
         H_JUDGED: f"{commit.judged.stream}.{commit.judged.sequence}",
         H_COMMANDS: ",".join(f"{command_id}={digest}" for command_id, digest in commit.digests),
     }
-
-
-def _position(answer: Message) -> int:
-    try:
-        ack = _ack_decoder.decode(answer.data)
-    except msgspec.DecodeError as error:
-        raise Unavailable(f"the log answered {dict(answer.headers)}") from error
-    if ack.error is not None:
-        raise _api.ApiError(ack.error.err_code, ack.error.description)
-    return ack.seq
 
 
 def _stored(message: Message) -> StoredCommit:

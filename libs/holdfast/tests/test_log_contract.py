@@ -135,6 +135,31 @@ async def test_entities_do_not_fence_each_other(ports: Ports) -> None:
         assert [stored.commit.events[0].seq for stored in await ports.log.read(name)] == [1, 2, 3]
 
 
+async def test_many_entities_that_commit_at_once_are_all_stored_at_the_positions_they_were_told(ports: Ports) -> None:
+    names = [a_name() for _ in range(100)]
+    for seq in (1, 2, 3):
+        heads = await asyncio.gather(*(ports.log.last(name) for name in names))
+        commits = [
+            a_commit(name, [seq], expected=head.position if head else 0)
+            for name, head in zip(names, heads, strict=True)
+        ]
+        positions = await asyncio.gather(*(ports.log.append(commit) for commit in commits))
+        for name, commit, position in zip(names, commits, positions, strict=True):
+            last = await ports.log.last(name)
+            assert last is not None
+            assert (last.position, last.commit_id) == (position, commit.commit_id)
+
+
+async def test_one_conflict_among_many_commits_refuses_only_itself(ports: Ports) -> None:
+    names = [a_name() for _ in range(20)]
+    await ports.log.append(a_commit(names[7], [1], expected=0))
+    results = await asyncio.gather(
+        *(ports.log.append(a_commit(name, [1], expected=0)) for name in names), return_exceptions=True
+    )
+    assert [number for number, result in enumerate(results) if isinstance(result, Conflict)] == [7]
+    assert [len(await ports.log.read(name)) for name in names] == [1] * 20
+
+
 async def test_commits_read_in_order_from_any_position(ports: Ports) -> None:
     name = a_name()
     positions = await filled(ports.log, name, 6)
