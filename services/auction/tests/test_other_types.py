@@ -77,6 +77,12 @@ def test_a_dutch_price_stands_still_while_the_lot_is_paused() -> None:
     scene.then_includes(PriceAccepted, price_minor=9500)
 
 
+def test_a_dutch_price_falls_later_by_the_pause_whatever_the_credit() -> None:
+    scene = dutch().when(PauseLot(), by=AUCTIONEER, at=NOON + MINUTE)
+    scene.when(ResumeLot(credit_s=0), by=AUCTIONEER, at=NOON + HOUR).when(Accept(), by=ANN, at=NOON + HOUR + MINUTE)
+    scene.then_includes(PriceAccepted, price_minor=9000)
+
+
 def test_a_dutch_lot_is_taken_by_eligible_bidders_in_its_currency_within_their_limits() -> None:
     scene = dutch().when(Accept(), by=Actor(user="sue", roles=("bidder",))).then_rejected(ShillBid)
     scene.when(Accept(currency="EUR"), by=ANN).then_rejected(CurrencyMismatch)

@@ -108,3 +108,13 @@ def test_nothing_is_retracted_before_the_opening_or_after_the_end() -> None:
 def test_the_buy_now_offer_does_not_come_back() -> None:
     scene = listed(buy_now_minor=9000).when(bid(1000, bid_id="b1"), by=ANN).when(retract("b1"), by=ANN)
     assert scene.view(SELLER)["buy_now_minor"] is None
+
+
+def test_a_long_auction_keeps_every_bid() -> None:
+    scene = listed()
+    for turn in range(600):
+        scene.when(bid(1000 * (turn + 1), bid_id=f"b{turn}"), by=(ANN, BOB)[turn % 2])
+    scene.when(retract("b0"), by=ANN).then_includes(
+        BidRetracted, bid_ids=tuple(f"b{turn}" for turn in range(0, 600, 2)), leader_id="bob", price_minor=100
+    )
+    assert scene.view(CAT)["bid_count"] == 300

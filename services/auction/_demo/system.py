@@ -1,0 +1,129 @@
+"""The system under test: started for the demo, or one that runs already; its tokens, and the process to kill."""
+
+import asyncio
+import contextlib
+import io
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from holdfast.cli import main as holdfast
+
+START_SECONDS: Final = 90.0
+STOP_SECONDS: Final = 15.0
+LINES_KEPT: Final = 30
+_ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
+_STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)$")
+_AGAIN: Final = re.compile(r"^holdfast: (\S+) serves again, pid (\d+)$")
+
+
+class CannotRun(Exception):
+    """The demo cannot begin or go on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Where the system answers, where its data is, and which processes of it may be killed."""
+
+    url: str
+    data: Path
+    processes: "Processes"
+
+    def token(self, tenant: str, user: str, roles: Sequence[str]) -> str:
+        """Issue a token with `holdfast token`."""
+        wanted = [flag for role in roles for flag in ("--role", role)]
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            code = holdfast(["token", "--data", str(self.data), "--tenant", tenant, "--user", user, *wanted])
+        if code:
+            raise CannotRun(f"`holdfast token` failed: give the --data folder of the system at {self.url}")
+        return said.getvalue().strip()
+
+
+class Processes:
+    """The pids of a system's parts, as `holdfast up` says them."""
+
+    def __init__(self, pids: dict[str, int]) -> None:
+        self._pids = pids
+        self._changed = asyncio.Condition()
+
+    async def kill(self, name: str) -> int:
+        """Kill a part with SIGKILL, waiting until it runs again when it is down; returns its pid."""
+        async with self._changed, asyncio.timeout(START_SECONDS):
+            await self._changed.wait_for(lambda: name in self._pids)
+            pid = self._pids.pop(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def serves(self, name: str, pid: int) -> None:
+        """Note that a part runs, with this pid."""
+        async with self._changed:
+            self._pids[name] = pid
+            self._changed.notify_all()
+
+
+@contextlib.asynccontextmanager
+async def started(folder: Path) -> AsyncGenerator[System]:
+    """Run `holdfast up` with its data in this folder and on free ports, until the end of the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "holdfast.cli", "up", "auction"),
+        *("--data", str(folder), "--port", "0", "--nats-port", "0", "--log", "warning"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={key: value for key, value in os.environ.items() if not key.startswith("HOLDFAST_")},
+    )
+    reading = asyncio.create_task(_until_ready(process, folder))
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            system, said = await reading
+        reading = asyncio.create_task(_follow(process, system.processes, said))
+        yield system
+        if process.returncode is not None:
+            raise CannotRun("`holdfast up` ended by itself:\n" + "\n".join(said))
+    finally:
+        await _end(process)
+        reading.cancel()
+
+
+async def _until_ready(process: asyncio.subprocess.Process, folder: Path) -> tuple[System, deque[str]]:
+    said: deque[str] = deque(maxlen=LINES_KEPT)
+    url, pids = "", dict[str, int]()
+    while line := await _line(process):
+        said.append(line.rstrip())
+        if found := _ADDRESS.match(line):
+            url = found[1]
+        if found := _STARTED.match(line):
+            pids[found[1]] = int(found[2])
+        if url and pids and not line.strip():
+            return System(url, folder, Processes(pids)), said
+    raise CannotRun("`holdfast up` did not start:\n" + "\n".join(said))
+
+
+async def _follow(process: asyncio.subprocess.Process, processes: Processes, said: deque[str]) -> None:
+    while line := await _line(process):
+        said.append(line.rstrip())
+        if found := _AGAIN.match(line):
+            await processes.serves(found[1], int(found[2]))
+
+
+async def _line(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None  # noqa: S101 - it was started with a pipe
+    return (await process.stdout.readline()).decode(errors="replace")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
