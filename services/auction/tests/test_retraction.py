@@ -5,7 +5,7 @@ import pytest
 from holdfast import NotFound
 from services.auction.contract import BidAccepted, BidRetracted, EndExtended, RetractBid
 from services.auction.domain_errors import AuctionEnded, NotOpen, ReasonInvalid, RetractionWindow
-from services.auction.tests.scenes import ANN, BOB, CAT, CLERK, END, HOUR, NOON, SECOND, SELLER, bid, listed
+from services.auction.tests.scenes import ANN, BOB, CAT, CLERK, END, FIFTIES, HOUR, NOON, SECOND, SELLER, bid, listed
 
 
 def retract(bid_id: str, reason: str = "wrong_amount") -> RetractBid:
@@ -111,7 +111,7 @@ def test_the_buy_now_offer_does_not_come_back() -> None:
 
 
 def test_a_long_auction_keeps_every_bid() -> None:
-    scene = listed()
+    scene = listed(increments=FIFTIES)
     for turn in range(600):
         scene.when(bid(1000 * (turn + 1), bid_id=f"b{turn}"), by=(ANN, BOB)[turn % 2])
     scene.when(retract("b0"), by=ANN).then_includes(
