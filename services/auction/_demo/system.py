@@ -18,6 +18,8 @@ from holdfast.cli import main as holdfast
 START_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 15.0
 LINES_KEPT: Final = 30
+KEPT: Final = "HOLDFAST_SECRET"
+"""Of the settings in the environment only this one counts for the demo's own system: its tokens are signed with it."""
 _ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
 _STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)$")
 _AGAIN: Final = re.compile(r"^holdfast: (\S+) serves again, pid (\d+)$")
@@ -76,7 +78,7 @@ async def started(folder: Path) -> AsyncGenerator[System]:
         *("--data", str(folder), "--port", "0", "--nats-port", "0", "--log", "warning"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={key: value for key, value in os.environ.items() if not key.startswith("HOLDFAST_")},
+        env={key: value for key, value in os.environ.items() if key == KEPT or not key.startswith("HOLDFAST_")},
     )
     reading = asyncio.create_task(_until_ready(process, folder))
     try:

@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 JSON: Final = "holdfast.v1"
 MSGPACK: Final = "holdfast.v1.msgpack"
 OPEN_SECONDS: Final = 10.0
+REQUEST_SECONDS: Final = 30.0
 PAGE: Final = 1000
 HTTP_OK: Final = 200
 
@@ -93,8 +94,14 @@ async def open_socket(url: str, token: str, *, subprotocol: str = JSON) -> Socke
 
 async def get(url: str, path: str, token: str) -> Frame:
     """Fetch a JSON document; `Refused` with the problem when the status is not 200, `Lost` when nobody answers."""
-    async with _requested(url, path, token, {"Accept": "application/json"}) as (status, chunks):
-        body = b"".join([chunk async for chunk in chunks])
+    try:
+        async with (
+            asyncio.timeout(REQUEST_SECONDS),
+            _requested(url, path, token, {"Accept": "application/json"}) as (status, chunks),
+        ):
+            body = b"".join([chunk async for chunk in chunks])
+    except TimeoutError as error:
+        raise Lost(f"no answer to GET {path}") from error
     document: Frame = json.loads(body)
     if status != HTTP_OK:
         raise Refused(document)

@@ -1,0 +1,63 @@
+"""The table at the end of a demo."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from services.auction._demo.checks import CHECKS, counted
+from services.auction._demo.evidence import Bid, Evidence, Kill
+
+PAUSE_SECONDS: Final = 10.0
+"""How long after a kill a gap between answers is put down to it."""
+LONGEST_PROBLEM: Final = 400
+
+
+def report(seen: Evidence, *, seed: int) -> tuple[str, bool]:
+    """The table as text, and whether every check holds."""
+    lines = ["", *(f"  {label:<18} {value}" for label, value in _figures(seen)), ""]
+    good = True
+    for label, check in CHECKS.items():
+        problems = list(check(seen))
+        good = good and not problems
+        lines.append(f"  {'FAILED' if problems else 'ok':<8} {label}")
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
+            lines.append(f"           {problems[0][:LONGEST_PROBLEM]}{more}")
+    lines += ["", "All of it holds." if good else f"Something is wrong. Run it again with --seed {seed}."]
+    return "\n".join(lines), good
+
+
+def _figures(seen: Evidence) -> Iterator[tuple[str, str]]:
+    counts = counted(seen)
+    accepted = counts.pop("accepted", 0)
+    yield "bids", f"{len(seen.bids)} sent, {accepted} accepted, {counts.total()} refused"
+    yield "refused", ", ".join(f"{count} {code}" for code, count in counts.most_common()) or "none"
+    repeated = [bid for bid in seen.bids if bid.attempts > 1]
+    known = sum(1 for bid in repeated if bid.answer.get("deduplicated"))
+    yield "sent again", f"{len(repeated)} bids after a lost connection or answer, {known} of them accepted before"
+    for kill in seen.kills:
+        yield "killed", f"pid {kill.pid}; no answer for {_pause(seen.bids, kill) * 1000:.0f} ms"
+    times = sorted(bid.answered_at - bid.sent_at for bid in seen.bids if bid.answer)
+    yield "latency", f"p50 {_part(times, 0.5):.1f} ms, p99 {_part(times, 0.99):.1f} ms"
+    yield "events", str(len(seen.log))
+    for sighting in seen.sightings:
+        yield (
+            "watcher",
+            f"{sighting.viewer} ({sighting.kind}): {len(sighting.events)} events, {sighting.resumes} resumes",
+        )
+    price = next((event["data"]["price_minor"] for event in reversed(seen.log) if event["type"] == "auction_closed"), 0)
+    yield "price", f"{price or 0} {seen.lot['currency']} in minor units"
+
+
+def _pause(bids: Sequence[Bid], kill: Kill) -> float:
+    """The longest time without an answer around a kill, in seconds."""
+    times = sorted(bid.answered_at for bid in bids if bid.answer)
+    gaps = [
+        later - earlier for earlier, later in pairwise(times) if earlier < kill.at + PAUSE_SECONDS and later > kill.at
+    ]
+    return max(gaps, default=0.0)
+
+
+def _part(times: Sequence[float], part: float) -> float:
+    """A quantile in milliseconds."""
+    return times[min(len(times) - 1, int(len(times) * part))] * 1000 if times else 0.0
