@@ -80,8 +80,7 @@ def _token(settings: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(settings: Settings, given: argparse.Namespace) -> int:
-    os.environ.setdefault("HOLDFAST_SECRET", _secret(settings))
+def _demo(_settings: Settings, given: argparse.Namespace) -> int:
     run: Callable[[Sequence[str]], int] = load(f"services.{given.service}.demo", "main")
     return run(given.arguments)
 
