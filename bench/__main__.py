@@ -6,11 +6,9 @@
 import argparse
 import asyncio
 import math
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,12 +19,12 @@ from holdfast import Actor, Name
 from holdfast.client import Client
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
-from holdfast.testing.servers import NatsServer, nats_server
+from holdfast.testing.owner import owner
+from holdfast.testing.servers import nats_server
 
 ANN: Final = Actor(user="ann", roles=())
 IN_FLIGHT: Final = (1, 16, 256)
 ENTITIES: Final = 1000
-READY_SECONDS: Final = 20.0
 
 Send = Callable[[int], Awaitable[object]]
 
@@ -101,23 +99,9 @@ async def report_commits(bus: object, best: float) -> None:
     if not isinstance(bus, NatsBus):
         return
     info = await api.call(bus, "STREAM.INFO.evt-counter")
-    print(f"\n{info['state']['messages']:,} commits in the log after the run; best on one entity {best:,.0f} commands/s")
-
-
-@contextmanager
-def owner(server: NatsServer, folder: Path) -> Generator[None]:
-    """The counter of the runtime's own tests, served by a process of its own."""
-    program = Path(__file__).with_name("owner.py")
-    log = (folder / "owner.log").open("wb")
-    with log, subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, str(program), server.url, str(folder)], stdout=subprocess.PIPE, stderr=log
-    ) as process:
-        try:
-            if process.stdout is None or process.stdout.readline().strip() != b"ready":
-                raise RuntimeError((folder / "owner.log").read_text())
-            yield
-        finally:
-            process.terminate()
+    print(
+        f"\n{info['state']['messages']:,} commits in the log after the run; best on one entity {best:,.0f} commands/s"
+    )
 
 
 def main() -> int:
@@ -128,7 +112,7 @@ def main() -> int:
     print(f"{'':<34}{'in flight':>10}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}{'ratio':>8}")
     with TemporaryDirectory(prefix="holdfast-bench-") as name, nats_server(Path(name)) as server:
         ceilings = uvloop.run(raw_appends(server.url, seconds))
-        with owner(server, Path(name)):
+        with owner([server.url], Path(name)):
             uvloop.run(commands(server.url, seconds, ceilings))
     return 0
 

@@ -79,7 +79,10 @@ ALARM_ACTOR: Final = Actor(user="_alarm", roles=("system",))
 
 
 class Audience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who sees an event: `only` these tags (others get it redacted), and for single `fields` only those tags."""
+    """Who sees an event: `only` these tags (others get it redacted), and for single `fields` only those tags.
+
+    Tags are `user:…` and `role:…`; fields are those of the event's data, and `by` for who sent the command.
+    """
 
     only: tuple[str, ...] | None = None
     fields: Mapping[str, tuple[str, ...]] = {}

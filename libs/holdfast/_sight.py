@@ -7,6 +7,8 @@ import msgspec
 from holdfast._messages import Audience, RecordedEvent
 
 EVERYTHING: Final[tuple[bool, ...]] = ()
+SENDER: Final = "by"
+"""The name under which an audience guards who sent the command, beside the fields of the event's data."""
 _encoder: Final = msgspec.json.Encoder()
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -26,11 +28,13 @@ def render(event: RecordedEvent, seen: tuple[bool, ...]) -> bytes:
     if not seen[0]:
         return _encoder.encode({"seq": event.seq, "type": "redacted", "at": event.at})
     hidden = {field for field, shown in zip(event.to.fields, seen[1:], strict=True) if not shown}
-    data = event.data
-    if hidden:
-        kept = {key: value for key, value in _fields.decode(data).items() if key not in hidden}
-        data = msgspec.Raw(_encoder.encode(kept))
-    return _encoder.encode(msgspec.structs.replace(event, data=data, to=None))
+    if not hidden:
+        return _encoder.encode(msgspec.structs.replace(event, to=None))
+    kept = {key: value for key, value in _fields.decode(event.data).items() if key not in hidden}
+    envelope: dict[str, object] = {"seq": event.seq, "type": event.type, "data": kept, "at": event.at}
+    if SENDER not in hidden:
+        envelope["by"] = event.by
+    return _encoder.encode({**envelope, "command_id": event.command_id})
 
 
 def render_for(event: RecordedEvent, tags: frozenset[str]) -> bytes:

@@ -170,40 +170,41 @@ class Client:
         """Repeat a call until it is judged. Each answer ends one inbox: a retry is a call of its own."""
         body = _encoder.encode(envelope)
         subject = name.subject("cmd")
-        last: Unavailable | None = None
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
         backoff = BACKOFF_SECONDS
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    last = None
-                    try:
-                        return _opened(await self._ask(subject, body))
-                    except Unavailable as error:
-                        last = error
-                        await asyncio.sleep(backoff * (0.5 + random.random()))  # noqa: S311 - jitter
-                        backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
-        except TimeoutError:
-            if last is not None:
-                raise last from None
-            raise TimedOut(
-                "no answer in time; send the same command id again to learn the outcome",
-                command_id=envelope.command_id,
-            ) from None
+        while True:
+            try:
+                return _opened(await self._ask(subject, body, deadline))
+            except Unavailable:
+                pause = backoff * (0.5 + random.random())  # noqa: S311 - jitter
+                if loop.time() + pause >= deadline:
+                    raise
+                await asyncio.sleep(pause)
+                backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
+            except TimeoutError:
+                raise TimedOut(
+                    "no answer in time; send the same command id again to learn the outcome",
+                    command_id=envelope.command_id,
+                ) from None
 
-    async def _ask(self, subject: str, body: bytes) -> bytes:
+    async def _ask(self, subject: str, body: bytes, deadline: float) -> bytes:
+        """Publish, and publish again at growing intervals, until the answer or the deadline comes."""
         self._calls += 1
         token = str(self._calls)
         headers = {H_REPLY: self._prefix + token}
-        answer = self._waiting[token] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        self._waiting[token] = answer
         patience = FIRST_RESEND_SECONDS
         try:
-            while True:
+            while not answer.done():
                 await self.bus.publish(subject, body, headers=headers)
-                try:
-                    async with asyncio.timeout(patience):
-                        return await asyncio.shield(answer)
-                except TimeoutError:
-                    patience *= 2
+                await _wait(answer, min(patience, deadline - loop.time()))
+                patience *= 2
+                if not answer.done() and loop.time() >= deadline:
+                    raise TimeoutError
+            return answer.result()
         finally:
             del self._waiting[token]
 
@@ -222,6 +223,24 @@ class _Following:
         """Receive nothing more."""
         self._end_gap()
         await self._subscription.stop()
+
+
+async def _wait(answer: asyncio.Future[bytes], seconds: float) -> None:
+    """Wait for the answer, at most so long, without cancelling it; one timer is all that this costs."""
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def wake(*_: object) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    timer = loop.call_later(seconds, wake)
+    answer.add_done_callback(wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()
+        answer.remove_done_callback(wake)
 
 
 def _opened(body: bytes) -> msgspec.Raw:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 
 from holdfast._bus import Bus, Message, Subscription
+from holdfast._clock import ns_from_rfc3339
 from holdfast._errors import Unavailable
 from holdfast.jetstream import _api
 
@@ -129,7 +130,7 @@ class OrderedConsumer:
                 raise
             await self._ensure()
             info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
-        created = int("".join(filter(str.isdigit, info["created"])))
+        created = ns_from_rfc3339(info["created"])
         if created != self._created:
             self._created = created
             self._next_sequence = 1

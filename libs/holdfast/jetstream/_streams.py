@@ -1,5 +1,6 @@
 """The three streams of a purpose: its log, its commands, its alarms. The program makes and upgrades them itself."""
 
+import asyncio
 from typing import Any, Final
 
 import structlog
@@ -11,6 +12,10 @@ from holdfast.jetstream import _api
 MINIMUM_SERVER: Final = (2, 15)
 COMMAND_SECONDS: Final = 30
 COMMAND_BYTES: Final = 256 * 1024 * 1024
+ELECTION_SECONDS: Final = 15.0
+RETRY_SECONDS: Final = 0.2
+_ELECTING: Final = frozenset({10004, 10005, 10008, 10009})
+"""Cluster incomplete, no suitable peers, system temporarily unavailable, no JetStream quorum."""
 _NANOSECONDS: Final = 1_000_000_000
 
 log = structlog.get_logger(__name__)
@@ -80,12 +85,24 @@ async def ensure_streams(bus: Bus, purpose: str, *, replicas: int = 1) -> None:
     await _check_jetstream(bus)
     for wanted in _configurations(purpose, replicas):
         try:
-            await _ensure(bus, wanted)
+            await _ensure_soon(bus, wanted)
         except _api.ApiError as error:
             raise Unavailable(
                 f"the stream {wanted['name']} cannot be set up: {error.description}. If another program owns that "
                 "stream or its subjects, give Holdfast an account of its own on the NATS server"
             ) from error
+
+
+async def _ensure_soon(bus: Bus, wanted: dict[str, Any]) -> None:
+    """Give a cluster that is still electing its leaders some time."""
+    deadline = asyncio.get_running_loop().time() + ELECTION_SECONDS
+    while True:
+        try:
+            return await _ensure(bus, wanted)
+        except _api.ApiError as error:
+            if error.code not in _ELECTING or asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:

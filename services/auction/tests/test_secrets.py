@@ -104,7 +104,6 @@ def test_every_event_of_a_bidders_command_guards_its_sender() -> None:
         assert STRANGER.tags.isdisjoint(guards)
 
 
-@pytest.mark.xfail(strict=False, reason="the runtime does not yet drop `by` when the audience guards a field `by`")
 def test_who_sent_a_bid_does_not_give_the_bidder_away() -> None:
     scene = listed(buy_now_minor=9000, reserve_minor=5000).when(bid(1000), by=ANN)
     scene.when(bid(2000), by=BOB, at=END - timedelta(seconds=1)).when(BuyNow(), by=ANN)

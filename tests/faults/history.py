@@ -1,0 +1,78 @@
+"""Keeps what callers were told and what watchers saw, and checks both against the log."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import msgspec
+
+from holdfast import Actor, Name
+from holdfast._messages import Accepted, Commit
+from holdfast.client import Client
+
+ANN = Actor(user="ann", roles=())
+ANSWER_SECONDS = 60.0
+
+
+@dataclass
+class Call:
+    """One acknowledged command, in real time."""
+
+    command_id: str
+    sent: float
+    answered: float
+    answer: Accepted
+
+
+@dataclass
+class History:
+    """The calls of any number of callers to one entity, and the live commits that one watcher received."""
+
+    name: Name
+    calls: list[Call] = field(default_factory=list[Call])
+    seen: list[Commit] = field(default_factory=list[Commit])
+
+    async def call(self, client: Client) -> None:
+        """Add one, until it is acknowledged."""
+        command_id, sent = str(uuid4()), time.monotonic()
+        answer = await client.send(self.name, "add", by=ANN, command_id=command_id, timeout=ANSWER_SECONDS)
+        self.calls.append(Call(command_id, sent, time.monotonic(), answer))
+
+    async def callers(self, client: Client, *, count: int, until: asyncio.Event) -> None:
+        """Call from `count` callers at once, each one after the other, until told to stop."""
+
+        async def caller() -> None:
+            while not until.is_set():
+                await self.call(client)
+
+        await asyncio.gather(*(caller() for _ in range(count)))
+
+    async def check(self, client: Client) -> None:
+        """Every acknowledged command is in the log once, where its caller was told, in an order real time allows."""
+        log = await client.commits(self.name, after=0, limit=1_000_000)
+        events = [event for commit in log for event in commit.events]
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        seqs = {event.command_id: event.seq for event in events}
+        assert len(seqs) == len(events), "a command was applied twice"
+        for call in self.calls:
+            assert seqs[call.command_id] == call.answer.seq
+        self._check_real_time()
+        self._check_seen(log)
+
+    def _check_real_time(self) -> None:
+        """A command sent after another one was answered stands behind it."""
+        by_answer = sorted(self.calls, key=lambda call: call.answered)
+        highest, answered = 0, 0
+        for call in sorted(self.calls, key=lambda call: call.sent):
+            while answered < len(by_answer) and by_answer[answered].answered < call.sent:
+                highest = max(highest, by_answer[answered].answer.seq)
+                answered += 1
+            assert call.answer.seq > highest, "the log's order contradicts real time"
+
+    def _check_seen(self, log: Sequence[Commit]) -> None:
+        """Nothing went out live that is not in the log."""
+        committed = {msgspec.json.encode(commit) for commit in log}
+        for commit in self.seen:
+            assert msgspec.json.encode(commit) in committed, "an uncommitted frame got out"
