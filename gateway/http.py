@@ -75,7 +75,13 @@ async def send(  # noqa: D103 - the wire contract describes it
 
 @get("/v1/{purpose:str}/{id_:str}", include_in_schema=False)
 async def view(  # noqa: D103 - the wire contract describes it
-    *, state: State, who: Who, purpose: FromPath[str], id_: FromPath[str], seq: FromQuery[int | None] = None, at: FromQuery[datetime | None] = None
+    *,
+    state: State,
+    who: Who,
+    purpose: FromPath[str],
+    id_: FromPath[str],
+    seq: FromQuery[int | None] = None,
+    at: FromQuery[datetime | None] = None,
 ) -> Response[bytes]:
     door: Door = state.door
     name = door.name(purpose, who.tenant, id_)

@@ -50,9 +50,7 @@ async def running(start: Callable[[Callable[..., None]], Awaitable[None]]) -> As
 @pytest_asyncio.fixture
 async def pads(nats: NatsServer, database: str) -> AsyncGenerator[None]:
     """The service behind the gateway."""
-    async with running(
-        lambda ready: serve_services([service], servers=nats.url, database=database, ready=ready)
-    ):
+    async with running(lambda ready: serve_services([service], servers=nats.url, database=database, ready=ready)):
         yield
 
 
@@ -61,7 +59,8 @@ GatewayFactory = Callable[..., Awaitable[World]]
 
 @pytest_asyncio.fixture
 async def gateway(nats: NatsServer, pads: None) -> AsyncGenerator[GatewayFactory]:
-    """Starts gateways with settings of the test's own."""
+    """Starts gateways with settings of the test's own, in front of the service."""
+    assert pads is None
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> World:
@@ -71,7 +70,7 @@ async def gateway(nats: NatsServer, pads: None) -> AsyncGenerator[GatewayFactory
                 running(lambda ready: serve_gateway(chosen, ready=ready, contracts={"pad": contract}))
             )
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
-            return World(http=http, port=port, secret=chosen.secret, stop=stop.aclose)
+            return World(http=http, port=port, secret=chosen.secret, stop=stop.aclose, nats_url=nats.url)
 
         yield start
 

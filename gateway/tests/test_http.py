@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -137,11 +138,9 @@ async def test_an_unknown_or_reserved_command_is_refused(world: World, command: 
     assert code_of(answer) == (400, "VALIDATION")
 
 
-async def test_a_body_over_the_limit_is_too_large(gateway) -> None:  # pyright: ignore
+async def test_a_body_over_the_limit_is_too_large(gateway: Any) -> None:
     world: World = await gateway(max_body=1000)
-    answer = await world.http.post(
-        f"/v1/pad/{pad_id()}/write-note", json={"text": "x" * 2000}, headers=world.bearer()
-    )
+    answer = await world.http.post(f"/v1/pad/{pad_id()}/write-note", json={"text": "x" * 2000}, headers=world.bearer())
     assert code_of(answer) == (413, "TOO_LARGE")
     await still_serves(world)
 
@@ -190,7 +189,7 @@ async def test_a_method_that_is_not_offered_is_405(world: World) -> None:
     assert code_of(answer) == (405, "METHOD_NOT_ALLOWED")
 
 
-async def test_too_many_commands_are_told_when_to_come_again(gateway) -> None:  # pyright: ignore
+async def test_too_many_commands_are_told_when_to_come_again(gateway: Any) -> None:
     world: World = await gateway(commands_per_second=0.5)
     pad = pad_id()
     assert (await world.write(pad)).status_code == 200

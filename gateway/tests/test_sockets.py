@@ -19,7 +19,7 @@ async def still_serves(world: World) -> None:
 
 async def collect(viewer: Viewer, name: str, *, until: int, after: int = 0) -> list[int]:
     """The seqs of the event frames up to `until`, in the order heard."""
-    seqs = []
+    seqs: list[int] = []
     while after < until:
         frame = await viewer.hear_until("event")
         assert frame["name"] == name
@@ -163,9 +163,9 @@ async def test_two_viewers_of_one_entity_each_see_what_they_may(world: World) ->
             await viewer.ask("watch", name=name)
         await world.write(pad, "open", secret="hush")
         await kim.say(op="send", name=name, command="lock")
-        seen = {"ann": [], "kim": []}
-        for user, viewer in (("ann", ann), ("kim", kim)):
-            seen[user] = [await viewer.hear_until("event") for _ in range(2)]
+        seen = {
+            user: [await viewer.hear_until("event") for _ in range(2)] for user, viewer in (("ann", ann), ("kim", kim))
+        }
     assert seen["ann"][0]["data"] == {"text": "open"}
     assert set(seen["ann"][1]) == {"op", "name", "seq", "type", "at"}
     assert seen["kim"][0]["data"] == {"text": "open", "secret": "hush"}
@@ -278,7 +278,11 @@ async def test_data_beyond_what_nats_carries_is_too_large(world: World) -> None:
 
 
 async def test_a_wrong_or_expired_token_closes_with_4401(world: World) -> None:
-    for token in ("x", issue_token("other" * 10, "acme", "ann", (), timedelta(hours=1)), world.token(lifetime=-timedelta(1))):
+    for token in (
+        "x",
+        issue_token("other" * 10, "acme", "ann", (), timedelta(hours=1)),
+        world.token(lifetime=-timedelta(1)),
+    ):
         async with world.socket() as viewer:
             await viewer.say(op="hello", token=token)
             assert (await viewer.closed())[0] == 4401
@@ -349,12 +353,12 @@ async def test_more_watches_than_allowed_are_refused(gateway: Any) -> None:
 
 
 async def test_a_slow_viewer_lags_and_resumes_while_others_are_not_slowed(gateway: Any) -> None:
-    world: World = await gateway(queue_frames=20)
+    world: World = await gateway(queue_frames=5)
     pad = pad_id()
     name = f"pad:acme:{pad}"
     await world.write(pad)
     small = sockets.socket()
-    small.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    small.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 65_536)
     small.connect(("127.0.0.1", world.port))
     small.setblocking(False)  # noqa: FBT003 - the socket module's own signature
     async with (
@@ -369,7 +373,7 @@ async def test_a_slow_viewer_lags_and_resumes_while_others_are_not_slowed(gatewa
         await slow.ask("watch", name=name)
         await quick.ask("watch", name=name)
         written = 1
-        while 'lagging_total 1' not in (await world.http.get("/metrics")).text:
+        while "lagging_total 1" not in (await world.http.get("/metrics")).text:
             await world.write(pad, "x" * 200_000, times=3)
             seqs = await collect(quick, name, until=written + 3, after=written)
             assert seqs == list(range(written + 1, written + 4))
@@ -382,6 +386,7 @@ async def test_a_slow_viewer_lags_and_resumes_while_others_are_not_slowed(gatewa
         assert frame == {"op": "lagging", "name": name, "seq": seen}
         await slow.say(op="watch", name=name, after=seen)
         assert await collect(slow, name, until=written, after=seen) == list(range(seen + 1, written + 1))
+        assert (await slow.hear())["op"] == "watching"
 
 
 async def test_presence_reaches_the_other_watchers_and_ends_with_its_socket(gateway: Any) -> None:
@@ -445,7 +450,7 @@ async def test_too_large_presence_is_refused(world: World) -> None:
 
 async def test_draining_is_told_before_the_socket_closes_with_1012(world: World) -> None:
     async with world.viewer() as viewer:
-        stopping = asyncio.create_task(world.stop())  # pyright: ignore
+        stopping = asyncio.ensure_future(world.stop())
         draining = await viewer.hear()
         assert draining == {"op": "draining", "retry_after_ms": 1000}
         assert (await viewer.closed())[0] == 1012

@@ -30,8 +30,7 @@ class Viewer:
         return self.socket.subprotocol == "holdfast.v1.msgpack"
 
     async def say(self, **frame: Any) -> None:
-        encode = msgspec.msgpack.encode if self.binary else lambda content: msgspec.json.encode(content).decode()
-        await self.socket.send(encode(frame))
+        await self.socket.send(msgspec.msgpack.encode(frame) if self.binary else msgspec.json.encode(frame).decode())
 
     async def hear(self) -> Any:
         async with asyncio.timeout(WAIT_SECONDS):
@@ -63,6 +62,7 @@ class World:
     http: httpx.AsyncClient
     port: int
     secret: str
+    nats_url: str
     stop: Callable[[], Awaitable[None]]
 
     def token(
@@ -81,6 +81,7 @@ class World:
             subprotocols=[Subprotocol(subprotocol)],
             proxy=None,
             max_size=None,
+            max_queue=None,
             open_timeout=WAIT_SECONDS,
             **options,
         ) as socket:

@@ -1,0 +1,215 @@
+"""Server-sent events, the `ask.` door, and what happens when the log or the live subject lose something."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from nats.aio.client import Client as Nats
+
+from gateway.tests.world import WAIT_SECONDS, World, pad_id
+from holdfast.testing.servers import NatsServer
+
+Factory = Callable[..., Awaitable[World]]
+
+
+async def sse(world: World, pad: str, *, headers: dict[str, str] | None = None, **query: Any) -> AsyncGenerator[Any]:
+    """The events of a stream as (id, data), and comments as (None, text)."""
+    chosen = {**world.bearer(), "Accept": "text/event-stream", **(headers or {})}
+    async with world.http.stream(
+        "GET", f"/v1/pad/{pad}/events", params=query, headers=chosen, timeout=WAIT_SECONDS
+    ) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        id_ = 0
+        async for line in answer.aiter_lines():
+            if line.startswith(":"):
+                yield None, line
+            elif line.startswith("id: "):
+                id_ = int(line[4:])
+            elif line.startswith("data: "):
+                yield id_, msgspec.json.decode(line[6:])
+
+
+async def test_an_event_stream_replays_and_goes_on_live(world: World) -> None:
+    pad = pad_id()
+    await world.write(pad, times=3)
+    async with aclosing(sse(world, pad, after=1)) as stream:
+        assert [(await anext(stream))[0] for _ in range(2)] == [2, 3]
+        await world.write(pad, "live", secret="hush")
+        id_, event = await anext(stream)
+        assert (id_, event["seq"], event["data"]) == (4, 4, {"text": "live"})
+
+
+async def test_last_event_id_counts_before_after(world: World) -> None:
+    pad = pad_id()
+    await world.write(pad, times=3)
+    async with aclosing(sse(world, pad, after=0, headers={"Last-Event-ID": "2"})) as stream:
+        assert (await anext(stream))[0] == 3
+
+
+async def test_an_idle_event_stream_has_a_heartbeat_and_ends_with_its_token(gateway: Factory) -> None:
+    world = await gateway(heartbeat=0.1)
+    pad = pad_id()
+    await world.write(pad)
+    short = world.bearer(lifetime=timedelta(seconds=2))
+    async with aclosing(sse(world, pad, after=1, headers=short)) as stream:
+        heard = [comment async for _, comment in stream]
+    assert heard
+    assert set(heard) == {": still here"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"), [({"Last-Event-ID": "x"}, 400), ({"Last-Event-ID": "9"}, 400), ({"Authorization": ""}, 401)]
+)
+async def test_a_refused_event_stream_is_a_problem_before_it_begins(
+    world: World, headers: dict[str, str], status: int
+) -> None:
+    pad = pad_id()
+    await world.write(pad)
+    chosen = {**world.bearer(), "Accept": "text/event-stream", **headers}
+    answer = await world.http.get(f"/v1/pad/{pad}/events", headers=chosen)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+async def test_event_streams_end_when_the_gateway_drains(world: World) -> None:
+    pad = pad_id()
+    await world.write(pad)
+    async with aclosing(sse(world, pad, after=0)) as stream:
+        await anext(stream)
+        async with asyncio.timeout(4):
+            await world.stop()
+            assert [event async for event in stream] == []
+
+
+@asynccontextmanager
+async def connected(world: World) -> AsyncGenerator[Any, None]:
+    """A plain NATS client; untyped, as nats-py is."""
+    client: Any = Nats()
+    await client.connect(world.nats_url)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def not_republished(world: World, pad: str) -> AsyncGenerator[None, None]:
+    """In this block the log stores commits, but nobody hears of them."""
+    async with connected(world) as client:
+        manager = client.jetstream()
+        stream = await manager.find_stream_name_by_subject(f"evt.pad.acme.{pad}")
+        config = (await manager.stream_info(stream)).config
+        republish, config.republish = config.republish, None
+        await manager.update_stream(config)
+        try:
+            yield
+        finally:
+            config.republish = republish
+            await manager.update_stream(config)
+
+
+async def test_any_nats_client_sends_a_command_by_an_ordinary_request(world: World) -> None:
+    subject = f"ask.pad.acme.{pad_id()}"
+    by: dict[str, Any] = {"user": "ann", "roles": []}
+    body: dict[str, Any] = {"command": "write_note", "data": {"text": "a"}, "by": by}
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"command": "fly"}, "VALIDATION"),
+        ({"command": "_view"}, "VALIDATION"),
+        ({"by": {"user": "_alarm", "roles": []}}, "VALIDATION"),
+        ({"by": 5}, "VALIDATION"),
+        ({"command": "lock", "data": {}}, "FORBIDDEN"),
+    ]
+    async with connected(world) as client:
+
+        async def ask(subject: str, content: bytes) -> Any:
+            return msgspec.json.decode((await client.request(subject, content, timeout=5)).data)
+
+        ok = (await ask(subject, msgspec.json.encode(body)))["ok"]
+        assert (ok["seq"], ok["events"][0]["data"]["text"]) == (1, "a")
+        for change, code in changes:
+            assert (await ask(subject, msgspec.json.encode(body | change)))["error"]["code"] == code
+        assert (await ask(subject, b"{"))["error"]["code"] == "VALIDATION"
+        assert (await ask("ask.nothing.acme.x", b"{}"))["error"]["code"] == "NOT_FOUND"
+
+
+async def test_events_that_are_no_longer_kept_are_a_resume_gap_with_the_state(world: World) -> None:
+    pad = pad_id()
+    name = f"pad:acme:{pad}"
+    for _ in range(3):
+        await world.write(pad)
+    async with connected(world) as client:
+        manager = client.jetstream()
+        subject = f"evt.pad.acme.{pad}"
+        await manager.purge_stream(await manager.find_stream_name_by_subject(subject), subject=subject, keep=1)
+    async with world.viewer() as viewer:
+        await viewer.say(op="watch", id=1, name=name, after=0)
+        gap, state = await viewer.hear(), await viewer.hear()
+        assert (gap["op"], gap["id"], gap["code"]) == ("error", 1, "RESUME_GAP")
+        assert (state["op"], state["id"], state["seq"]) == ("state", 1, 3)
+        await world.write(pad)
+        assert (await viewer.hear())["seq"] == 4
+    answer = await world.http.get(f"/v1/pad/{pad}/events", headers=world.bearer())
+    assert (answer.status_code, answer.json()["code"]) == (410, "RESUME_GAP")
+
+
+async def test_a_commit_that_was_never_republished_is_found_by_the_regular_check(gateway: Factory) -> None:
+    world = await gateway(check_interval=0.1)
+    pad = pad_id()
+    await world.write(pad)
+    async with world.viewer() as viewer:
+        await viewer.ask("watch", name=f"pad:acme:{pad}")
+        async with not_republished(world, pad):
+            await world.write(pad, "silent")
+            event = await viewer.hear()
+        assert (event["seq"], event["data"]["text"]) == (2, "silent")
+        await world.write(pad)
+        assert (await viewer.hear())["seq"] == 3
+
+
+async def test_a_gap_in_the_live_events_is_filled_from_the_log_first(gateway: Factory) -> None:
+    world = await gateway(check_interval=3600.0)
+    pad = pad_id()
+    await world.write(pad)
+    async with world.viewer() as viewer:
+        await viewer.ask("watch", name=f"pad:acme:{pad}")
+        async with not_republished(world, pad):
+            await world.write(pad, times=2)
+        await world.write(pad)
+        assert [(await viewer.hear())["seq"] for _ in range(3)] == [2, 3, 4]
+
+
+async def test_viewers_of_one_entity_share_one_subscription(world: World) -> None:
+    pad = pad_id()
+    await world.write(pad)
+    async with world.viewer("ann") as ann, world.viewer("bob") as bob:
+        for viewer in (ann, bob):
+            await viewer.ask("watch", name=f"pad:acme:{pad}")
+        assert "holdfast_gateway_watched_entities 1\n" in (await world.http.get("/metrics")).text
+        await ann.ask("unwatch", name=f"pad:acme:{pad}")
+        await world.write(pad)
+        assert (await bob.hear())["seq"] == 2
+        await bob.ask("unwatch", name=f"pad:acme:{pad}")
+        assert "holdfast_gateway_watched_entities 0\n" in (await world.http.get("/metrics")).text
+
+
+async def test_a_restart_of_nats_leaves_no_hole_in_what_a_viewer_sees(gateway: Factory, nats: NatsServer) -> None:
+    world = await gateway()
+    pad = pad_id()
+    await world.write(pad)
+    async with world.viewer() as viewer:
+        await viewer.ask("watch", name=f"pad:acme:{pad}")
+        nats.kill()
+        nats.start()
+        await nats.ready()
+        written = 1
+        for _ in range(5):
+            answer = await world.write(pad)
+            written = answer.json()["seq"] if answer.status_code == 200 else written
+        assert written > 1
+        assert [(await viewer.hear())["seq"] for _ in range(written - 1)] == list(range(2, written + 1))
+        assert (await world.http.get("/readyz")).status_code == 200
