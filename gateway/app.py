@@ -36,7 +36,7 @@ PAGE_POLICY: Final = (
     "default-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 ASSETS: Final = {"lot.js": "text/javascript", "lot.css": "text/css"}
-DRAIN_SECONDS: Final = 2.0
+DRAIN_SECONDS: Final = 1.5
 
 
 def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None = None) -> Litestar:

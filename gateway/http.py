@@ -115,7 +115,7 @@ async def events(  # noqa: D103 - the wire contract describes it
     head = max(head, last)
     return _json(
         Page(
-            events=tuple(msgspec.Raw(render_for(event, who.actor.tags)) for event in found),
+            events=tuple(msgspec.Raw(render_for(event, who.actor)) for event in found),
             seq=head,
             next=last if last < head else None,
         )

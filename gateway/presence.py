@@ -18,6 +18,7 @@ from holdfast._bus import Bus, Message, Subscription
 from holdfast._clock import utc_now
 
 MAX_DATA_BYTES: Final = 4096
+FLUSH_SECONDS: Final = 5.0
 MAX_HEARD: Final = 1000
 """Others remembered for one entity; further ones are shown but not kept."""
 _NOTHING: Final = b"null"
@@ -48,6 +49,7 @@ class Member:
     codec: Codec
     outbox: Outbox
     shown: msgspec.Raw | None = None
+    listening: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -82,18 +84,26 @@ class PresenceBoard:
             finally:
                 task.cancel()
 
-    async def join(self, member: Member) -> Sequence[Sign]:
-        """Let a socket hear the others from now on; returns who is here already."""
+    async def join(self, member: Member) -> None:
+        """Take note of the others from now on; the socket itself is told nothing before `enter`."""
         room = self._rooms.setdefault(member.name, _Room(member.name))
         room.members.add(member)
         try:
             async with room.lock:
                 if room.subscription is None:
                     room.subscription = await self._bus.subscribe(member.name.subject("now"), self._hear)
+                    await self._bus.flush(timeout=FLUSH_SECONDS)
         except BaseException:
-            self._forget(room, member)
+            subscription = self._forget(room, member)
+            if subscription is not None:
+                await subscription.stop()
             raise
-        return [sign for sign, _ in room.heard.values() if sign.connection != member.connection]
+
+    def enter(self, member: Member) -> Sequence[Sign]:
+        """Let a socket that may read the entity hear the others from now on; returns who is here already."""
+        member.listening = True
+        heard = self._rooms[member.name].heard.values()
+        return [sign for sign, _ in heard if sign.connection != member.connection]
 
     async def show(self, member: Member, data: msgspec.Raw) -> None:
         """Tell the other watchers, here and at other gateways; JSON null leaves."""
@@ -150,7 +160,7 @@ class PresenceBoard:
     def _tell(self, room: _Room, sign: Sign) -> None:
         frame = presence_frame(room.name, sign)
         for member in room.members:
-            if member.connection != sign.connection:
+            if member.listening and member.connection != sign.connection:
                 member.outbox.offer(member.codec.write(frame))
 
     async def _repeat(self) -> None:

@@ -14,7 +14,7 @@ from gateway.settings import Settings
 from holdfast import Contract, Unavailable
 
 PING_SECONDS: Final = 20.0
-STOP_SECONDS: Final = 2
+STOP_SECONDS: Final = 1
 BACKLOG: Final = 2048
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     contracts: Mapping[str, Contract] | None = None,
 ) -> None:
-    """Serve until cancelled, then drain and stop within about three seconds. `ready` gets the bound port.
+    """Serve until cancelled, then drain and stop within three seconds. `ready` gets the bound port.
 
     `Unavailable` when the port is taken or NATS does not answer.
     """

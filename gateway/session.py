@@ -229,17 +229,17 @@ class Session:
     async def _joined(self, watch: Watch) -> AsyncGenerator[None, None]:
         """Subscribe, let the block bring the viewer up to date, and go live; undo it all when that fails."""
         fanout, presence = self._doors.fanout, self._doors.presence
+        member = Member(watch.name, self.connection, self._who.actor.user, self._codec, self._outbox)
         await fanout.join(watch)
         try:
-            yield
-            member = Member(watch.name, self.connection, self._who.actor.user, self._codec, self._outbox)
-            signs = await presence.join(member)
+            await presence.join(member)
         except BaseException:
             fanout.leave(watch)
             raise
         self._places[watch.name] = _Place(watch, member)
         try:
-            for sign in signs:
+            yield
+            for sign in presence.enter(member):
                 await self._put(presence_frame(watch.name, sign))
             await fanout.go_live(watch)
         except BaseException:
