@@ -17,8 +17,10 @@ from typing import Final
 from services.auction._demo.report import report
 from services.auction._demo.run import Plan, play
 from services.auction._demo.system import CannotRun, Processes, System, started
+from services.auction._demo.wire import Lost, Refused
 
-REFUSED: Final = 2
+WRONG: Final = 1
+CANNOT_RUN: Final = 2
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,9 +38,11 @@ def main(arguments: Sequence[str]) -> int:
     print(f"Auction demo with seed {seed}: {plan.bidders} bidders for {plan.seconds:g} s", flush=True)  # noqa: T201 - a program speaks
     try:
         return asyncio.run(_run(plan, given))
-    except CannotRun as problem:
-        print(f"holdfast demo: {problem}", file=sys.stderr)  # noqa: T201 - a program speaks
-        return REFUSED
+    except* CannotRun as problems:
+        code = _complain(problems, code=CANNOT_RUN)
+    except* (Lost, Refused, TimeoutError) as problems:
+        code = _complain(problems, code=WRONG)
+    return code
 
 
 async def _run(plan: Plan, given: argparse.Namespace) -> int:
@@ -49,7 +53,7 @@ async def _run(plan: Plan, given: argparse.Namespace) -> int:
         seen = await play(system, plan, tell=_tell)
     text, good = report(seen, seed=plan.seed)
     print(text, flush=True)  # noqa: T201 - a program speaks
-    return 0 if good else 1
+    return 0 if good else WRONG
 
 
 @contextlib.asynccontextmanager
@@ -65,6 +69,18 @@ async def _system(given: argparse.Namespace) -> AsyncGenerator[System]:
         )
     pids = {} if given.owner_pid is None else {"auction": given.owner_pid}
     yield System(given.url.rstrip("/"), given.data.absolute(), Processes(pids))
+
+
+def _complain(problems: ExceptionGroup[Exception], *, code: int) -> int:
+    problem = _first(problems)
+    print(f"holdfast demo: {str(problem) or type(problem).__name__}", file=sys.stderr)  # noqa: T201 - a program speaks
+    return code
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("an exception group is never empty")
 
 
 def _tell(line: str) -> None:

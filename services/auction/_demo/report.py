@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import inf
 from typing import Final
 
 from services.auction._demo.checks import CHECKS, counted
@@ -35,8 +36,10 @@ def _figures(seen: Evidence) -> Iterator[tuple[str, str]]:
     repeated = [bid for bid in seen.bids if bid.attempts > 1]
     known = sum(1 for bid in repeated if bid.answer.get("deduplicated"))
     yield "sent again", f"{len(repeated)} bids after a lost connection or answer, {known} of them accepted before"
-    for kill in seen.kills:
-        yield "killed", f"pid {kill.pid}; no answer for {_pause(seen.bids, kill) * 1000:.0f} ms"
+    ends = [*(kill.at for kill in seen.kills[1:]), inf]
+    for kill, until in zip(seen.kills, ends, strict=False):
+        pause = _pause(seen.bids, kill, until=min(until, kill.at + PAUSE_SECONDS))
+        yield "killed", f"pid {kill.pid}; nothing acknowledged for {pause * 1000:.0f} ms"
     times = sorted(bid.answered_at - bid.sent_at for bid in seen.bids if bid.answer)
     yield "latency", f"p50 {_part(times, 0.5):.1f} ms, p99 {_part(times, 0.99):.1f} ms"
     yield "events", str(len(seen.log))
@@ -49,12 +52,10 @@ def _figures(seen: Evidence) -> Iterator[tuple[str, str]]:
     yield "price", f"{price or 0} {seen.lot['currency']} in minor units"
 
 
-def _pause(bids: Sequence[Bid], kill: Kill) -> float:
-    """The longest time without an answer around a kill, in seconds."""
-    times = sorted(bid.answered_at for bid in bids if bid.answer)
-    gaps = [
-        later - earlier for earlier, later in pairwise(times) if earlier < kill.at + PAUSE_SECONDS and later > kill.at
-    ]
+def _pause(bids: Sequence[Bid], kill: Kill, *, until: float) -> float:
+    """The longest time without an acknowledgement that begins before `until` and ends after a kill, in seconds."""
+    times = sorted(bid.answered_at for bid in bids if bid.accepted)
+    gaps = [later - earlier for earlier, later in pairwise(times) if earlier < until and later > kill.at]
     return max(gaps, default=0.0)
 
 

@@ -129,8 +129,7 @@ async def play(system: System, plan: Plan, *, tell: Callable[[str], None]) -> Ev
             await asyncio.gather(*(watcher.begun.wait() for watcher in watchers))
         await _bidding(system, plan, bidders, seen, tell)
         tell("bidding is over; waiting for the end of the lot")
-        async with asyncio.timeout(SETTLE_SECONDS):
-            await asyncio.gather(*watching)
+        await _settled(watching)
     await bidders[0].bid(START_MINOR)
     await bidders[0].close()
     seen.bids = [bid for bidder in bidders for bid in bidder.bids]
@@ -146,13 +145,23 @@ async def _bidding(
 ) -> None:
     stop = asyncio.Event()
     chance = plan.chance("pauses")
+
+    def pause() -> float:
+        return plan.pause * chance.uniform(0.4, 1.6)
+
     async with asyncio.TaskGroup() as tasks:
-        for bidder in bidders:
-            tasks.create_task(bidder.bid_until(stop, lambda: plan.pause * chance.uniform(0.4, 1.6)))
+        bidding = [tasks.create_task(bidder.bid_until(stop, pause)) for bidder in bidders]
         killing = tasks.create_task(_kill(system, plan, seen, tell))
         await asyncio.sleep(plan.seconds)
         stop.set()
-        await killing
+        await _settled([*bidding, killing])
+
+
+async def _settled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Give them time to end, and give up the others: the checks will tell what they lack."""
+    _, late = await asyncio.wait(tasks, timeout=SETTLE_SECONDS)
+    for task in late:
+        task.cancel()
 
 
 async def _kill(system: System, plan: Plan, seen: Evidence, tell: Callable[[str], None]) -> None:
