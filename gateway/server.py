@@ -8,10 +8,11 @@ from typing import Final
 
 import structlog
 import uvicorn
+from litestar import Litestar
 
 from gateway.app import create_app, drain
 from gateway.settings import Settings
-from holdfast import Contract, Unavailable
+from holdfast import Contract, HoldfastError, Unavailable
 
 PING_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 1
@@ -69,16 +70,28 @@ async def serve(
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     with listener:
-        async with app.lifespan():
-            server = _Server(config, on_ready)
-            running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-            try:
-                await asyncio.shield(running)
-            finally:
-                await drain(app)
-                server.should_exit = True
-                await running
-                log.info("gateway.stopped", port=port)
+        try:
+            async with app.lifespan():
+                await _run(_Server(config, on_ready), app, listener)
+        except* HoldfastError as group:  # Litestar's lifespan wraps what goes wrong in a group
+            raise _first(group) from None
+    log.info("gateway.stopped", port=port)
+
+
+async def _run(server: uvicorn.Server, app: Litestar, listener: socket.socket) -> None:
+    running = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    try:
+        await asyncio.shield(running)
+    finally:
+        await drain(app)
+        server.should_exit = True
+        await running
+
+
+def _first(group: BaseExceptionGroup[HoldfastError]) -> HoldfastError:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("an exception group is never empty")
 
 
 def _listen(host: str, port: int) -> socket.socket:

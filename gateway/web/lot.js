@@ -148,8 +148,8 @@ function showState({ seq, state, server_now }) {
   at("standing").textContent = [
     state.status,
     state.leader ? `${state.leader} leads` : "no bids yet",
-    state.reserve_met === undefined ? null : state.reserve_met ? "reserve met" : "reserve not met",
-    state.minimum_minor === undefined ? null : `next bid at least ${money(state.minimum_minor)}`,
+    state.has_reserve === false ? null : state.reserve_met ? "reserve met" : "reserve not met",
+    state.minimum_minor == null ? null : `next bid at least ${money(state.minimum_minor)}`,
   ].filter(Boolean).join(" · ");
   at("state").textContent = JSON.stringify(state, null, 2);
   tick();
