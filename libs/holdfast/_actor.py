@@ -34,7 +34,7 @@ from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, Recorde
 from holdfast._names import Name
 from holdfast._sight import render_for
 
-BATCH_COMMANDS: Final = 512
+BATCH_COMMANDS: Final = 128
 BATCH_BYTES: Final = 512 * 1024
 CONFLICTS_IN_A_ROW: Final = 20
 REFUSALS_KEPT: Final = 20_000
@@ -361,8 +361,7 @@ class LiveEntity:
             log.warning("alarm.not_settled", name=str(self.name), error=str(error))
 
     def _accepted(self, events: Sequence[RecordedEvent], viewer: Actor, *, seq: int, again: bool = False) -> Accepted:
-        tags = viewer.tags
-        rendered = tuple(msgspec.Raw(render_for(event, tags)) for event in events)
+        rendered = tuple(msgspec.Raw(render_for(event, viewer)) for event in events)
         return Accepted(name=str(self.name), seq=seq, events=rendered, deduplicated=again)
 
     def _answer_again(self, known: Remembered, viewer: Actor) -> Reply:
@@ -382,8 +381,7 @@ class LiveEntity:
             position = await self._around.events.locate(self.name, expected + 1) if expected < seq else None
             commits = await self._around.events.read(self.name, position=position, limit=10) if position else ()
             since = [event for stored in commits for event in stored.commit.events if expected < event.seq <= seq]
-            tags = envelope.by.tags
-            rendered = [msgspec.Raw(render_for(event, tags)) for event in since[:EVENTS_IN_A_CONFLICT]]
+            rendered = [msgspec.Raw(render_for(event, envelope.by)) for event in since[:EVENTS_IN_A_CONFLICT]]
             message = f"the entity is at seq {seq}, not {expected}; look at it again"
             return {"error": VersionConflict(message, seq=seq, events=rendered).body()}
 

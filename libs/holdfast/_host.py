@@ -1,9 +1,11 @@
 """Many entities in one process: wake, hibernate, ring, drain."""
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -26,11 +28,12 @@ RING_AGAIN_SECONDS: Final = 2.0
 RING_AGAIN_MAX_SECONDS: Final = 60.0
 PAST_READS_AT_ONCE: Final = 4
 PAST_READS_WAITING: Final = 256
-SNAPSHOTS_AT_ONCE: Final = 4
+NAMES_CACHED: Final = 16_384
 SNAPSHOT_PAUSE_SECONDS: Final = 2.0
 """Between two snapshots of one busy entity: a tail of two seconds replays faster than it was written."""
 
 log = structlog.get_logger(__name__)
+_INBOX: Final = re.compile(r"_INBOX\.[A-Za-z0-9_.-]+")
 _envelope_decoder: Final = msgspec.json.Decoder(CommandEnvelope)
 _encoder: Final = msgspec.json.Encoder()
 
@@ -80,7 +83,6 @@ class Host:
         self._rings: dict[tuple[Name, int], _Ring] = {}
         self._past_reads = asyncio.Semaphore(PAST_READS_AT_ONCE)
         self._past_waiting = 0
-        self._snapshots = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
         self._around = Surroundings(
             judge=self._judge,
             loader=self._loader,
@@ -101,7 +103,7 @@ class Host:
         """Take one message of the commands stream, received at `at` (ns); whatever it holds, this never raises."""
         reply = reply if _is_inbox(reply) else ""
         try:
-            name = Name.from_subject(subject)
+            name = _name(subject)
             envelope = _decode(data)
             entity = self._wake(name)
             if not entity.accept(Received(envelope, at, place, reply)):
@@ -214,11 +216,10 @@ class Host:
         return asyncio.get_running_loop().time() - entity.snapshot_at >= SNAPSHOT_PAUSE_SECONDS
 
     async def _save(self, name: Name, entity: LiveEntity) -> None:
-        async with self._snapshots:
-            image = entity.image
-            if image is not None and image.seq > entity.snapshot_seq:
-                entity.snapshot_seq = image.seq
-                await self._loader.save(name, image)
+        image = entity.image
+        if image is not None and image.seq > entity.snapshot_seq:
+            entity.snapshot_seq = image.seq
+            await self._loader.save(name, image)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -283,9 +284,14 @@ class Host:
             log.warning("answer.not_sent", error=str(error))
 
 
+@lru_cache(NAMES_CACHED)
+def _name(subject: str) -> Name:
+    return Name.from_subject(subject)
+
+
 def _is_inbox(reply: str) -> bool:
     """Only inboxes: an answer must never land on a subject that means something."""
-    return reply.startswith("_INBOX.") and not any(mark in reply for mark in " *>\t\r\n")
+    return _INBOX.fullmatch(reply) is not None
 
 
 def _decode(data: bytes) -> CommandEnvelope:

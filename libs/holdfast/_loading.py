@@ -1,5 +1,6 @@
 """Bringing an entity into memory: the newest snapshot, checked against the log, then the tail; or a past state."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -16,6 +17,8 @@ from holdfast._names import Name
 from holdfast._snapshots import Snapshots, schema_fingerprint
 
 COMMITS_A_READ: Final = 500
+STORE_CALLS_AT_ONCE: Final = 4
+"""Fewer than a database has connections: who waits here does not run into the pool's own limit."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +31,7 @@ class Loader:
         self._events = events
         self._snapshots = snapshots
         self._fingerprint = schema_fingerprint(judge.entity)
+        self._turns = asyncio.Semaphore(STORE_CALLS_AT_ONCE)
 
     async def load(self, name: Name) -> Image:
         """The entity as the log has it now."""
@@ -95,8 +99,8 @@ class Loader:
             return None
         try:
             return from_snapshot(self._judge.entity, snapshot)
-        except (msgspec.MsgspecError, ValueError, TypeError):
-            log.warning("snapshot.unreadable", name=str(name), seq=snapshot.seq, exc_info=True)
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            log.warning("snapshot.unreadable", name=str(name), seq=snapshot.seq, error=repr(error))
             return None
 
 

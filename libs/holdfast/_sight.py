@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast._messages import Audience, RecordedEvent
+from holdfast._messages import Actor, Audience, RecordedEvent
 
 EVERYTHING: Final[tuple[bool, ...]] = ()
 SENDER: Final = "by"
@@ -37,6 +37,8 @@ def render(event: RecordedEvent, seen: tuple[bool, ...]) -> bytes:
     return _encoder.encode({**envelope, "command_id": event.command_id})
 
 
-def render_for(event: RecordedEvent, tags: frozenset[str]) -> bytes:
-    """Encode the event as JSON for the viewer who carries these tags."""
-    return render(event, sight(event.to, tags))
+def render_for(event: RecordedEvent, viewer: Actor) -> bytes:
+    """Encode the event as JSON for one viewer."""
+    if event.to is None:
+        return _encoder.encode(event)
+    return render(event, sight(event.to, viewer.tags))

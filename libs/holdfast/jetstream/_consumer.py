@@ -1,7 +1,7 @@
 """An ordered consumer: every message of a stream in order, once, whatever the connection does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ class ReceivedMessage(NamedTuple):
 
     subject: str
     data: bytes
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     stream: int
     """Tells this life of the stream from others of the same name."""
     sequence: int
@@ -152,7 +152,7 @@ class OrderedConsumer:
         self._next_delivery += 1
         self._next_sequence = sequence + 1
         await self._receive(
-            ReceivedMessage(message.subject, message.data, dict(message.headers), self._created, sequence, received)
+            ReceivedMessage(message.subject, message.data, message.headers, self._created, sequence, received)
         )
 
     async def _on_control(self, message: Message) -> None:

@@ -121,7 +121,7 @@ class Scenario:
 
     def seen_by(self, viewer: Actor) -> list[Any]:
         """The whole log as a viewer sees it, as decoded JSON."""
-        return [msgspec.json.decode(render_for(event, viewer.tags)) for event in self.log]
+        return [msgspec.json.decode(render_for(event, viewer)) for event in self.log]
 
     @property
     def refusal(self) -> HoldfastError | None:

@@ -67,7 +67,6 @@ LIMIT = 1_000_000
 class CounterEntity(Entity[Counter, CounterCommand, CounterEvent]):
     purpose = "counter"
     initial = Counter()
-    snapshot_every = 10
 
     def decide(self, counter: Counter, command: CounterCommand, ctx: Context, /) -> Sequence[CounterEvent]:
         match command:

@@ -582,8 +582,15 @@ async def test_an_idle_entity_is_snapshot_and_put_to_sleep_and_wakes_the_same() 
     assert (await world.ask("add", data={"amount": 7}, command_id="c"))["ok"]["deduplicated"] is True
 
 
+class Eager(CounterEntity):
+    """Is snapshot often."""
+
+    purpose = "counter"
+    snapshot_every = 10
+
+
 async def test_snapshots_are_taken_every_n_events() -> None:
-    world = World()
+    world = World(Eager())
     for _ in range(11):
         await world.ask("add")
     snapshot = await world.snapshots.load(NAME)
@@ -619,7 +626,7 @@ class BrokenStore(MemorySnapshots):
 
 
 async def test_a_broken_snapshot_store_costs_no_command() -> None:
-    world = World()
+    world = World(Eager())
     world.snapshots = BrokenStore()
     world.host = world.new_host()
     for _ in range(12):
