@@ -46,9 +46,10 @@ class Loader:
     async def save(self, name: Name, image: Image) -> bool:
         """Keep a snapshot; a store that fails costs only time at the next load. Says whether it was kept."""
         try:
-            await self._snapshots.save(name, to_snapshot(image, self._fingerprint))
-        except Exception:
-            log.warning("snapshot.not_saved", name=str(name), seq=image.seq, exc_info=True)
+            async with self._turns:
+                await self._snapshots.save(name, to_snapshot(image, self._fingerprint))
+        except Exception as error:  # noqa: BLE001 - whatever the store says, the log has everything
+            log.warning("snapshot.not_saved", name=str(name), seq=image.seq, error=repr(error))
             return False
         return True
 
@@ -84,9 +85,10 @@ class Loader:
 
     async def _from_snapshot(self, name: Name) -> Image | None:
         try:
-            snapshot = await self._snapshots.load(name)
-        except Exception:
-            log.warning("snapshot.not_loaded", name=str(name), exc_info=True)
+            async with self._turns:
+                snapshot = await self._snapshots.load(name)
+        except Exception as error:  # noqa: BLE001 - whatever the store says, the log has everything
+            log.warning("snapshot.not_loaded", name=str(name), error=repr(error))
             return None
         if snapshot is None:
             return None
