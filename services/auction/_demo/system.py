@@ -55,11 +55,16 @@ class Processes:
         self._pids = pids
         self._changed = asyncio.Condition()
 
-    async def kill(self, name: str) -> int:
-        """Kill a part with SIGKILL, waiting until it runs again when it is down; returns its pid."""
+    async def pid(self, name: str) -> int:
+        """The pid of a part; waits until it runs again when it is down."""
         async with self._changed, asyncio.timeout(START_SECONDS):
             await self._changed.wait_for(lambda: name in self._pids)
-            pid = self._pids.pop(name)
+            return self._pids[name]
+
+    async def kill(self, name: str) -> int:
+        """Kill a part with SIGKILL as soon as it runs; returns its pid."""
+        pid = await self.pid(name)
+        del self._pids[name]
         os.kill(pid, signal.SIGKILL)
         return pid
 
