@@ -1,0 +1,37 @@
+"""Runs things that report when they are ready, such as services, for the length of a block."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from holdfast._service import Service
+from holdfast.runtime import serve
+
+START_SECONDS: Final = 20.0
+
+
+@asynccontextmanager
+async def running(start: Callable[[Callable[..., None]], Awaitable[None]]) -> AsyncGenerator[Any]:
+    """Run `start(ready)` until the end of the block; yields what `ready` was called with."""
+    ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    task = asyncio.ensure_future(start(lambda *report: ready.set_result(report)))
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        yield ready.result()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def serving(services: Sequence[Service], url: str, folder: Path) -> AsyncGenerator[None]:
+    """Serve these services in this process, with their databases in `folder`."""
+    database = f"sqlite+aiosqlite:///{folder}/{{service}}.db"
+    async with running(lambda ready: serve(services, servers=url, database=database, ready=ready)):
+        yield

@@ -1,0 +1,116 @@
+"""The auction on a real NATS server, as any caller meets it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from holdfast import Actor, Name
+from holdfast.client import Client
+from holdfast.testing.servers import NatsServer, nats_server
+from holdfast.testing.serving import serving
+from services.auction.domain_errors import BidTooLow
+from services.auction.service import service
+from services.auction.tests.scenes import ANN, BOB, SELLER
+
+PATIENCE = 20.0
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Generator[NatsServer]:
+    with nats_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def client(nats: NatsServer) -> AsyncGenerator[Client]:
+    async with await Client.connect(nats.url) as connected:
+        yield connected
+
+
+def a_lot() -> Name:
+    return Name.of("auction", "acme", uuid4().hex)
+
+
+async def send(client: Client, lot: Name, command: str, by: Actor, **data: Any) -> Any:
+    return await client.send(lot, command, msgspec.json.encode(data), by=by, command_id=data.get("bid_id"))
+
+
+async def listed(client: Client, lot: Name, *, seconds: float = 3600, **terms: Any) -> datetime:
+    ends_at = datetime.now(UTC) + timedelta(seconds=seconds)
+    await send(client, lot, "create_lot", SELLER, currency="USD", start_minor=100, ends_at=ends_at, **terms)
+    return ends_at
+
+
+async def seen(client: Client, lot: Name, viewer: Actor) -> Any:
+    return msgspec.json.decode((await client.view(lot, by=viewer)).state)
+
+
+async def test_bids_of_two_bidders_are_resolved_by_proxy(client: Client, nats: NatsServer, tmp_path: Path) -> None:
+    lot = a_lot()
+    async with serving([service], nats.url, tmp_path):
+        await listed(client, lot)
+        await send(client, lot, "place_bid", ANN, max_minor=5_000)
+        await send(client, lot, "place_bid", BOB, max_minor=1_000)
+        view = await seen(client, lot, ANN)
+    assert view["price_minor"] == 1_050
+
+
+async def test_a_refusal_arrives_with_its_code_and_details(client: Client, nats: NatsServer, tmp_path: Path) -> None:
+    lot = a_lot()
+    async with serving([service], nats.url, tmp_path):
+        await listed(client, lot)
+        with pytest.raises(Exception, match="100") as refusal:
+            await send(client, lot, "place_bid", ANN, max_minor=99)
+    error: Any = refusal.value
+    assert (error.code, error.details["minimum"]) == (BidTooLow.code, 100)
+
+
+async def test_a_restarted_service_remembers_the_lot_its_bids_and_their_ids(
+    client: Client, nats: NatsServer, tmp_path: Path
+) -> None:
+    lot = a_lot()
+    async with serving([service], nats.url, tmp_path):
+        await listed(client, lot)
+        first = await send(client, lot, "place_bid", ANN, max_minor=5_000, bid_id="bid-1")
+    async with serving([service], nats.url, tmp_path):
+        again = await send(client, lot, "place_bid", ANN, max_minor=5_000, bid_id="bid-1")
+    assert (first.deduplicated, again.deduplicated) == (False, True)
+    assert [bytes(event) for event in first.events] == [bytes(event) for event in again.events]
+
+
+async def test_a_hidden_maximum_leaves_the_service_only_towards_its_bidder(
+    client: Client, nats: NatsServer, tmp_path: Path
+) -> None:
+    lot, secret = a_lot(), 7_654_321
+    async with serving([service], nats.url, tmp_path):
+        await listed(client, lot)
+        mine = await send(client, lot, "place_bid", ANN, max_minor=secret)
+        views = {viewer.user: (await client.view(lot, by=viewer)).state for viewer in (ANN, BOB, SELLER)}
+        past = (await client.view(lot, by=BOB, seq=mine.seq)).state
+    assert str(secret).encode() in b"".join(bytes(event) for event in mine.events)
+    assert str(secret).encode() in bytes(views["ann"])
+    for shown in (views["bob"], views["sue"], past):
+        assert str(secret).encode() not in bytes(shown)
+
+
+async def test_the_alarm_closes_the_lot_at_its_end(client: Client, nats: NatsServer, tmp_path: Path) -> None:
+    lot = a_lot()
+    async with serving([service], nats.url, tmp_path):
+        ends_at = await listed(client, lot, seconds=1, soft_close={"w_s": 0, "x_s": 0})
+        await send(client, lot, "place_bid", ANN, max_minor=500)
+        closed: Any = None
+        async with asyncio.timeout(PATIENCE):
+            while closed is None:
+                events = [event for commit in await client.commits(lot, after=0) for event in commit.events]
+                closed = next((event for event in events if event.type == "auction_closed"), None)
+                await asyncio.sleep(0.02)
+    data = msgspec.json.decode(closed.data)
+    assert (data["result"], data["cause"]) == ("SOLD", "alarm")
+    assert datetime.fromisoformat(data["effective_at"]) == ends_at
