@@ -90,15 +90,29 @@ def _tell(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast demo auction", description=__doc__, allow_abbrev=False)
     parser.add_argument("--seconds", type=_positive, default=30.0, help="how long bidders bid (default 30)")
-    parser.add_argument("--bidders", type=int, default=50, help="each on a connection of its own (default 50)")
-    parser.add_argument("--watchers", type=int, default=8, help="of four kinds and several roles (default 8)")
-    parser.add_argument("--kills", type=int, default=2, help="of the auction's process, in the middle (default 2)")
+    parser.add_argument("--bidders", type=_count, default=50, help="each on a connection of its own (default 50)")
+    parser.add_argument("--watchers", type=_count, default=8, help="of four kinds and several roles (default 8)")
+    parser.add_argument("--kills", type=_kills, default=2, help="of the auction's process, in the middle (default 2)")
     parser.add_argument("--pause-ms", type=_positive, default=200.0, help="a bidder's mean pause (default 200)")
     parser.add_argument("--seed", type=int, help="repeats what the bidders chose in an earlier run")
     parser.add_argument("--url", help="a system that runs already, such as http://127.0.0.1:8400")
     parser.add_argument("--data", type=Path, default=Path("data"), help="its data folder (default ./data)")
     parser.add_argument("--owner-pid", type=int, help="the pid of its auction process")
     return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _kills(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be below 0")
+    return value
 
 
 def _positive(text: str) -> float:

@@ -67,6 +67,13 @@ class Bidder:
         finally:
             await self.close()
 
+    async def bid_once(self, max_minor: int) -> None:
+        """Place a single bid."""
+        try:
+            await self.bid(max_minor)
+        finally:
+            await self.close()
+
     async def close(self) -> None:
         """Hang up."""
         if self._socket is not None:

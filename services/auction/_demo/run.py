@@ -130,8 +130,7 @@ async def play(system: System, plan: Plan, *, tell: Callable[[str], None]) -> Ev
         await _bidding(system, plan, bidders, seen, tell)
         tell("bidding is over; waiting for the end of the lot")
         await _settled(watching)
-    await bidders[0].bid(START_MINOR)
-    await bidders[0].close()
+        await _settled([tasks.create_task(bidders[0].bid_once(START_MINOR))])
     seen.bids = [bid for bidder in bidders for bid in bidder.bids]
     seen.answers = [bidder.sighting for bidder in bidders]
     seen.sightings = [watcher.sighting for watcher in watchers]
@@ -175,6 +174,7 @@ async def _kill(system: System, plan: Plan, seen: Evidence, tell: Callable[[str]
 
 
 async def _read(stage: _Stage, seen: Evidence) -> None:
+    """Read the log as its viewers do, and what only one bidder may see as that bidder; look at the past too."""
     viewers = [sighting.viewer for sighting in seen.sightings]
     seen.replays = {viewer: await stage.log_of(viewer) for viewer in dict.fromkeys([*viewers, AUCTIONEER])}
     log = list(seen.replays[AUCTIONEER])

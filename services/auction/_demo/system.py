@@ -18,6 +18,7 @@ from holdfast.cli import main as holdfast
 START_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 15.0
 LINES_KEPT: Final = 30
+LONGEST_LINE: Final = 4 * 1024 * 1024
 KEPT: Final = "HOLDFAST_SECRET"
 """Of the settings in the environment only this one counts for the demo's own system: its tokens are signed with it."""
 _ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
@@ -65,7 +66,10 @@ class Processes:
         """Kill a part with SIGKILL as soon as it runs; returns its pid."""
         pid = await self.pid(name)
         del self._pids[name]
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError) as error:
+            raise CannotRun(f"process {pid} cannot be killed: {error.strerror}") from None
         return pid
 
     async def serves(self, name: str, pid: int) -> None:
@@ -83,6 +87,7 @@ async def started(folder: Path) -> AsyncGenerator[System]:
         *("--data", str(folder), "--port", "0", "--nats-port", "0", "--log", "warning"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        limit=LONGEST_LINE,
         env={key: value for key, value in os.environ.items() if key == KEPT or not key.startswith("HOLDFAST_")},
     )
     reading = asyncio.create_task(_until_ready(process, folder))

@@ -1,5 +1,6 @@
 """The demo as its user runs it, and that each of its checks tells when something is wrong."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from services.auction._demo.checks import CHECKS
 from services.auction._demo.evidence import Bid, Evidence, Kill, Sighting, numbers_in
 from services.auction._demo.report import report
+from services.auction._demo.system import started
 
 END = "2026-06-01T12:00:00Z"
 LATER = "2026-06-01T12:00:03Z"
@@ -240,6 +242,24 @@ def test_holdfast_demo_auction_passes_with_a_kill(tmp_path: Path) -> None:
     assert "killed the auction's process, pid" in done.stdout
     assert "All of it holds." in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+async def test_the_demo_takes_a_system_that_runs_already(tmp_path: Path) -> None:
+    async with started(tmp_path / "data") as system:
+        pid = await system.processes.pid("auction")
+        options = [*("--url", system.url, "--data", tmp_path / "data", "--owner-pid", pid, "--kills", 1)]
+        plan = [*("--seconds", 5, "--bidders", 10)]
+        demo = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "holdfast.cli", "demo", "auction", *map(str, [*options, *plan])),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(120):
+            said, _ = await demo.communicate()
+
+        assert demo.returncode == 0, said.decode()
+        assert f"killed the auction's process, pid {pid}" in said.decode()
 
 
 def test_a_running_system_is_not_killed_without_its_pid(tmp_path: Path) -> None:
