@@ -91,7 +91,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(await Client.connect(settings.nats_url, name="holdfast gateway"))
+            client = await stack.enter_async_context(await Client.connect(settings.nats, name="holdfast gateway"))
             metrics = Metrics()
             limits = Limits(
                 commands_per_second=settings.commands_per_second, sockets_per_user=settings.sockets_per_user

@@ -51,7 +51,7 @@ def check_path(request: AnyRequest) -> None:
 def identify(request: AnyRequest, state: State) -> Identity:
     """The caller, from the Authorization header."""
     settings: Settings = state.settings
-    return authenticate_header(request.headers.get("authorization"), settings.secret)
+    return authenticate_header(request.headers.get("authorization"), settings.key)
 
 
 @post("/v1/{purpose:str}/{id_:str}/{command:str}", status_code=200, include_in_schema=False)

@@ -17,12 +17,12 @@ class SettingsInvalid(ValueError):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One field for each variable: `HOLDFAST_NATS_URL` is `nats_url`. Times are seconds, sizes bytes."""
+    """One field for each variable: `HOLDFAST_NATS` is `nats`. Times are seconds, sizes bytes."""
 
-    nats_url: str = "nats://127.0.0.1:4222"
+    nats: str = "nats://127.0.0.1:4222"
     host: str = "127.0.0.1"
     port: int = 8400
-    jwt_secret: str = ""
+    secret: str = ""
     """HS256 key. Empty means the public development secret, which only a loopback host may use."""
     origins: str = ""
     """Comma-separated origins, such as `https://shop.example`, that may open sockets besides the gateway's own."""
@@ -49,17 +49,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_retry_after: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.jwt_secret and not is_loopback(self.host):
+        if not self.secret and not is_loopback(self.host):
             raise SettingsInvalid(
-                f"set HOLDFAST_JWT_SECRET: the development secret is for 127.0.0.1 only, not for host {self.host!r}"
+                f"set HOLDFAST_SECRET: the development secret is for 127.0.0.1 only, not for host {self.host!r}"
             )
-        if self.jwt_secret and len(self.jwt_secret.encode()) < MIN_SECRET_BYTES:
-            raise SettingsInvalid(f"HOLDFAST_JWT_SECRET needs at least {MIN_SECRET_BYTES} bytes")
+        if self.secret and len(self.secret.encode()) < MIN_SECRET_BYTES:
+            raise SettingsInvalid(f"HOLDFAST_SECRET needs at least {MIN_SECRET_BYTES} bytes")
 
     @property
-    def secret(self) -> str:
-        """The key that tokens are signed with."""
-        return self.jwt_secret or DEVELOPMENT_SECRET
+    def key(self) -> str:
+        """What tokens are signed with."""
+        return self.secret or DEVELOPMENT_SECRET
 
     @property
     def allowed_origins(self) -> frozenset[str]:

@@ -88,7 +88,7 @@ class Sockets:
                 self._none_left.set()
 
     async def _identify(self, socket: AnySocket, wire: Wire, codec: Codec) -> Identity:
-        secret = self._doors.settings.secret
+        secret = self._doors.settings.key
         header = socket.headers.get("authorization")
         try:
             if header is not None:

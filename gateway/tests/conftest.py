@@ -64,13 +64,13 @@ async def gateway(nats: NatsServer, pads: None) -> AsyncGenerator[GatewayFactory
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> World:
-            chosen = Settings(nats_url=nats.url, port=0, **settings)
+            chosen = Settings(nats=nats.url, port=0, **settings)
             stop = await stack.enter_async_context(AsyncExitStack())
             (port,) = await stop.enter_async_context(
                 running(lambda ready: serve_gateway(chosen, ready=ready, contracts={"pad": contract}))
             )
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
-            return World(http=http, port=port, secret=chosen.secret, stop=stop.aclose, nats_url=nats.url)
+            return World(http=http, port=port, secret=chosen.key, stop=stop.aclose, nats_url=nats.url)
 
         yield start
 

@@ -50,17 +50,17 @@ def test_an_unsigned_or_foreign_token_is_unauthenticated() -> None:
 
 
 def test_the_development_secret_is_for_loopback_only() -> None:
-    assert Settings(host="127.0.0.1").secret == DEVELOPMENT_SECRET
-    assert Settings(host="::1").secret == DEVELOPMENT_SECRET
+    assert Settings(host="127.0.0.1").key == DEVELOPMENT_SECRET
+    assert Settings(host="::1").key == DEVELOPMENT_SECRET
     for host in ("0.0.0.0", "", "::", "example.org"):  # noqa: S104 - that it is refused is the point
         with pytest.raises(SettingsInvalid):
             Settings(host=host)
-    assert Settings(host="0.0.0.0", jwt_secret=SECRET).secret == SECRET  # noqa: S104 - as above
+    assert Settings(host="0.0.0.0", secret=SECRET).key == SECRET  # noqa: S104 - as above
 
 
 def test_a_secret_shorter_than_its_hash_is_refused() -> None:
     with pytest.raises(SettingsInvalid):
-        Settings(jwt_secret="s" * 31)
+        Settings(secret="s" * 31)
 
 
 def test_settings_come_from_the_environment() -> None:
@@ -69,6 +69,9 @@ def test_settings_come_from_the_environment() -> None:
     )
     assert settings.port == 9000
     assert settings.allowed_origins == {"https://a.example", "https://b.example"}
-    for environment in ({"HOLDFAST_PORT": "many"}, {"HOLDFAST_JWT_SECRET": "short"}):
+    secret, nats = "s" * 32, "nats://127.0.0.1:1"
+    shared = Settings.from_environment({"HOLDFAST_SECRET": secret, "HOLDFAST_NATS": nats})
+    assert (shared.key, shared.nats) == (secret, nats)
+    for environment in ({"HOLDFAST_PORT": "many"}, {"HOLDFAST_SECRET": "short"}):
         with pytest.raises(SettingsInvalid):
             Settings.from_environment(environment)

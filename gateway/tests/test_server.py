@@ -16,13 +16,13 @@ async def test_a_taken_port_is_told_at_once(nats: NatsServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1 port {port}"):
-            await serve(Settings(nats_url=nats.url, port=port), contracts={})
+            await serve(Settings(nats=nats.url, port=port), contracts={})
 
 
 async def test_a_nats_server_that_does_not_answer_is_told() -> None:
     url = f"nats://127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(Unavailable, match="no NATS server answers"):
-        await serve(Settings(nats_url=url, port=0), contracts={})
+        await serve(Settings(nats=url, port=0), contracts={})
 
 
 async def test_stopping_takes_at_most_three_seconds_with_a_request_under_way(gateway: Any) -> None:

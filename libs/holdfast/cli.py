@@ -56,8 +56,8 @@ def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="gateway")
     environment = {
         **os.environ,
-        "HOLDFAST_NATS_URL": _nats(settings),
-        "HOLDFAST_JWT_SECRET": _secret(settings),
+        "HOLDFAST_NATS": _nats(settings),
+        "HOLDFAST_SECRET": _secret(settings),
         "HOLDFAST_HOST": settings.host,
         "HOLDFAST_PORT": str(settings.port),
     }
