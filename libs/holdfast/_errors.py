@@ -125,6 +125,10 @@ class Unavailable(HoldfastError):
     retryable = True
 
 
+class NoResponders(Unavailable):
+    """Nobody listens on the subject that was asked: whoever should is gone, not slow."""
+
+
 class TimedOut(HoldfastError):
     """No answer in time; the outcome is unknown until the same command id is sent again."""
 

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from holdfast._bus import Message, Receive, Subscription
-from holdfast._errors import TooLarge, Unavailable
+from holdfast._errors import NoResponders, TooLarge, Unavailable
 
 CONNECT_SECONDS: Final = 5.0
 RECONNECT_SECONDS: Final = 0.2
@@ -106,6 +106,8 @@ class NatsBus:
             )
         except nats.errors.MaxPayloadError:
             raise TooLarge(f"a message holds at most {self.max_payload} bytes") from None
+        except nats.errors.NoRespondersError:
+            raise NoResponders(f"nobody listens on {subject}") from None
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise Unavailable(f"no answer from NATS on {subject.partition('.')[0]}: {error}") from error
         return _message(answer)

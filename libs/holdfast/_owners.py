@@ -1,0 +1,157 @@
+"""Who owns what: names fall into partitions, partitions to live members, and members notice each other's end."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import msgspec
+import structlog
+
+from holdfast._bus import Bus, Message
+from holdfast._errors import NoResponders, Unavailable
+from holdfast._names import Name
+
+PARTITIONS: Final = 64
+ANNOUNCE_SECONDS: Final = 0.25
+PROBE_SECONDS: Final = 0.1
+PROBE_ANSWER_SECONDS: Final = 0.5
+LEASE_SECONDS: Final = 1.0
+LISTEN_SECONDS: Final = 0.4
+"""How long a new member listens for others before it takes anything."""
+_FNV_OFFSET: Final = 0x811C9DC5
+_FNV_PRIME: Final = 0x01000193
+
+log = structlog.get_logger(__name__)
+
+
+def partition(name: Name) -> int:
+    """The partition of a name: what `{{partition(64,1,2,3)}}` gives in the server's subject mapping (FNV-1a)."""
+    digest = _FNV_OFFSET
+    for byte in f"{name.purpose}{name.tenant}{name.id}".encode():
+        digest = ((digest ^ byte) * _FNV_PRIME) & 0xFFFFFFFF
+    return digest % PARTITIONS
+
+
+def owner_of(number: int, members: Collection[str]) -> str | None:
+    """The member that owns a partition: rendezvous hashing, so that a change moves only what it must."""
+    return max(members, key=lambda member: _weight(number, member), default=None)
+
+
+def owned(member: str, members: Iterable[str]) -> frozenset[int]:
+    """The partitions of one member among these."""
+    everyone = {member, *members}
+    return frozenset(number for number in range(PARTITIONS) if owner_of(number, everyone) == member)
+
+
+def _weight(number: int, member: str) -> bytes:
+    return hashlib.blake2b(f"{number}\0{member}".encode(), digest_size=8).digest()
+
+
+class _Word(msgspec.Struct, frozen=True):
+    """What a member says of itself."""
+
+    member: str
+    leaving: bool = False
+
+
+_decoder: Final = msgspec.json.Decoder(_Word)
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Membership:
+    """The live members that share one purpose, as this one sees them.
+
+    A member is gone when it says so, when nobody answers on its subject (its connection ended: noticed within a
+    tenth of a second), or when it was silent for a second (it hangs, or is cut off). Two members may disagree for
+    a moment; the log refuses one of them.
+    """
+
+    def __init__(self, bus: Bus, purpose: str, member: str, *, changed: Callable[[frozenset[str]], None]) -> None:
+        self.member = member
+        self._bus = bus
+        self._subject = f"own.{purpose}"
+        self._changed = changed
+        self._heard: dict[str, float] = {}
+        self._told: frozenset[str] | None = None
+        self._leaving = False
+
+    async def run(self) -> None:
+        """Announce, listen and probe until cancelled."""
+        self._leaving, self._told = False, None
+        words = await self._bus.subscribe(self._subject, self._on_word)
+        own = await self._bus.subscribe(f"{self._subject}.{self.member}", self._on_probe)
+        try:
+            await self._announce()
+            await asyncio.sleep(LISTEN_SECONDS)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_announcing())
+                group.create_task(self._keep_probing())
+        finally:
+            self._leaving = True
+            await own.stop()
+            await words.stop()
+
+    async def leave(self) -> None:
+        """Tell the others, so that they take over at once."""
+        self._leaving = True
+        await self._announce()
+
+    async def _keep_announcing(self) -> None:
+        while True:
+            await self._announce()
+            self._tell()
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+
+    async def _announce(self) -> None:
+        try:
+            await self._bus.publish(self._subject, _encoder.encode(_Word(self.member, self._leaving)))
+        except Unavailable:
+            log.debug("membership.not_announced", member=self.member)
+
+    async def _on_word(self, message: Message) -> None:
+        try:
+            word = _decoder.decode(message.data)
+        except msgspec.MsgspecError:
+            return
+        if word.member == self.member:
+            return
+        known = word.member in self._heard
+        if word.leaving:
+            self._heard.pop(word.member, None)
+        else:
+            self._heard[word.member] = asyncio.get_running_loop().time()
+        if known == word.leaving:
+            if not word.leaving:
+                await self._announce()
+            self._tell()
+
+    async def _on_probe(self, message: Message) -> None:
+        await self._bus.publish(message.reply, b"")
+
+    async def _keep_probing(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            await asyncio.gather(*(self._probe(member) for member in tuple(self._heard)))
+
+    async def _probe(self, member: str) -> None:
+        """Forget a member whose subject has no subscriber left: its process is gone."""
+        try:
+            await self._bus.request(f"{self._subject}.{member}", b"", timeout=PROBE_ANSWER_SECONDS)
+        except NoResponders:
+            if self._heard.pop(member, None) is not None:
+                log.info("membership.gone", member=member)
+                self._tell()
+        except Unavailable:
+            return
+
+    def _tell(self) -> None:
+        """Pass the members on if they changed."""
+        oldest = asyncio.get_running_loop().time() - LEASE_SECONDS
+        for member in [member for member, heard in self._heard.items() if heard < oldest]:
+            log.info("membership.lease_ended", member=member)
+            del self._heard[member]
+        members = frozenset((self.member, *self._heard))
+        if members != self._told and not self._leaving:
+            self._told = members
+            self._changed(members)
