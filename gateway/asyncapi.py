@@ -36,7 +36,8 @@ def asyncapi_document(contracts: Mapping[str, Contract]) -> dict[str, Any]:
 def _socket(schemas: Schemas, channels: dict[str, Schema], operations: dict[str, Schema], events: list[Schema]) -> None:
     ops = {kind.__name__: _message(schemas.of(kind), summary_of(kind)) for kind in _OPS}
     answers = {kind.__name__: _message(schemas.of(kind), summary_of(kind)) for kind in _ANSWERS}
-    head = obj({"op": {"const": "event"}, "name": {"type": "string"}})
+    now = {"type": "string", "format": "date-time"}
+    head = obj({"op": {"const": "event"}, "name": {"type": "string"}, "server_now": now})
     answers["EventFrame"] = _message({"allOf": [head, {"oneOf": events}]}, "A committed event of a watched entity.")
     channels["socket"] = {
         "address": "/v1/ws",

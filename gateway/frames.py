@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.outbox import Frame
 from holdfast import Name
+from holdfast._clock import utc_now
 
 Id = int | str | None
 
@@ -248,7 +249,7 @@ def _read(content: bytes) -> Op:
 
 
 def _event(name: Name, seq: int, rendered: bytes) -> bytes:  # noqa: ARG001 - the form that all event frames share
-    return b'{"op":"event","name":"%s",%s' % (str(name).encode(), rendered[1:])
+    return b'{"op":"event","name":"%s","server_now":%s,%s' % (str(name).encode(), _json.encode(utc_now()), rendered[1:])
 
 
 def _transcode(content: bytes) -> bytes:
