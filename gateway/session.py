@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, assert_never
 from uuid import uuid4
 
 import structlog
 
 from gateway import frames
+from gateway.allowance import Allowance
 from gateway.auth import Identity
 from gateway.door import Door, check_seq
 from gateway.fanout import Fanout, Watch
@@ -81,7 +83,11 @@ class _Place:
 
 
 class Session:
-    """A socket after `welcome`. Operations on one entity are carried out in the order they came, others side by side."""
+    """A socket after `welcome`.
+
+    Commands are published in the order they came, without waiting for each other's answers: they are judged in that
+    order unless one of them has to be published again. Other operations on one entity wait for each other.
+    """
 
     def __init__(self, wire: Wire, codec: Codec, who: Identity, doors: Doors) -> None:
         settings = doors.settings
@@ -91,7 +97,7 @@ class Session:
         self._who = who
         self._doors = doors
         self._outbox = Outbox(frames=settings.queue_frames, size=settings.queue_bytes)
-        self._in_flight = asyncio.Semaphore(settings.sends_in_flight)
+        self._under_way = Allowance(operations=settings.sends_in_flight, size=settings.queue_bytes)
         self._latest: dict[str, asyncio.Task[None]] = {}
         self._places: dict[Name, _Place] = {}
 
@@ -138,16 +144,17 @@ class Session:
                 case frames.Ping():
                     await self._put(frames.Pong(id=op.id, server_now=utc_now()))
                 case frames.Watch() | frames.Unwatch() | frames.Send() | frames.Presence():
-                    await self._in_flight.acquire()
-                    before = self._latest.get(op.name)
+                    await self._under_way.take(len(frame))
+                    before = None if isinstance(op, frames.Send) else self._latest.get(op.name)
                     task = tasks.create_task(self._carry_out(op, before))
-                    self._latest[op.name] = task
-                    task.add_done_callback(lambda done, name=op.name: self._done(name, done))
+                    if not isinstance(op, frames.Send):
+                        self._latest[op.name] = task
+                    task.add_done_callback(partial(self._done, op.name, len(frame)))
                 case _:
                     assert_never(op)
 
-    def _done(self, name: str, task: asyncio.Task[None]) -> None:
-        self._in_flight.release()
+    def _done(self, name: str, size: int, task: asyncio.Task[None]) -> None:
+        self._under_way.give(size)
         if self._latest.get(name) is task:
             del self._latest[name]
 
@@ -213,35 +220,38 @@ class Session:
         )
 
     async def _watch(self, op: frames.Watch, name: Name) -> None:
-        await self._unwatch(name)
-        if len(self._places) >= self._doors.settings.watches_per_socket:
-            raise RateLimited(
-                f"a socket watches at most {self._doors.settings.watches_per_socket} entities", retry_after_ms=0
-            )
+        most = self._doors.settings.watches_per_socket
+        if name not in self._places and len(self._places) >= most:
+            raise RateLimited(f"a socket watches at most {most} entities: unwatch one first", retry_after_ms=0)
         watch = Watch(name, self._who.actor.tags, self._codec.event, self._outbox, self._on_dropped)
-        async with self._joined(watch):
+        async with self._joined(watch) as member:
             if op.after is None:
                 await self._start_with_state(op, watch)
             else:
                 await self._resume(op, watch, op.after)
+            for sign in self._doors.presence.enter(member):
+                await self._put(presence_frame(name, sign))
+            await self._doors.fanout.go_live(watch)
 
     @asynccontextmanager
-    async def _joined(self, watch: Watch) -> AsyncGenerator[None, None]:
-        """Subscribe, let the block bring the viewer up to date, and go live; undo it all when that fails."""
+    async def _joined(self, watch: Watch) -> AsyncGenerator[Member, None]:
+        """Subscribe, in place of an earlier watch; the socket's presence stays. When the block fails, end both."""
         fanout, presence = self._doors.fanout, self._doors.presence
-        member = Member(watch.name, self.connection, self._who.actor.user, self._codec, self._outbox)
         await fanout.join(watch)
+        place = self._places.get(watch.name)
+        if place is not None:
+            fanout.leave(place.watch)
+            place.watch = watch
+        else:
+            member = Member(watch.name, self.connection, self._who.actor.user, self._codec, self._outbox)
+            try:
+                await presence.join(member)
+            except BaseException:
+                fanout.leave(watch)
+                raise
+            place = self._places[watch.name] = _Place(watch, member)
         try:
-            await presence.join(member)
-        except BaseException:
-            fanout.leave(watch)
-            raise
-        self._places[watch.name] = _Place(watch, member)
-        try:
-            yield
-            for sign in presence.enter(member):
-                await self._put(presence_frame(watch.name, sign))
-            await fanout.go_live(watch)
+            yield place.member
         except BaseException:
             await self._unwatch(watch.name)
             raise

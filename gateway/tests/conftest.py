@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,10 +13,12 @@ from gateway.server import serve as serve_gateway
 from gateway.settings import Settings
 from gateway.tests.pad import contract, service
 from gateway.tests.world import World
+from holdfast import Contract
 from holdfast.runtime import serve as serve_services
 from holdfast.testing.servers import NatsServer, nats_server
 
 START_SECONDS = 20.0
+known = {"pad": contract}
 
 
 @pytest.fixture(scope="session")
@@ -63,11 +65,11 @@ async def gateway(nats: NatsServer, pads: None) -> AsyncGenerator[GatewayFactory
     assert pads is None
     async with AsyncExitStack() as stack:
 
-        async def start(**settings: Any) -> World:
+        async def start(contracts: Mapping[str, Contract] = known, **settings: Any) -> World:
             chosen = Settings(nats=nats.url, port=0, **settings)
             stop = await stack.enter_async_context(AsyncExitStack())
             (port,) = await stop.enter_async_context(
-                running(lambda ready: serve_gateway(chosen, ready=ready, contracts={"pad": contract}))
+                running(lambda ready: serve_gateway(chosen, ready=ready, contracts=contracts))
             )
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
             return World(http=http, port=port, secret=chosen.key, stop=stop.aclose, nats_url=nats.url)

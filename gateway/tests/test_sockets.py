@@ -1,6 +1,6 @@
 import asyncio
 import socket as sockets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -56,6 +56,7 @@ async def test_a_watch_gives_the_state_and_then_events_from_the_next_seq(world: 
             "event", f"pad:acme:{pad}", 2, "two",
         )  # fmt: skip
         assert event["by"]["user"] == "kim"
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(event["server_now"])) < timedelta(minutes=1)
 
 
 async def test_a_watch_after_a_seq_replays_then_says_watching_then_goes_live(world: World) -> None:
@@ -68,6 +69,30 @@ async def test_a_watch_after_a_seq_replays_then_says_watching_then_goes_live(wor
         assert frames[-1] == {"op": "watching", "id": 1, "name": f"pad:acme:{pad}", "seq": 5}
         await world.write(pad)
         assert (await viewer.hear())["seq"] == 6
+
+
+async def test_a_watch_after_the_last_seq_is_live_at_once(world: World) -> None:
+    pad = pad_id()
+    name = f"pad:acme:{pad}"
+    await world.write(pad, times=2)
+    async with world.viewer() as viewer:
+        await viewer.say(op="watch", id=1, name=name, after=2)
+        assert await viewer.hear() == {"op": "watching", "id": 1, "name": name, "seq": 2}
+        await world.write(pad)
+        assert (await viewer.hear())["seq"] == 3
+
+
+async def test_watching_again_begins_anew_and_doubles_nothing(world: World) -> None:
+    pad = pad_id()
+    name = f"pad:acme:{pad}"
+    await world.write(pad)
+    async with world.viewer() as viewer:
+        for op in ({"id": 1}, {"id": 2}, {"id": 3, "after": 1}):
+            await viewer.say(op="watch", name=name, **op)
+            assert (await viewer.hear())["id"] == op["id"]
+        await world.write(pad, times=2)
+        await world.write(pad)
+        assert await collect(viewer, name, until=4, after=1) == [2, 3, 4]
 
 
 async def test_a_watch_after_the_head_is_refused(world: World) -> None:
@@ -125,16 +150,6 @@ async def test_a_send_is_answered_and_the_sender_that_watches_gets_its_event(wor
         assert (await viewer.hear_until("event"))["seq"] == 2
 
 
-async def test_sends_to_one_entity_keep_their_order(world: World) -> None:
-    name = f"pad:acme:{pad_id()}"
-    async with world.viewer() as viewer:
-        for number in range(100):
-            await viewer.say(op="send", id=number, name=name, command="write_note", data={"text": str(number)})
-        answers = [await viewer.hear() for _ in range(100)]
-        assert [answer["id"] for answer in answers] == list(range(100))
-        assert [answer["seq"] for answer in answers] == list(range(1, 101))
-
-
 async def test_an_old_expected_seq_is_a_version_conflict(world: World) -> None:
     name = f"pad:acme:{pad_id()}"
     async with world.viewer() as viewer:
@@ -148,7 +163,9 @@ async def test_unwatch_ends_the_events(world: World) -> None:
     await world.write(pad)
     async with world.viewer() as viewer:
         await viewer.ask("watch", name=f"pad:acme:{pad}")
-        assert (await viewer.ask("unwatch", name=f"pad:acme:{pad}"))["op"] == "ok"
+        for id_ in (2, "again", None):  # once for the watch, and then for nothing
+            await viewer.say(op="unwatch", id=id_, name=f"pad:acme:{pad}")
+            assert await viewer.hear() == {"op": "ok", "id": id_}
         await world.write(pad)
         await viewer.say(op="ping", id="end")
         assert (await viewer.hear())["id"] == "end"
@@ -167,7 +184,7 @@ async def test_two_viewers_of_one_entity_each_see_what_they_may(world: World) ->
             user: [await viewer.hear_until("event") for _ in range(2)] for user, viewer in (("ann", ann), ("kim", kim))
         }
     assert seen["ann"][0]["data"] == {"text": "open"}
-    assert set(seen["ann"][1]) == {"op", "name", "seq", "type", "at"}
+    assert set(seen["ann"][1]) == {"op", "name", "server_now", "seq", "type", "at"}
     assert seen["kim"][0]["data"] == {"text": "open", "secret": "hush"}
     assert seen["kim"][1]["type"] == "locked"
 
@@ -189,7 +206,11 @@ async def test_msgpack_carries_the_same_objects(world: World) -> None:
         states = [await viewer.ask("watch", name=name) for viewer in (packed, plain)]
         assert states[0]["state"] == states[1]["state"]
         await world.write(pad)
-        assert await packed.hear_until("event") == await plain.hear_until("event")
+        events = [await viewer.hear_until("event") for viewer in (packed, plain)]
+        assert events[0].keys() == events[1].keys()
+        assert [{**event, "server_now": ""} for event in events[:1]] == [
+            {**event, "server_now": ""} for event in events[1:]
+        ]
 
 
 @pytest.mark.parametrize(
@@ -409,6 +430,20 @@ async def test_presence_reaches_the_other_watchers_and_ends_with_its_socket(gate
             assert (await ann.hear())["id"] == "own"
         left = await bob.hear()
         assert (left["connection"], left["data"]) == (shown["connection"], None)
+
+
+async def test_presence_outlasts_watching_again(world: World) -> None:
+    pad = pad_id()
+    name = f"pad:acme:{pad}"
+    await world.write(pad)
+    async with world.viewer("ann") as ann, world.viewer("bob") as bob:
+        for viewer in (ann, bob):
+            await viewer.ask("watch", name=name)
+        await ann.say(op="presence", name=name, data={"x": 1})
+        assert (await bob.hear())["data"] == {"x": 1}
+        await ann.ask("watch", name=name, after=1)
+        await ann.say(op="presence", name=name, data={"x": 2})
+        assert (await bob.hear())["data"] == {"x": 2}
 
 
 async def test_presence_of_a_silent_gateway_ends_by_itself(gateway: Any) -> None:
