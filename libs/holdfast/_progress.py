@@ -1,0 +1,49 @@
+"""How far the commands of each partition have been answered, so that a successor knows where to begin."""
+
+from collections.abc import Iterable, Mapping
+
+
+class Progress:
+    """One member's partitions, in one life of the commands stream.
+
+    A command counts as answered when nothing more will be done for it; the position of a partition is the last
+    sequence before which nothing is open.
+    """
+
+    def __init__(self) -> None:
+        self._received: dict[int, int] = {}
+        self._open: dict[int, dict[int, None]] = {}
+
+    def begin(self, positions: Mapping[int, int]) -> None:
+        """Own these partitions from now on, each from behind its position; what is owned already stays as it is."""
+        for number, position in positions.items():
+            self._received.setdefault(number, position)
+            self._open.setdefault(number, {})
+
+    def end(self, numbers: Iterable[int]) -> None:
+        """Own these partitions no more."""
+        for number in numbers:
+            self._received.pop(number, None)
+            self._open.pop(number, None)
+
+    def receive(self, number: int, sequence: int) -> bool:
+        """Take a command; False when it is not for this member or was taken before."""
+        if sequence <= self._received.get(number, sequence):
+            return False
+        self._received[number] = sequence
+        self._open[number][sequence] = None
+        return True
+
+    def answer(self, number: int, sequence: int) -> None:
+        """Nothing more will be done for this command."""
+        opened = self._open.get(number)
+        if opened is not None:
+            opened.pop(sequence, None)
+
+    def positions(self) -> dict[int, int]:
+        """Of every owned partition, the sequence up to which everything is answered."""
+        return {number: next(iter(self._open[number]), received + 1) - 1 for number, received in self._received.items()}
+
+    def next_sequence(self) -> int:
+        """Where reading has to begin so that no owned partition misses anything."""
+        return min(self._received.values(), default=0) + 1

@@ -1,0 +1,54 @@
+"""Where a successor begins: never behind something that is still open."""
+
+from holdfast._progress import Progress
+
+
+def test_a_partition_that_is_not_owned_takes_nothing() -> None:
+    assert Progress().receive(3, 1) is False
+
+
+def test_a_command_is_taken_once() -> None:
+    progress = Progress()
+    progress.begin({3: 10})
+    assert [progress.receive(3, sequence) for sequence in (10, 11, 11, 12)] == [False, True, False, True]
+
+
+def test_the_position_stands_before_the_oldest_open_command() -> None:
+    progress = Progress()
+    progress.begin({3: 10})
+    for sequence in (11, 15, 20):
+        progress.receive(3, sequence)
+    assert progress.positions() == {3: 10}
+    progress.answer(3, 15)
+    assert progress.positions() == {3: 10}
+    progress.answer(3, 11)
+    assert progress.positions() == {3: 19}
+    progress.answer(3, 20)
+    assert progress.positions() == {3: 20}
+
+
+def test_reading_begins_behind_the_partition_that_is_furthest_back() -> None:
+    progress = Progress()
+    progress.begin({3: 10, 4: 7})
+    progress.receive(4, 30)
+    assert progress.next_sequence() == 11
+    progress.begin({5: 2})
+    assert progress.next_sequence() == 3
+
+
+def test_a_partition_that_is_owned_already_keeps_its_place() -> None:
+    progress = Progress()
+    progress.begin({3: 10})
+    progress.receive(3, 50)
+    progress.begin({3: 10})
+    assert progress.receive(3, 50) is False
+
+
+def test_what_is_no_longer_owned_is_forgotten() -> None:
+    progress = Progress()
+    progress.begin({3: 10})
+    progress.receive(3, 11)
+    progress.end([3, 9])
+    progress.answer(3, 11)
+    assert progress.positions() == {}
+    assert progress.next_sequence() == 1
