@@ -1,7 +1,23 @@
-"""What Holdfast keeps in SQL: snapshots now, and the shared start of every service's migration history."""
+"""What Holdfast keeps in SQL: snapshots, the archive, read models, and the shared start of every service's migrations."""
 
+from holdfast._projection import Listing, Projection, StoredEvent
+from holdfast.sql._archive import Archive, SqlArchive
 from holdfast.sql._database import DatabaseProblem, open_database
 from holdfast.sql._migrate import migrate
+from holdfast.sql._projector import Projector
 from holdfast.sql._snapshots import SqlSnapshots
+from holdfast.sql._tables import Moment
 
-__all__ = ["DatabaseProblem", "SqlSnapshots", "migrate", "open_database"]
+__all__ = [
+    "Archive",
+    "DatabaseProblem",
+    "Listing",
+    "Moment",
+    "Projection",
+    "Projector",
+    "SqlArchive",
+    "SqlSnapshots",
+    "StoredEvent",
+    "migrate",
+    "open_database",
+]

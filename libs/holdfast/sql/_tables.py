@@ -1,8 +1,28 @@
 """The tables that every service has. `migrations/versions` makes them; a test compares the two."""
 
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, in UTC to the microsecond: SQLite alone would forget the offset."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Into UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """As UTC."""
+        if value is None or value.tzinfo is not None:
+            return None if value is None else value.astimezone(UTC)
+        return value.replace(tzinfo=UTC)
+
 
 metadata: Final = MetaData()
 
@@ -16,4 +36,26 @@ snapshots: Final = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("checksum", String(32), nullable=False),
     Column("saved_at", DateTime(timezone=True), nullable=False),
+)
+
+positions: Final = Table(
+    "positions",
+    metadata,
+    Column("projection", String(100), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+events: Final = Table(
+    "events",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("type", String(100), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("command_id", String(100), nullable=False),
+    Column("to", Text),
+    Index("events_by_command", "name", "command_id", "seq", unique=True),
 )

@@ -29,6 +29,8 @@ LOT = Name.of("auction", "acme", "lot-1")
 SAVED = Snapshot(seq=7, position=70, body=b"{}", fingerprint="v1")
 PROCESSES = 4
 SHORT = 0.3
+NEWEST = "holdfast_0002"
+SHARED = {"alembic_version", "snapshots", "positions", "events"}
 AWKWARD = "50% of: it"
 LONG = 60.0
 
@@ -115,7 +117,7 @@ async def test_a_second_upgrade_changes_nothing_and_loses_nothing(database_url: 
     await SqlSnapshots(database).save(LOT, SAVED)
     await migrate(database_url, "auction")
     assert await SqlSnapshots(database).load(LOT) == SAVED
-    assert await revisions(database_url) == ["holdfast_0001"]
+    assert await revisions(database_url) == [NEWEST]
     await database.dispose()
 
 
@@ -123,16 +125,16 @@ async def test_a_service_adds_its_own_history_to_the_shared_one(database_url: st
     await migrate(database_url, "auction")
     package.add("loaves")
     await migrate(database_url, "auction", package=package.name)
-    assert await tables(database_url) == {"alembic_version", "snapshots", "loaves"}
+    assert await tables(database_url) == SHARED | {"loaves"}
     package.add("cakes")
     await migrate(database_url, "auction", package=package.name)
-    assert await tables(database_url) == {"alembic_version", "snapshots", "loaves", "cakes"}
-    assert await revisions(database_url) == ["bakery_cakes", "holdfast_0001"]
+    assert await tables(database_url) == SHARED | {"loaves", "cakes"}
+    assert await revisions(database_url) == ["bakery_cakes", NEWEST]
 
 
 async def test_a_service_without_tables_of_its_own_has_the_shared_ones(database_url: str) -> None:
     await migrate(database_url, "auction", package="services")
-    assert await tables(database_url) == {"alembic_version", "snapshots"}
+    assert await tables(database_url) == SHARED
 
 
 async def test_a_migration_that_fails_halfway_leaves_nothing_behind(database_url: str, package: Package) -> None:
@@ -165,14 +167,14 @@ def migrate_in_processes(url: str) -> list[tuple[int, str]]:
 
 async def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
     assert await asyncio.to_thread(migrate_in_processes, database_url) == [(0, "")] * PROCESSES
-    assert await revisions(database_url) == ["holdfast_0001"]
+    assert await revisions(database_url) == [NEWEST]
 
 
 async def test_services_of_one_process_migrate_at_once(database_url: str) -> None:
     services = ("auction", "floor", "notify", "pos")
     await asyncio.gather(*(migrate(database_url, service) for service in services))
     for service in services:
-        assert await tables(database_url, service) == {"alembic_version", "snapshots"}
+        assert await tables(database_url, service) == SHARED
 
 
 async def test_a_database_of_newer_code_is_refused_and_kept(database_url: str, package: Package) -> None:
@@ -180,7 +182,7 @@ async def test_a_database_of_newer_code_is_refused_and_kept(database_url: str, p
     await migrate(database_url, "auction", package=package.name)
     with pytest.raises(DatabaseProblem, match=r"newer than this program: it has revision bakery_loaves; install"):
         await migrate(database_url, "auction")
-    assert await revisions(database_url) == ["bakery_loaves", "holdfast_0001"]
+    assert await revisions(database_url) == ["bakery_loaves", NEWEST]
 
 
 async def test_another_migration_that_does_not_end_ends_the_wait(database_url: str) -> None:
@@ -209,7 +211,7 @@ async def test_the_folder_of_a_new_file_is_made(file_url: str, tmp_path: Path) -
 async def test_a_path_with_spaces_percent_and_colon_is_a_path(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/{AWKWARD}/{{service}}.db"
     await migrate(url, "auction")
-    assert await revisions(url) == ["holdfast_0001"]
+    assert await revisions(url) == [NEWEST]
 
 
 async def test_a_file_that_another_program_writes_is_waited_for(file_url: str, tmp_path: Path) -> None:
@@ -293,11 +295,11 @@ async def test_an_installed_wheel_migrates_from_anywhere(tmp_path: Path, file_ur
     """
     used = run(sys.executable, "-c", script, file_url, cwd=tmp_path, PYTHONPATH=str(site))
     assert used.strip() == str(site / "holdfast" / "sql" / "__init__.py")
-    assert await revisions(file_url) == ["holdfast_0001"]
+    assert await revisions(file_url) == [NEWEST]
 
 
 async def test_the_alembic_command_does_what_migrate_does(file_url: str) -> None:
     alembic = (sys.executable, "-m", "alembic", "-n", "auction")
     run(*alembic, "upgrade", "heads", cwd=ROOT, HOLDFAST_DATABASE=file_url)
     await migrate(file_url, "auction", package="services.auction")
-    assert "holdfast_0001" in run(*alembic, "current", cwd=ROOT, HOLDFAST_DATABASE=file_url)
+    assert NEWEST in run(*alembic, "current", cwd=ROOT, HOLDFAST_DATABASE=file_url)

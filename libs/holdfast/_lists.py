@@ -1,0 +1,93 @@
+"""Answers `list.{purpose}.{tenant}`: any replica of the service does."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from holdfast._bus import Bus, Message, Subscription
+from holdfast._errors import HoldfastError, NotFound, TooLarge, Unavailable, ValidationFailed
+from holdfast._names import Name
+from holdfast._projection import Listing
+from holdfast.sql._listing import ListQuery, Page, read_page
+
+LIST_SECONDS: Final = 5.0
+LISTS_AT_ONCE: Final = 2
+LISTS_WAITING: Final = 256
+
+log = structlog.get_logger(__name__)
+_queries: Final = msgspec.json.Decoder(ListQuery)
+
+
+class ListServer:
+    """The lists of one purpose; `listing` is None when its service declares none."""
+
+    def __init__(
+        self, bus: Bus, purpose: str, listing: "Listing[msgspec.Struct] | None", database: AsyncEngine
+    ) -> None:
+        self._bus = bus
+        self._purpose = purpose
+        self._listing = listing
+        self._database = database
+        self._turns = asyncio.Semaphore(LISTS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscription: Subscription | None = None
+
+    async def start(self) -> None:
+        """Begin to answer, sharing the requests with the other replicas."""
+        self._subscription = await self._bus.subscribe(f"list.{self._purpose}.*", self._on_request, queue=self._purpose)
+
+    async def stop(self) -> None:
+        """Take no more requests, and finish those that are under way."""
+        if self._subscription is not None:
+            await self._subscription.stop()
+            self._subscription = None
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _on_request(self, message: Message) -> None:
+        if not message.reply.startswith("_INBOX."):
+            return
+        if len(self._tasks) >= LISTS_WAITING:
+            await self._refuse(
+                message.reply, Unavailable("too many lists are asked for; try again", retry_after_ms=500)
+            )
+            return
+        task = asyncio.create_task(self._answer(message), name=f"list {self._purpose}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(LIST_SECONDS), self._turns:
+                page = await self._page(message)
+            await self._bus.publish(message.reply, msgspec.json.encode({"ok": page}))
+        except TooLarge:
+            await self._refuse(message.reply, TooLarge("this page is too large for one message: lower the limit"))
+        except HoldfastError as error:
+            await self._refuse(message.reply, error)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("list.failed", purpose=self._purpose, error=str(error))
+            await self._refuse(message.reply, Unavailable("the lists' database does not answer; try again"))
+        except Exception:
+            log.exception("list.broken", purpose=self._purpose)
+            await self._refuse(message.reply, HoldfastError("a bug in the service; it is in its log"))
+
+    async def _page(self, message: Message) -> Page:
+        _, _, tenant = message.subject.split(".")
+        Name.of(self._purpose, tenant, "any")
+        if self._listing is None:
+            raise NotFound(f"{self._purpose} has no list")
+        try:
+            query = _queries.decode(message.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ValidationFailed(f"a request for a list: {error}") from None
+        return await read_page(self._database, self._listing, tenant, query)
+
+    async def _refuse(self, reply: str, error: HoldfastError) -> None:
+        try:
+            await self._bus.publish(reply, msgspec.json.encode({"error": error.body()}))
+        except Unavailable:
+            log.info("list.not_answered", purpose=self._purpose, code=error.code)

@@ -1,0 +1,129 @@
+"""Read models: what a service makes of its log in SQL, and what others may ask of it."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Connection, Table
+
+from holdfast._judge import Judge
+from holdfast._messages import Actor, Commit, Event, RecordedEvent
+from holdfast._names import Name
+
+E = TypeVar("E", bound=Event)
+F = TypeVar("F", bound=msgspec.Struct)
+
+
+class LoggedCommit(NamedTuple):
+    """A commit and its position in the log."""
+
+    position: int
+    name: Name
+    commit: Commit
+
+
+class Chunk(NamedTuple):
+    """Commits that follow each other in the log, oldest first; none when there was nothing new."""
+
+    commits: Sequence[LoggedCommit]
+    behind: int
+    """How many more the log held then."""
+
+
+class WholeLog(Protocol):
+    """The log of one purpose, all entities in one order. `Unavailable` when the reading breaks: then begin anew."""
+
+    async def end(self) -> int:
+        """The position of the newest commit, 0 when there was never one."""
+        ...
+
+    def follow(self, after: int, /) -> AsyncGenerator[Chunk]:
+        """Every commit after this position, in order, for ever; the next ones are read when asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent(Generic[E]):
+    """One event of the log. All but `event` can be read whatever code wrote it."""
+
+    name: Name
+    position: int
+    recorded: RecordedEvent
+    judge: Judge
+
+    @property
+    def event(self) -> E:
+        """The event itself; `UnknownEvent` when newer code wrote it, which stops the projection and loses nothing."""
+        return cast("E", self.judge.event(self.recorded))
+
+    @property
+    def seq(self) -> int:
+        """Its place among the entity's events."""
+        return self.recorded.seq
+
+    @property
+    def type(self) -> str:
+        """Its wire tag."""
+        return self.recorded.type
+
+    @property
+    def at(self) -> datetime:
+        """When it was recorded."""
+        return self.recorded.at
+
+    @property
+    def by(self) -> Actor:
+        """Who caused it."""
+        return self.recorded.by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(Generic[F]):
+    """What `GET /v1/{purpose}` answers from a table.
+
+    Only the columns that `row` names leave the table, and only rows of the caller's tenant.
+    """
+
+    table: Table
+    """With a column `tenant`."""
+    filters: type[F]
+    """A struct of optional fields; the strings of the query are converted to their types."""
+    row: type[msgspec.Struct]
+    """The public shape of an item; its fields are columns."""
+    sort: tuple[Column[Any], ...]
+    """The order of the list; together unique in a tenant, never null."""
+    where: Callable[[F, Actor], Sequence[ColumnElement[bool]]]
+    """The conditions that these filters mean, and those for what this caller may not see."""
+
+    def __post_init__(self) -> None:
+        columns: Mapping[str, Column[Any]] = dict(self.table.columns.items())
+        missing = [name for name in ("tenant", *self.row.__struct_fields__) if name not in columns]
+        if missing:
+            raise TypeError(f"the table {self.table.name} lacks {', '.join(missing)}")
+        if any(column.nullable for column in self.sort):
+            raise TypeError(f"the table {self.table.name} sorts by what may be null, which no cursor can pass")
+
+
+class Projection(Generic[E]):
+    """A read model: tables that are a function of one purpose's log, written event by event."""
+
+    name: str
+    """Unique in the service; its position in the log is kept under it."""
+    purpose: str
+    tables: tuple[Table, ...]
+    """What it writes, and what is emptied for a rebuild. No other projection writes them."""
+    listing: Listing[Any] | None = None
+
+    def apply(self, connection: Connection, stored: StoredEvent[E], /) -> None:
+        """Write what one event changes: SQL for SQLite and PostgreSQL alike, nothing else. Raising stops the projection."""
+        raise NotImplementedError
+
+    def apply_all(self, connection: Connection, events: Sequence[StoredEvent[E]], /) -> None:
+        """Write what these events change, in their order."""
+        for stored in events:
+            self.apply(connection, stored)
+
+
+AnyProjection = Projection[Any]

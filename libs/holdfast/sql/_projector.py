@@ -1,0 +1,193 @@
+"""Keeps one read model up to date: batches of events and the position after them, each in one transaction."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, Executable, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from holdfast._errors import Unavailable
+from holdfast._judge import Judge
+from holdfast._projection import AnyProjection, Chunk, LoggedCommit, StoredEvent, WholeLog
+from holdfast.sql._tables import positions
+
+WRITE_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 0.2
+MAX_RETRY_SECONDS: Final = 10.0
+STOPPED_SECONDS: Final = 5.0
+MAX_STOPPED_SECONDS: Final = 60.0
+STAND_BY_SECONDS: Final = 1.0
+
+_BUSY: Final = (Unavailable, OSError, OperationalError, InterfaceError, PoolTimeout)
+"""NATS or the database is away or slow. Whatever else goes wrong is a bug, or written by newer code."""
+
+log = structlog.get_logger(__name__)
+
+
+class Stopped(Exception):
+    """A commit cannot be applied by this code. All before it are."""
+
+
+class Overtaken(Exception):
+    """Another projector moved the position, or a rebuild set it back: nothing was written."""
+
+
+class AheadOfLog(Exception):
+    """The position lies beyond the log's end: this is not the log that the rows were made from."""
+
+
+class Projector:
+    """Applies one projection to one log. Any number of them may run at once: the position in SQL lets one win."""
+
+    def __init__(
+        self,
+        projection: AnyProjection,
+        *,
+        judge: Judge,
+        whole_log: WholeLog,
+        database: AsyncEngine,
+        retry_seconds: float = RETRY_SECONDS,
+        stand_by_seconds: float = STAND_BY_SECONDS,
+    ) -> None:
+        self.projection = projection
+        self._judge = judge
+        self._log = whole_log
+        self._database = database
+        self._retry = retry_seconds
+        self._stand_by_seconds = stand_by_seconds
+        self._behind = 0
+        self._failures = 0
+
+    @property
+    def lag(self) -> int:
+        """How many commits of the log were not yet applied when it was last looked at."""
+        return self._behind
+
+    async def run(self) -> None:
+        """Follow the log until cancelled. What fails is tried again; a bug stops this projection alone."""
+        while True:
+            try:
+                await self._follow(until=None)
+            except Overtaken:
+                await self._stand_by()
+            except _BUSY as error:
+                self._failures += 1
+                log.warning("projection.restarting", projection=self.projection.name, error=str(error))
+                await asyncio.sleep(_backoff(self._failures, self._retry, MAX_RETRY_SECONDS))
+            except Exception as error:  # the log keeps everything that it did not apply
+                self._failures += 1
+                log.exception("projection.stopped", projection=self.projection.name, behind=self.lag, error=str(error))
+                await asyncio.sleep(_backoff(self._failures, STOPPED_SECONDS, MAX_STOPPED_SECONDS))
+
+    async def catch_up(self, *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Apply all that the log holds now and return. `progress` is called with the position and the log's end."""
+        end = await self._log.end()
+        while True:
+            try:
+                return await self._follow(until=end, progress=progress)
+            except Overtaken:
+                await self._stand_by()
+
+    async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Drop the rows and apply the whole log again. Projectors that run elsewhere notice, and help."""
+        async with self._database.begin() as connection:
+            await connection.run_sync(self._empty)
+        await self.catch_up(progress=progress)
+
+    async def position(self) -> int:
+        """The position of the last commit that the rows contain."""
+        query = select(positions.c.position).where(positions.c.projection == self.projection.name)
+        async with self._database.begin() as connection:
+            found = (await connection.execute(query)).scalar_one_or_none()
+            if found is None:
+                await connection.execute(self._zero_if_new())
+        return found or 0
+
+    async def _follow(self, *, until: int | None, progress: Callable[[int, int], None] | None = None) -> None:
+        position = await self.position()
+        end = await self._log.end()
+        if position > end:
+            raise AheadOfLog(
+                f"{self.projection.name} is at {position}, but the log ends at {end}: restore the log that belongs to "
+                "this database, or build the read model anew with `holdfast rebuild`"
+            )
+        self._behind = end - position
+        async with aclosing(self._log.follow(position)) as chunks:
+            async for chunk in chunks:
+                position = await self._take(chunk, position)
+                if progress is not None:
+                    progress(position, max(end, position))
+                if until is not None and (position >= until or not chunk.commits):
+                    return
+
+    async def _take(self, chunk: Chunk, position: int) -> int:
+        self._behind = len(chunk.commits) + chunk.behind
+        if chunk.commits:
+            await self._apply(position, chunk.commits)
+            position = chunk.commits[-1].position
+        self._behind = chunk.behind
+        self._failures = 0
+        return position
+
+    async def _apply(self, position: int, commits: Sequence[LoggedCommit]) -> None:
+        """Write the commits together; when one of them fails, write those before it and name it."""
+        try:
+            await self._write(position, commits)
+        except (*_BUSY, Overtaken):
+            raise
+        except Exception as error:
+            if len(commits) == 1:
+                failed = commits[0]
+                seqs = f"{failed.commit.events[0].seq} to {failed.commit.events[-1].seq}"
+                raise Stopped(f"events {seqs} of {failed.name} at position {failed.position}: {error!r}") from error
+            for each in commits:
+                await self._apply(position, (each,))
+                position = each.position
+                self._behind -= 1
+
+    async def _write(self, old: int, commits: Sequence[LoggedCommit]) -> None:
+        """Apply the commits and move the position from `old` past them, or neither."""
+        events: list[StoredEvent[Any]] = [
+            StoredEvent(name=each.name, position=each.position, recorded=recorded, judge=self._judge)
+            for each in commits
+            for recorded in each.commit.events
+        ]
+        new = commits[-1].position
+
+        def apply(connection: Connection) -> None:
+            mine = positions.c.projection == self.projection.name
+            moved = connection.execute(update(positions).where(mine, positions.c.position == old).values(position=new))
+            if moved.rowcount != 1:
+                raise Overtaken(self.projection.name)
+            self.projection.apply_all(connection, events)
+
+        async with asyncio.timeout(WRITE_SECONDS), self._database.begin() as connection:
+            await connection.run_sync(apply)
+
+    async def _stand_by(self) -> None:
+        """Leave the work to the projector that won, for as long as it goes on."""
+        seen = -1
+        while (now := await self.position()) != seen:
+            seen = now
+            await asyncio.sleep(self._stand_by_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+
+    def _zero_if_new(self) -> Executable:
+        dialect = postgresql if self._database.dialect.name == "postgresql" else sqlite
+        return dialect.insert(positions).values(projection=self.projection.name, position=0).on_conflict_do_nothing()
+
+    def _empty(self, connection: Connection) -> None:
+        connection.execute(self._zero_if_new())
+        connection.execute(update(positions).where(positions.c.projection == self.projection.name).values(position=0))
+        for table in self.projection.tables:
+            connection.execute(delete(table))
+
+
+def _backoff(failures: int, first: float, longest: float) -> float:
+    return min(longest, first * 2 ** min(failures - 1, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

@@ -1,0 +1,93 @@
+"""The archive: every event as the log had it, and command ids by which to find it."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from holdfast import Audience
+from holdfast._judge import Judge
+from holdfast._messages import RecordedEvent
+from holdfast.jetstream import NatsBus
+from holdfast.jetstream._whole_log import JetStreamWholeLog
+from holdfast.sql import migrate, open_database
+from holdfast.sql._archive import Archive, SqlArchive
+from holdfast.sql._projector import Projector
+from holdfast.testing.counter import Added, CounterEntity
+from holdfast.testing.history import History
+
+pytest_plugins = ["holdfast.testing._databases"]
+
+SECRET = Audience(only=("role:admin",), fields={"note": ("user:ann",), "by": ()})
+
+
+@dataclass(frozen=True)
+class Shelf:
+    history: History
+    database: AsyncEngine
+    archive: SqlArchive
+    projector: Projector
+
+
+@pytest.fixture
+async def shelf(bus: NatsBus, database_url: str) -> AsyncGenerator[Shelf]:
+    history = await History(bus).open()
+    await migrate(database_url, "counter")
+    database = open_database(database_url, "counter")
+    projector = Projector(
+        Archive(history.purpose),
+        judge=Judge(CounterEntity()),
+        whole_log=JetStreamWholeLog(bus, history.purpose),
+        database=database,
+    )
+    yield Shelf(history, database, SqlArchive(database), projector)
+    await database.dispose()
+
+
+def plain(events: Sequence[RecordedEvent]) -> list[tuple[object, ...]]:
+    return [
+        (*(getattr(event, field) for field in event.__struct_fields__ if field != "data"), bytes(event.data))
+        for event in events
+    ]
+
+
+async def test_an_archived_event_is_as_the_log_had_it(shelf: Shelf) -> None:
+    await shelf.history.append([Added(amount=1, note="ünïcode \0 \n"), Added(amount=2)], to=SECRET)
+    await shelf.history.append([Added(amount=3)])
+    await shelf.projector.catch_up()
+    expected = [event for _, commit in shelf.history.commits for event in commit.events]
+    assert plain(await shelf.archive.read(shelf.history.name())) == plain(expected)
+
+
+async def test_events_are_read_in_pages_and_of_one_entity_only(shelf: Shelf) -> None:
+    for amount in range(1, 6):
+        await shelf.history.add(amount, amount, id_="a")
+        await shelf.history.add(amount, id_="b")
+    await shelf.projector.catch_up()
+    found = await shelf.archive.read(shelf.history.name("a"), after=3, limit=4)
+    assert [event.seq for event in found] == [4, 5, 6, 7]
+    assert await shelf.archive.read(shelf.history.name("a"), after=10) == []
+    assert await shelf.archive.read(shelf.history.name("a", tenant="umbra")) == []
+
+
+async def test_a_command_is_found_by_its_id_at_its_commit(shelf: Shelf) -> None:
+    await shelf.history.add(1)
+    position = await shelf.history.append([Added(amount=2), Added(amount=3)], command_id="till-2:17")
+    await shelf.history.add(4)
+    await shelf.projector.catch_up()
+    assert await shelf.archive.find_command(shelf.history.name(), "till-2:17") == position
+
+
+async def test_a_command_is_found_at_its_own_entity_only(shelf: Shelf) -> None:
+    await shelf.history.append([Added(amount=2)], command_id="till-2:17")
+    await shelf.projector.catch_up()
+    assert await shelf.archive.find_command(shelf.history.name("b"), "till-2:17") is None
+    assert await shelf.archive.find_command(shelf.history.name("a", tenant="umbra"), "till-2:17") is None
+    assert await shelf.archive.find_command(shelf.history.name(), "till-2:18") is None
+
+
+async def test_events_of_newer_code_are_archived_too(shelf: Shelf) -> None:
+    await shelf.history.append([Added(amount=1)], tag="of_newer_code")
+    await shelf.projector.catch_up()
+    assert [event.type for event in await shelf.archive.read(shelf.history.name())] == ["of_newer_code"]
