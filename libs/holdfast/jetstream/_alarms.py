@@ -4,8 +4,6 @@ import base64
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from holdfast._alarms import Armed
 from holdfast._bus import Bus
 from holdfast._clock import rfc3339
@@ -13,6 +11,7 @@ from holdfast._errors import Unavailable
 from holdfast._log import Conflict
 from holdfast._names import Name
 from holdfast.jetstream import _api
+from holdfast.jetstream._committer import acknowledged
 from holdfast.jetstream._log import H_FENCE, parse_headers
 from holdfast.jetstream._streams import alarm_stream
 
@@ -31,14 +30,14 @@ class JetStreamAlarms:
     async def arm(self, name: Name, at: datetime, /, *, expected: int) -> int:
         """Arm or replace the entity's schedule if nobody else changed it since `expected`."""
         headers = {H_SCHEDULE: _AT + rfc3339(at), H_TARGET: name.subject("due"), H_FENCE: str(expected)}
-        answer = await self._bus.request(name.subject("alarm"), b"{}", headers=headers, timeout=_api.API_SECONDS)
-        decoded: dict[str, Any] = msgspec.json.decode(answer.data)
-        fault = decoded.get("error")
-        if fault is None:
-            return int(decoded["seq"])
-        if fault.get("err_code") == _api.WRONG_LAST_SEQUENCE:
-            raise Conflict(str(name))
-        raise Unavailable(f"the alarm cannot be armed: {fault.get('description')}")
+        try:
+            return acknowledged(
+                await self._bus.request(name.subject("alarm"), b"{}", headers=headers, timeout=_api.API_SECONDS)
+            )
+        except _api.ApiError as error:
+            if error.code == _api.WRONG_LAST_SEQUENCE:
+                raise Conflict(str(name)) from error
+            raise Unavailable(f"the alarm cannot be armed: {error.description}") from error
 
     async def armed(self, name: Name, /) -> Armed | None:
         """What stands armed now, asked of the stream's leader."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 
 from holdfast._bus import Bus, Message
-from holdfast._errors import HoldfastError, Unavailable
+from holdfast._errors import TooLarge, Unavailable
 from holdfast._log import Conflict, NewCommit
 from holdfast.jetstream import _api
 
@@ -61,7 +61,12 @@ class Committer:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._commit(self._take())
+                batch = self._take()
+                try:
+                    await self._commit(batch)
+                except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
+                    for _, stored in batch:
+                        _fail(stored, error)
         finally:
             self._running = None
 
@@ -86,6 +91,8 @@ class Committer:
             self._settle_alone(batch, unknown=False)
         except Unavailable:
             self._settle_alone(batch, unknown=True)
+        except TooLarge:
+            self._settle_alone(batch, unknown=False)
         else:
             for position, (_, stored) in enumerate(batch, start=last - len(batch) + 1):
                 if not stored.done():
@@ -112,14 +119,17 @@ class Committer:
 
     def _settle_alone(self, batch: list[Waiting], *, unknown: bool) -> None:
         for prepared, stored in batch:
+            if stored.done():
+                continue  # nobody waits for it any more
             task = asyncio.create_task(self._settle(prepared, stored, unknown=unknown))
             self._stragglers.add(task)
             task.add_done_callback(self._stragglers.discard)
+            stored.add_done_callback(lambda _, task=task: task.cancel())
 
     async def _settle(self, prepared: Prepared, stored: asyncio.Future[int], *, unknown: bool) -> None:
         try:
             position = await self._alone(prepared, unknown)
-        except (HoldfastError, Conflict) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
             _fail(stored, error)
         else:
             if not stored.done():
@@ -134,6 +144,8 @@ def acknowledged(answer: Message) -> int:
         raise Unavailable(f"the log answered {dict(answer.headers)}") from error
     if ack.error is not None:
         raise _api.ApiError(ack.error.err_code, ack.error.description)
+    if ack.seq == 0:
+        raise Unavailable("the log answered without a position")
     return ack.seq
 
 
