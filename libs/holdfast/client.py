@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
@@ -33,6 +34,11 @@ class _Answer(msgspec.Struct, frozen=True):
     error: ErrorBody | None = None
 
 
+class _Outcome(msgspec.Struct, frozen=True):
+    events: tuple[msgspec.Raw, ...] | None = None
+
+
+_outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
 _answer_decoder: Final = msgspec.json.Decoder(_Answer)
 _accepted_decoder: Final = msgspec.json.Decoder(Accepted)
 _view_decoder: Final = msgspec.json.Decoder(View)
@@ -46,7 +52,7 @@ class Client:
         self._log = JetStreamLog(bus, replicas=replicas)
         self._prefix = bus.new_inbox() + "."
         self._calls = 0
-        self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self._waiting: dict[str, _Call] = {}
         self._inbox: Subscription | None = None
 
     @classmethod
@@ -167,7 +173,7 @@ class Client:
         return _view_decoder.decode(await self._call(name, envelope, timeout or ANSWER_SECONDS))
 
     async def _call(self, name: Name, envelope: CommandEnvelope, timeout: float) -> msgspec.Raw:
-        """Repeat a call until it is judged. Each answer ends one inbox: a retry is a call of its own."""
+        """Repeat a call until it is judged: a retry is a call of its own."""
         body = _encoder.encode(envelope)
         subject = name.subject("cmd")
         loop = asyncio.get_running_loop()
@@ -189,29 +195,42 @@ class Client:
                 ) from None
 
     async def _ask(self, subject: str, body: bytes, deadline: float) -> bytes:
-        """Publish, and publish again at growing intervals, until the answer or the deadline comes."""
+        """Publish, and publish again at growing intervals, until the answer or the deadline comes.
+
+        Every copy has a reply subject of its own. Once another copy is under way, a refusal of an earlier one is not
+        the last word: only an acceptance is.
+        """
         self._calls += 1
-        token = str(self._calls)
-        headers = {H_REPLY: self._prefix + token}
+        call = _Call(asyncio.get_running_loop().create_future())
+        self._waiting[str(self._calls)] = call
+        inbox = f"{self._prefix}{self._calls}"
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bytes] = loop.create_future()
-        self._waiting[token] = answer
         patience = FIRST_RESEND_SECONDS
         try:
-            while not answer.done():
-                await self.bus.publish(subject, body, headers=headers)
-                await _wait(answer, min(patience, deadline - loop.time()))
+            while not call.answer.done():
+                call.copies += 1
+                await self.bus.publish(subject, body, headers={H_REPLY: f"{inbox}-{call.copies}"})
+                await _wait(call.answer, min(patience, deadline - loop.time()))
                 patience *= 2
-                if not answer.done() and loop.time() >= deadline:
+                if not call.answer.done() and loop.time() >= deadline:
                     raise TimeoutError
-            return answer.result()
+            return call.answer.result()
         finally:
-            del self._waiting[token]
+            del self._waiting[inbox.removeprefix(self._prefix)]
 
     async def _on_answer(self, message: Message) -> None:
-        answer = self._waiting.get(message.subject.removeprefix(self._prefix))
-        if answer is not None and not answer.done():
-            answer.set_result(message.data)
+        token, _, copy = message.subject.removeprefix(self._prefix).partition("-")
+        call = self._waiting.get(token)
+        if call is None or call.answer.done():
+            return
+        if copy == str(call.copies) or _is_final(message.data):
+            call.answer.set_result(message.data)
+
+
+@dataclass(slots=True)
+class _Call:
+    answer: asyncio.Future[bytes]
+    copies: int = 0
 
 
 class _Following:
@@ -241,6 +260,12 @@ async def _wait(answer: asyncio.Future[bytes], seconds: float) -> None:
     finally:
         timer.cancel()
         answer.remove_done_callback(wake)
+
+
+def _is_final(body: bytes) -> bool:
+    """Whether no later copy of the command can have another outcome: it is in the log, or it was a view."""
+    answer = _answer_decoder.decode(body)
+    return answer.error is None and _outcome_decoder.decode(answer.ok).events != ()
 
 
 def _opened(body: bytes) -> msgspec.Raw:
