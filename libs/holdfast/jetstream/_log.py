@@ -19,7 +19,10 @@ from holdfast.jetstream._streams import log_stream
 
 APPEND_SECONDS: Final = 8.0
 RETRY_SECONDS: Final = 0.05
+MAX_RETRY_SECONDS: Final = 1.0
+READ_SECONDS: Final = 8.0
 BATCH: Final = 1000
+BATCH_BYTES: Final = 16 * 1024 * 1024
 HEADER_ROOM: Final = 4096
 _TOO_LARGE: Final = 10054
 
@@ -54,6 +57,7 @@ class JetStreamLog:
 
     async def _append_alone(self, prepared: Prepared, unknown: bool) -> int:  # noqa: FBT001 - the committer's callback
         subject, body, headers = prepared.subject, prepared.body, prepared.headers
+        delay = RETRY_SECONDS
         try:
             async with asyncio.timeout(APPEND_SECONDS):
                 while True:
@@ -68,7 +72,8 @@ class JetStreamLog:
                             return await self._resolve(prepared.commit, unknown=unknown)
                         if error.code == _TOO_LARGE:
                             raise TooLarge("the server takes no commit of this size") from error
-                    await asyncio.sleep(RETRY_SECONDS * (1 + random.random()))  # noqa: S311 - jitter
+                    await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311 - jitter
+                    delay = min(delay * 2, MAX_RETRY_SECONDS)
         except TimeoutError:
             raise Unavailable("the log did not acknowledge in time; the outcome is not known yet") from None
 
@@ -85,11 +90,13 @@ class JetStreamLog:
         if not self._replicated or len(found) >= limit:
             return found
         last = await self.last(name)
-        while last is not None and last.position >= position and (not found or found[-1].position < last.position):
-            await asyncio.sleep(RETRY_SECONDS)
-            found = await self._read(name, position, limit)
-            if len(found) >= limit:
-                break
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                while last and len(found) < limit and _lacks(found, position, last):
+                    await asyncio.sleep(RETRY_SECONDS)
+                    found = await self._read(name, position, limit)
+        except TimeoutError:
+            raise Unavailable("the replicas of the log lag behind; try again") from None
         return found
 
     async def _read(self, name: Name, position: int, limit: int) -> list[StoredCommit]:
@@ -97,7 +104,8 @@ class JetStreamLog:
         subject = name.subject("evt")
         following = max(position, 1)
         while len(found) < limit:
-            query = {"seq": following, "next_by_subj": subject, "batch": min(BATCH, limit - len(found))}
+            count = min(BATCH, limit - len(found))
+            query = {"seq": following, "next_by_subj": subject, "batch": count, "max_bytes": BATCH_BYTES}
             before = len(found)
             pending = 0
             async for message in self._bus.request_many(
@@ -136,7 +144,7 @@ class JetStreamLog:
         low, high, best = 1, last.position, last
         while low < high:
             middle = (low + high) // 2
-            found = await self._read(name, middle, 1)
+            found = await self.read(name, position=middle, limit=1)
             candidate = found[0] if found else last
             if candidate.commit.events[-1].seq >= seq:
                 best, high = candidate, middle
@@ -154,6 +162,10 @@ class JetStreamLog:
             raise Unavailable(f"the log cannot be purged: {error.description}") from error
 
 
+def _lacks(found: Sequence[StoredCommit], position: int, last: StoredCommit) -> bool:
+    return last.position >= position and (not found or found[-1].position < last.position)
+
+
 def decode_live(message: Message) -> Commit:
     """Read a republished commit from its `live.` message."""
     return _commit_decoder.decode(message.data)
@@ -163,7 +175,7 @@ def _headers(commit: NewCommit) -> dict[str, str]:
     return {
         H_FENCE: str(commit.expected),
         H_COMMIT: commit.commit_id,
-        H_JUDGED: f"{commit.judged.stream}.{commit.judged.sequence}",
+        H_JUDGED: f"{commit.judged.received}.{commit.judged.sequence}",
         H_COMMANDS: ",".join(f"{command_id}={digest}" for command_id, digest in commit.digests),
     }
 
@@ -173,12 +185,12 @@ def _stored(message: Message) -> StoredCommit:
 
 
 def _decode(position: int, data: bytes, headers: Mapping[str, str]) -> StoredCommit:
-    stream, _, sequence = headers.get(H_JUDGED, "").partition(".")
+    received, _, sequence = headers.get(H_JUDGED, "").partition(".")
     return StoredCommit(
         position=position,
         commit=_commit_decoder.decode(data),
         commit_id=headers.get(H_COMMIT, ""),
-        judged=Judged(int(stream or 0), int(sequence or 0)),
+        judged=Judged(int(received or 0), int(sequence or 0)),
         digests=tuple(_digests(headers.get(H_COMMANDS, "").split(","))),
     )
 
