@@ -3,11 +3,11 @@
 import asyncio
 import math
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -17,7 +17,6 @@ from holdfast._alarms import Alarms, EntityAlarm
 from holdfast._clock import from_ns, utc_now
 from holdfast._entity import Cause, Context
 from holdfast._errors import (
-    ErrorBody,
     HoldfastError,
     IdempotencyKeyReused,
     NotFound,
@@ -32,15 +31,16 @@ from holdfast._loading import Loader
 from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, State, View
 from holdfast._names import Name
+from holdfast._rings import ALARM_COMMAND, Ring, Rings
 from holdfast._sight import render_for
 
 BATCH_COMMANDS: Final = 128
 BATCH_BYTES: Final = 512 * 1024
 CONFLICTS_IN_A_ROW: Final = 20
-REFUSALS_KEPT: Final = 20_000
 EVENTS_IN_A_CONFLICT: Final = 100
 BROKEN_SECONDS: Final = 2.0
-ALARM_COMMAND: Final = "_alarm"
+EARLY_RING_SECONDS: Final = 60.0
+"""A ring this much before its deadline waits here: armed again, it would ring at once on a server whose clock is ahead."""
 VIEW_COMMAND: Final = "_view"
 
 log = structlog.get_logger(__name__)
@@ -51,29 +51,31 @@ class Received(NamedTuple):
     """A command with its place in the commands stream and where its answer goes ("" for nowhere)."""
 
     envelope: CommandEnvelope
-    at: int
-    """The server's time of receipt in nanoseconds."""
     place: Judged
     reply: str
+
+    @property
+    def at(self) -> datetime:
+        """The server's time of receipt."""
+        return from_ns(self.place.received)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds."""
+        return memoryview(self.envelope.data).nbytes
 
 
 class ViewQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The data of `_view`: now or in the past, with the state or only the seq."""
 
     seq: int | None = None
-    at: datetime | None = None
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     state: bool = True
 
 
-class Ring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The data of `_alarm`: the sequence under which the ring waits to be settled."""
-
-    due: int
-
-
 Answer = Callable[[str, bytes], Awaitable[None]]
-Reply = Callable[[], Awaitable[dict[str, object]]]
-"""Makes the answer to one command, `{"ok": …}` or `{"error": …}`, after the commit that it depends on."""
+Reply = dict[str, object]
+"""`{"ok": …}` or `{"error": …}`; sent after the commit that it depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +87,10 @@ class Surroundings:
     events: EventLog
     alarms: Alarms
     answer: Answer
-    settle_ring: Callable[[Name, int], Awaitable[None]]
+    rings: Rings
     past: Callable[["LiveEntity", Received, ViewQuery], None]
     mailbox_size: int
+    mailbox_bytes: int
 
 
 @dataclass(slots=True)
@@ -103,8 +106,13 @@ class _Turn:
     bytes: int = 0
     digests: dict[str, str] = field(default_factory=dict[str, str])
     replies: list[tuple[Received, Reply]] = field(default_factory=list[tuple[Received, Reply]])
-    refused: dict[tuple[str, str], ErrorBody] = field(default_factory=dict[tuple[str, str], ErrorBody])
-    rings: list[int] = field(default_factory=list[int])
+    lookups: list[tuple[Received, Callable[[], Awaitable[Reply]]]] = field(
+        default_factory=list[tuple[Received, Callable[[], Awaitable[Reply]]]]
+    )
+    """Replies for which the log must be read."""
+    pasts: list[tuple[Received, ViewQuery]] = field(default_factory=list[tuple[Received, ViewQuery]])
+    rings: dict[int, datetime] = field(default_factory=dict[int, datetime])
+    """The rings that this host heard, and when each was received as a command."""
 
     def add(self, events: Sequence[RecordedEvent], state: State) -> None:
         self.state = state
@@ -125,7 +133,8 @@ class LiveEntity:
         self.snapshot_at = -math.inf
         self._around = around
         self._mailbox: deque[Received] = deque()
-        self._refused: OrderedDict[tuple[str, str], ErrorBody] = OrderedDict()
+        self._mailbox_bytes = 0
+        self._missed = Judged()
         self._alarm = EntityAlarm(around.alarms, name)
         self._broken_until = 0.0
         self._alarm_moved = False
@@ -138,10 +147,19 @@ class LiveEntity:
 
     def accept(self, received: Received) -> bool:
         """Put a command into the mailbox; False when it is full."""
-        if len(self._mailbox) >= self._around.mailbox_size:
+        around, size = self._around, received.size
+        if len(self._mailbox) >= around.mailbox_size or (
+            self._mailbox and self._mailbox_bytes + size > around.mailbox_bytes
+        ):
+            self.missed(received.place)
             return False
         self._mailbox.append(received)
+        self._mailbox_bytes += size
         return True
+
+    def missed(self, place: Judged) -> None:
+        """Commands up to this place were not taken here: another owner may have, so that this image may be old."""
+        self._missed = self._missed.and_then(place)
 
     async def run(self) -> None:
         """Work until the mailbox is empty. Called by one task at a time."""
@@ -166,41 +184,71 @@ class LiveEntity:
         self.image = None
         self._alarm = EntityAlarm(self._around.alarms, self.name)
 
+    def _take(self) -> Received:
+        received = self._mailbox.popleft()
+        self._mailbox_bytes -= received.size
+        return received
+
+    def _put_back(self, taken: Sequence[Received]) -> None:
+        self._mailbox.extendleft(reversed(taken))
+        self._mailbox_bytes += sum(received.size for received in taken)
+
     async def _turn(self) -> bool:
         """Judge what is in the mailbox and commit it as one message; False when another owner was faster."""
-        image = self.image or await self._load()
+        image = await self._current()
         turn = _Turn(image.state, image.seq, image.last_at, image.judged)
         while self._mailbox and len(turn.taken) < self._batch_limit and turn.bytes < BATCH_BYTES:
-            received = self._mailbox.popleft()
+            received = self._take()
             turn.taken.append(received)
             self._judge(image, turn, received)
-        if turn.events:
-            try:
-                await self._commit(image, turn)
-            except Conflict:
-                self._mailbox.extendleft(reversed(turn.taken))
-                self.forget()
-                return False
-            except TooLarge as error:
-                await self._too_large(turn, error)
-                return True
-            except Unavailable as error:
-                self.forget()
-                await self._send_errors(turn.taken, error)
-                return True
+        try:
+            await self._commit(image, turn)
+        except Conflict:
+            self._put_back(turn.taken)
+            self.forget()
+            return False
+        except TooLarge as error:
+            await self._too_large(turn, error)
+            return True
+        except Unavailable as error:
+            self.forget()
+            await self._send_errors(turn.taken, error)
+            return True
+        except Exception:
+            log.exception("entity.fault", name=str(self.name))
+            self.forget()
+            await self._send_errors(turn.taken, Unavailable("a fault in this service; it is in its log"))
+            return True
         self._batch_limit = BATCH_COMMANDS
-        self._keep_refusals(turn)
+        await self._answer(turn)
+        await self._settle_rings(image, turn)
+        return True
+
+    async def _answer(self, turn: _Turn) -> None:
+        for received, query in turn.pasts:
+            self._around.past(self, received, query)
         for received, reply in turn.replies:
             await self._send(received, reply)
-        await self._settle_rings(turn)
-        return True
+        if turn.lookups:
+            await asyncio.gather(*(self._look_up(received, reply) for received, reply in turn.lookups))
+
+    async def _current(self) -> Image:
+        """What is in memory, unless another owner may have gone on with commands that were missed here."""
+        image = self.image
+        if image is not None and not image.judged.covers(self._missed) and not await self._is_newest(image):
+            self.forget()
+        return self.image or await self._load()
+
+    async def _is_newest(self, image: Image) -> bool:
+        last = await self._around.events.last(self.name)
+        return (last.position if last else 0) == image.position
 
     async def _load(self) -> Image:
         loop = asyncio.get_running_loop()
         if loop.time() < self._broken_until:
             raise Unavailable("this entity is stopped by a fault and is looked at again in a moment; see the log")
         try:
-            self.image = await self._around.loader.load(self.name)
+            self.image, self.snapshot_seq = await self._around.loader.load(self.name)
         except UnknownEvent as error:
             self._broken_until = loop.time() + BROKEN_SECONDS
             log.error("entity.stopped", name=str(self.name), reason=str(error))  # noqa: TRY400 - the message is all
@@ -211,15 +259,13 @@ class LiveEntity:
             self._broken_until = loop.time() + BROKEN_SECONDS
             log.exception("entity.stopped", name=str(self.name))
             raise Unavailable("this entity is stopped by a fault; see the log of its service") from error
-        self.snapshot_seq = self.image.seq
         log.debug("entity.activated", name=str(self.name), seq=self.image.seq)
         return self.image
 
     def _judge(self, image: Image, turn: _Turn, received: Received) -> None:
         envelope = received.envelope
         repeated = image.judged.covers(received.place)
-        if not turn.judged.covers(received.place):
-            turn.judged = received.place
+        turn.judged = turn.judged.and_then(received.place)
         try:
             if envelope.command == ALARM_COMMAND:
                 self._judge_ring(turn, received)
@@ -228,23 +274,14 @@ class LiveEntity:
             else:
                 self._judge_command(image, turn, received, repeated=repeated)
         except HoldfastError as refusal:
-            self._refuse(turn, received, refusal)
+            turn.replies.append((received, {"error": refusal.body()}))
         except Exception:
             log.exception("entity.fault", name=str(self.name), command=envelope.command, command_id=envelope.command_id)
-            self._refuse(turn, received, HoldfastError("a fault in this service; it is in its log", retryable=False))
-
-    def _refuse(self, turn: _Turn, received: Received, refusal: HoldfastError) -> None:
-        body = refusal.body()
-        if not refusal.retryable:
-            turn.refused[received.envelope.command_id, received.reply] = body
-        turn.replies.append((received, _refusal(body)))
+            fault = HoldfastError("a fault in this service; it is in its log")
+            turn.replies.append((received, {"error": fault.body()}))
 
     def _judge_command(self, image: Image, turn: _Turn, received: Received, *, repeated: bool) -> None:
         envelope = received.envelope
-        earlier = self._refused.get(key := (envelope.command_id, received.reply)) or turn.refused.get(key)
-        if earlier is not None and received.reply:
-            turn.replies.append((received, _refusal(earlier)))
-            return
         now = self._expire(turn, received, "lazy")
         command = self._around.judge.command(envelope.command, envelope.data)
         self._around.judge.authorise(command, turn.state, envelope.by, seq=turn.seq)
@@ -253,12 +290,13 @@ class LiveEntity:
         if known is not None:
             if known.digest != digest:
                 raise IdempotencyKeyReused("this command id was accepted before with other data; use a new one")
-            turn.replies.append((received, self._answer_again(known, envelope.by)))
-            return
+            if not repeated or known.position >= image.position:
+                turn.lookups.append((received, self._answer_again(known, envelope.by)))
+            return  # what is read twice was answered before the commit after it, or is sent again
         if repeated:
             raise Unavailable("this command was judged before a restart; send it again to have it judged afresh")
         if envelope.expected_seq is not None and envelope.expected_seq != turn.seq:
-            turn.replies.append((received, self._conflict(envelope, turn.seq)))
+            turn.lookups.append((received, self._conflict(envelope, turn.seq)))
             return
         ctx = Context(name=self.name, now=now, actor=envelope.by, command_id=envelope.command_id, seq=turn.seq)
         judgement = self._around.judge.decide(turn.state, command, ctx)
@@ -266,7 +304,7 @@ class LiveEntity:
         if judgement.events:
             turn.digests[envelope.command_id] = digest
         answer = self._accepted(judgement.events, envelope.by, seq=turn.seq)
-        turn.replies.append((received, _ok(answer)))
+        turn.replies.append((received, {"ok": answer}))
 
     def _known(self, image: Image, turn: _Turn, command_id: str) -> Remembered | None:
         digest = turn.digests.get(command_id)
@@ -277,7 +315,7 @@ class LiveEntity:
 
     def _expire(self, turn: _Turn, received: Received, cause: Cause) -> datetime:
         """Record the deadlines that this command's time of receipt has passed; returns the decision time (C3)."""
-        now = max(turn.last_at, from_ns(received.at))
+        now = max(turn.last_at, received.at)
         try:
             expired = self._around.judge.expire(self.name, turn.state, seq=turn.seq, now=now, cause=cause)
         except Exception as error:
@@ -287,16 +325,20 @@ class LiveEntity:
         return now
 
     def _judge_ring(self, turn: _Turn, received: Received) -> None:
-        ring = msgspec.json.decode(received.envelope.data, type=Ring)
+        try:
+            ring = msgspec.json.decode(received.envelope.data, type=Ring)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise ValidationFailed(str(error)) from None
         if turn.seq > 0:
             self._expire(turn, received, "alarm")
-        turn.rings.append(ring.due)
+        if self._around.rings.knows(self.name, ring.due):
+            turn.rings[ring.due] = received.at
 
     def _judge_view(self, turn: _Turn, received: Received) -> None:
         envelope, entity = received.envelope, self._around.judge.entity
         try:
             query = msgspec.json.decode(envelope.data, type=ViewQuery)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
             raise ValidationFailed(str(error)) from None
         if turn.seq == 0 and not entity.exists_from_start:
             raise NotFound("no such entity")
@@ -305,13 +347,17 @@ class LiveEntity:
         if query.seq is not None or query.at is not None:
             if query.seq is not None and not 0 <= query.seq <= turn.seq:
                 raise ValidationFailed(f"seq is from 0 to {turn.seq}", seq=turn.seq)
-            self._around.past(self, received, query)
+            turn.pasts.append((received, query))
             return
         shown = view_of(entity, turn.state, envelope.by) if query.state else msgspec.Raw(b"null")
         view = View(name=str(self.name), seq=turn.seq, state=shown, server_now=utc_now())
-        turn.replies.append((received, _ok(view)))
+        turn.replies.append((received, {"ok": view}))
 
     async def _commit(self, image: Image, turn: _Turn) -> None:
+        if not turn.events:
+            if turn.rings and not await self._is_newest(image):
+                raise Conflict(f"{self.name}: a ring must not be taken away by an owner that is behind")
+            return
         entity = self._around.judge.entity
         old, new = entity.alarm_at(image.state), entity.alarm_at(turn.state)
         await self._alarm.before_commit(old, new)
@@ -334,38 +380,41 @@ class LiveEntity:
             self._batch_limit = BATCH_COMMANDS
             await self._send_errors(turn.taken, error)
             return
-        self._mailbox.extendleft(reversed(turn.taken))
+        self._put_back(turn.taken)
         self._batch_limit = 1
 
-    def _keep_refusals(self, turn: _Turn) -> None:
-        """Remember what was refused to whom: a copy of the same call must not be judged differently later."""
-        self._refused.update(turn.refused)
-        while len(self._refused) > REFUSALS_KEPT:
-            self._refused.popitem(last=False)
-
-    async def _settle_rings(self, turn: _Turn) -> None:
+    async def _settle_rings(self, image: Image, turn: _Turn) -> None:
+        """Take rings away, but only once what they stand for is recorded and the next alarm is armed."""
         if not turn.rings:
             return
-        self._alarm.rang()
-        await self._settle_alarm()
-        for due in turn.rings:
-            await self._around.settle_ring(self.name, due)
-
-    async def _settle_alarm(self) -> None:
-        if self.image is None:
+        wanted = self._around.judge.entity.alarm_at(image.state)
+        early = (wanted - max(turn.rings.values())).total_seconds() if wanted else math.inf
+        if early <= EARLY_RING_SECONDS:
+            for due in turn.rings:
+                self._around.rings.again(self.name, due, seconds=early)
             return
+        self._alarm.rang()
+        if await self._settle_alarm():
+            for due in turn.rings:
+                await self._around.rings.settle(self.name, due)
+
+    async def _settle_alarm(self) -> bool:
+        if self.image is None:
+            return False
         self._alarm_moved = False
         try:
             await self._alarm.settle(self._around.judge.entity.alarm_at(self.image.state))
         except (Unavailable, Conflict) as error:
             log.warning("alarm.not_settled", name=str(self.name), error=str(error))
+            return False
+        return True
 
     def _accepted(self, events: Sequence[RecordedEvent], viewer: Actor, *, seq: int, again: bool = False) -> Accepted:
         rendered = tuple(msgspec.Raw(render_for(event, viewer)) for event in events)
         return Accepted(name=str(self.name), seq=seq, events=rendered, deduplicated=again)
 
-    def _answer_again(self, known: Remembered, viewer: Actor) -> Reply:
-        async def reply() -> dict[str, object]:
+    def _answer_again(self, known: Remembered, viewer: Actor) -> Callable[[], Awaitable[Reply]]:
+        async def reply() -> Reply:
             position = known.position or (self.image.position if self.image else 0)
             stored = await self._around.events.read(self.name, position=position, limit=1)
             if not stored or stored[0].position != position:
@@ -375,8 +424,8 @@ class LiveEntity:
 
         return reply
 
-    def _conflict(self, envelope: CommandEnvelope, seq: int) -> Reply:
-        async def reply() -> dict[str, object]:
+    def _conflict(self, envelope: CommandEnvelope, seq: int) -> Callable[[], Awaitable[Reply]]:
+        async def reply() -> Reply:
             expected = envelope.expected_seq or 0
             position = await self._around.events.locate(self.name, expected + 1) if expected < seq else None
             commits = await self._around.events.read(self.name, position=position, limit=10) if position else ()
@@ -387,41 +436,28 @@ class LiveEntity:
 
         return reply
 
+    async def _look_up(self, received: Received, reply: Callable[[], Awaitable[Reply]]) -> None:
+        try:
+            await self._send(received, await reply())
+        except HoldfastError as error:
+            await self._send(received, {"error": error.body()})
+
     async def _send(self, received: Received, reply: Reply) -> None:
+        """Send an answer; when it cannot be sent, the caller asks again with the same command id."""
         if not received.reply:
             return
         try:
-            body = _encoder.encode(await reply())
-        except HoldfastError as error:
-            body = _encoder.encode({"error": error.body()})
-        await self.send(received.reply, body)
-
-    async def send(self, reply: str, body: bytes) -> None:
-        """Send an answer; when it cannot be sent, the caller asks again with the same command id."""
-        try:
-            await self._around.answer(reply, body)
+            try:
+                await self._around.answer(received.reply, _encoder.encode(reply))
+            except TooLarge as error:
+                await self._around.answer(received.reply, _encoder.encode({"error": error.body()}))
         except HoldfastError as error:
             log.warning("answer.not_sent", name=str(self.name), error=str(error))
 
     async def _send_errors(self, taken: Sequence[Received], error: HoldfastError) -> None:
         for received in taken:
-            await self._send(received, _refusal(error.body()))
+            await self._send(received, {"error": error.body()})
 
     async def _refuse_all(self, error: HoldfastError) -> None:
-        waiting = list(self._mailbox)
-        self._mailbox.clear()
+        waiting = [self._take() for _ in range(len(self._mailbox))]
         await self._send_errors(waiting, error)
-
-
-def _refusal(body: ErrorBody) -> Reply:
-    async def reply() -> dict[str, object]:
-        return {"error": body}
-
-    return reply
-
-
-def _ok(answer: object) -> Reply:
-    async def reply() -> dict[str, object]:
-        return {"ok": answer}
-
-    return reply

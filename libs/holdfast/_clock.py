@@ -25,10 +25,3 @@ def from_ns(nanoseconds: int) -> datetime:
 def rfc3339(moment: datetime) -> str:
     """An aware moment as the NATS server reads it, in UTC with microseconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def ns_from_rfc3339(text: str) -> int:
-    """Nanoseconds since the epoch of a UTC time as the NATS server writes it, with up to nine decimals."""
-    seconds, _, fraction = text.removesuffix("Z").partition(".")
-    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
-    return (whole - EPOCH) // timedelta(seconds=1) * 1_000_000_000 + int(fraction.ljust(9, "0"))

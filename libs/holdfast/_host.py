@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from holdfast._actor import ALARM_COMMAND, VIEW_COMMAND, Answer, LiveEntity, Received, Surroundings, ViewQuery
+from holdfast._actor import VIEW_COMMAND, Answer, LiveEntity, Received, Surroundings, ViewQuery
 from holdfast._alarms import Alarms
 from holdfast._clock import utc_now
 from holdfast._entity import AnyEntity
@@ -19,21 +19,25 @@ from holdfast._errors import ErrorBody, HoldfastError, Unavailable, ValidationFa
 from holdfast._judge import Judge, view_of
 from holdfast._loading import Loader
 from holdfast._log import EventLog, Judged
-from holdfast._messages import ALARM_ACTOR, CommandEnvelope, View
+from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
+from holdfast._rings import ALARM_COMMAND, Rings
 from holdfast._snapshots import Snapshots
 
 SWEEP_SECONDS: Final = 1.0
-RING_AGAIN_SECONDS: Final = 2.0
-RING_AGAIN_MAX_SECONDS: Final = 60.0
+HIBERNATE_AT_ONCE: Final = 64
 PAST_READS_AT_ONCE: Final = 4
 PAST_READS_WAITING: Final = 256
 NAMES_CACHED: Final = 16_384
+SAVES_WAITING: Final = 256
+"""Snapshots of entities that had to make room; beyond that they are left out, as the log has everything."""
+INBOX_LENGTH: Final = 200
+"""A longer subject may be over the server's limit for one line, and costs the connection."""
 SNAPSHOT_PAUSE_SECONDS: Final = 2.0
 """Between two snapshots of one busy entity: a tail of two seconds replays faster than it was written."""
 
 log = structlog.get_logger(__name__)
-_INBOX: Final = re.compile(r"_INBOX\.[A-Za-z0-9_.-]+")
+_INBOX: Final = re.compile(r"_INBOX(\.[A-Za-z0-9_-]+)+")
 _envelope_decoder: Final = msgspec.json.Decoder(CommandEnvelope)
 _encoder: Final = msgspec.json.Encoder()
 
@@ -44,15 +48,11 @@ class HostSettings:
 
     mailbox_size: int = 1024
     """Commands that wait for one entity; more are answered `UNAVAILABLE` at once."""
+    mailbox_bytes: int = 16 * 1024 * 1024
+    """The bytes that wait for one entity, apart from one command that may be larger."""
     awake_limit: int = 10_000
     idle_seconds: float = 60.0
     """An entity that nobody commands this long is put to sleep."""
-
-
-@dataclass(slots=True)
-class _Ring:
-    attempts: int
-    again_at: float
 
 
 class Host:
@@ -74,13 +74,12 @@ class Host:
         self._judge = Judge(entity)
         self._loader = Loader(self._judge, events, snapshots)
         self._answer = answer
-        self._pass_ring = pass_ring
-        self._alarms = alarms
+        self._rings = Rings(alarms, pass_ring)
+        self._next_sequence = 1
         self._awake: OrderedDict[Name, LiveEntity] = OrderedDict()
         self._used: dict[Name, float] = {}
         self._running: dict[Name, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rings: dict[tuple[Name, int], _Ring] = {}
         self._past_reads = asyncio.Semaphore(PAST_READS_AT_ONCE)
         self._past_waiting = 0
         self._around = Surroundings(
@@ -89,9 +88,10 @@ class Host:
             events=events,
             alarms=alarms,
             answer=answer,
-            settle_ring=self._settle_ring,
+            rings=self._rings,
             past=self._read_past,
             mailbox_size=self._settings.mailbox_size,
+            mailbox_bytes=self._settings.mailbox_bytes,
         )
 
     @property
@@ -99,14 +99,15 @@ class Host:
         """How many entities are in memory."""
         return len(self._awake)
 
-    async def deliver(self, subject: str, data: bytes, *, at: int, place: Judged, reply: str) -> None:
-        """Take one message of the commands stream, received at `at` (ns); whatever it holds, this never raises."""
+    async def deliver(self, subject: str, data: bytes, *, place: Judged, reply: str) -> None:
+        """Take one message of the commands stream; whatever it holds, this never raises."""
+        self._note_gap(place)
         reply = reply if _is_inbox(reply) else ""
         try:
             name = _name(subject)
             envelope = _decode(data)
             entity = self._wake(name)
-            if not entity.accept(Received(envelope, at, place, reply)):
+            if not entity.accept(Received(envelope, place, reply)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
         except HoldfastError as error:
             await self._send(reply, {"error": error.body()})
@@ -121,20 +122,23 @@ class Host:
         except ValidationFailed:
             log.warning("alarm.foreign", subject=subject)
             return
-        ring = self._rings.setdefault((name, due), _Ring(0, 0.0))
-        await self._ring(name, due, ring)
+        await self._rings.ring(name, due)
 
     async def run(self) -> None:
         """Put idle entities to sleep and repeat unsettled rings, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._rings.run(), name=f"unsettled rings {self.purpose}")
+            group.create_task(self._sweep(), name=f"idle entities {self.purpose}")
+
+    async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            now = asyncio.get_running_loop().time()
-            for (name, due), ring in list(self._rings.items()):
-                if ring.again_at <= now:
-                    await self._ring(name, due, ring)
-            idle_since = now - self._settings.idle_seconds
-            for name in [name for name, used in self._used.items() if used <= idle_since]:
-                await self.hibernate(name)
+            idle_since = asyncio.get_running_loop().time() - self._settings.idle_seconds
+            await self._hibernate([name for name, used in self._used.items() if used <= idle_since])
+
+    async def _hibernate(self, names: Sequence[Name]) -> None:
+        for first in range(0, len(names), HIBERNATE_AT_ONCE):
+            await asyncio.gather(*(self.hibernate(name) for name in names[first : first + HIBERNATE_AT_ONCE]))
 
     async def settled(self) -> None:
         """Wait until no entity is at work."""
@@ -146,28 +150,37 @@ class Host:
         try:
             async with asyncio.timeout(seconds):
                 await self.settled()
-                for name in list(self._awake):
-                    await self.hibernate(name)
+                await self._hibernate(list(self._awake))
         except TimeoutError:
             log.warning("host.drain_cut_short", awake=len(self._awake))
         finally:
-            for task in (*self._running.values(), *self._tasks):
+            left = [*self._running.values(), *self._tasks]
+            for task in left:
                 task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def hibernate(self, name: Name) -> bool:
         """Snapshot an entity and drop it from memory, unless it is at work. Says whether it sleeps."""
         entity = self._awake.get(name)
         if entity is None or name in self._running:
             return entity is None
-        image = entity.image
-        if image is not None and image.seq > entity.snapshot_seq and await self._loader.save(name, image):
-            entity.snapshot_seq = image.seq
-        if name in self._running:
-            return False
-        self._awake.pop(name, None)
-        self._used.pop(name, None)
+        await self._save(name, entity)
+        if name in self._running or self._awake.get(name) is not entity:
+            return name not in self._awake
+        self._drop(name)
         log.debug("entity.hibernated", name=str(name))
         return True
+
+    def _drop(self, name: Name) -> None:
+        del self._awake[name]
+        del self._used[name]
+
+    def _note_gap(self, place: Judged) -> None:
+        """Commands that left the stream before they were read here may have been carried out by another owner."""
+        if place.sequence != self._next_sequence:
+            for entity in self._awake.values():
+                entity.missed(place)
+        self._next_sequence = place.sequence + 1
 
     def _wake(self, name: Name) -> LiveEntity:
         entity = self._awake.get(name)
@@ -183,10 +196,8 @@ class Host:
         """Drop the entity that was used longest ago and is not at work; its log holds everything."""
         for name, entity in self._awake.items():
             if name not in self._running:
-                image = entity.image
-                del self._awake[name]
-                self._used.pop(name, None)
-                if image is not None and image.seq > entity.snapshot_seq:
+                self._drop(name)
+                if len(self._tasks) < SAVES_WAITING:
                     self._spawn(self._save(name, entity))
                 return
         raise Unavailable("this host has no room for another awake entity; try again", retry_after_ms=500)
@@ -205,6 +216,8 @@ class Host:
             del self._running[name]
         if entity.waiting:
             self._start(name, entity)
+        elif entity.image is not None and entity.image.seq == 0 and not self._judge.entity.exists_from_start:
+            self._drop(name)  # whoever makes names up must not push out those that exist
         if self._wants_snapshot(entity):
             entity.snapshot_at = asyncio.get_running_loop().time()
             self._spawn(self._save(name, entity))
@@ -217,37 +230,13 @@ class Host:
 
     async def _save(self, name: Name, entity: LiveEntity) -> None:
         image = entity.image
-        if image is not None and image.seq > entity.snapshot_seq:
-            entity.snapshot_seq = image.seq
-            await self._loader.save(name, image)
+        if image is not None and (seq := image.seq) > entity.snapshot_seq and await self._loader.save(name, image):
+            entity.snapshot_seq = max(entity.snapshot_seq, seq)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _ring(self, name: Name, due: int, ring: _Ring) -> None:
-        delay = min(RING_AGAIN_SECONDS * 2**ring.attempts, RING_AGAIN_MAX_SECONDS)
-        ring.attempts += 1
-        ring.again_at = asyncio.get_running_loop().time() + delay
-        envelope = CommandEnvelope(
-            command=ALARM_COMMAND,
-            command_id=f"{ALARM_COMMAND}-{due}",
-            by=ALARM_ACTOR,
-            data=msgspec.Raw(_encoder.encode({"due": due})),
-        )
-        try:
-            await self._pass_ring(name, _encoder.encode(envelope))
-        except Unavailable as error:
-            log.warning("alarm.not_passed_on", name=str(name), error=str(error))
-
-    async def _settle_ring(self, name: Name, due: int) -> None:
-        """The deadline is recorded and the next alarm armed: this ring need not wait any more."""
-        self._rings.pop((name, due), None)
-        try:
-            await self._alarms.remove(due)
-        except Unavailable as error:
-            log.warning("alarm.not_settled", name=str(name), error=str(error))
 
     def _read_past(self, entity: LiveEntity, received: Received, query: ViewQuery) -> None:
         if self._past_waiting >= PAST_READS_WAITING:
@@ -291,13 +280,13 @@ def _name(subject: str) -> Name:
 
 def _is_inbox(reply: str) -> bool:
     """Only inboxes: an answer must never land on a subject that means something."""
-    return _INBOX.fullmatch(reply) is not None
+    return len(reply) <= INBOX_LENGTH and _INBOX.fullmatch(reply) is not None
 
 
 def _decode(data: bytes) -> CommandEnvelope:
     try:
         envelope = _envelope_decoder.decode(data)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValidationFailed(f"not a command: {error}") from None
     check_command_id(envelope.command_id)
     if envelope.command.startswith("_") and envelope.command not in (ALARM_COMMAND, VIEW_COMMAND):

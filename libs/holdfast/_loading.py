@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from holdfast._errors import NotFound
+from holdfast._errors import NotFound, Unavailable
 from holdfast._image import Image, from_snapshot, to_snapshot
 from holdfast._judge import Judge
 from holdfast._log import EventLog, StoredCommit
@@ -33,15 +33,13 @@ class Loader:
         self._fingerprint = schema_fingerprint(judge.entity)
         self._turns = asyncio.Semaphore(STORE_CALLS_AT_ONCE)
 
-    async def load(self, name: Name) -> Image:
-        """The entity as the log has it now."""
-        image = await self._from_snapshot(name)
-        if image is None:
-            image = Image(self._judge.entity.initial)
-        async for commits in self._commits(name, image.position + 1):
-            for stored in commits:
-                image.apply(stored, self._judge.fold(image.state, stored.commit.events))
-        return image
+    async def load(self, name: Name) -> tuple[Image, int]:
+        """The entity as the log has it now, and the seq of the snapshot it came from, 0 for none."""
+        image = await self._from_snapshot(name) or Image(self._judge.entity.initial)
+        saved = image.seq
+        async for stored in self._commits(name, image.position + 1, seq=saved):
+            image.apply(stored, self._judge.fold(image.state, stored.commit.events))
+        return image, saved
 
     async def save(self, name: Name, image: Image) -> bool:
         """Keep a snapshot; a store that fails costs only time at the next load. Says whether it was kept."""
@@ -68,17 +66,22 @@ class Loader:
         self, name: Name, *, seq: int | None, at: datetime | None
     ) -> AsyncIterator[Sequence[RecordedEvent]]:
         """The events of each commit up to a bound, none of them empty."""
-        async for commits in self._commits(name, 0):
-            for stored in commits:
-                events = [event for event in stored.commit.events if _is_before(event, seq=seq, at=at)]
-                if events:
-                    yield events
-                if len(events) < len(stored.commit.events):
-                    return
+        async for stored in self._commits(name, 0, seq=0):
+            events = [event for event in stored.commit.events if _is_before(event, seq=seq, at=at)]
+            if events:
+                yield events
+            if len(events) < len(stored.commit.events):
+                return
 
-    async def _commits(self, name: Name, position: int) -> AsyncIterator[Sequence[StoredCommit]]:
+    async def _commits(self, name: Name, position: int, *, seq: int) -> AsyncIterator[StoredCommit]:
+        """Everything from `position` on, which follows event `seq`. A message lost on the way must not go unseen."""
         while commits := await self._events.read(name, position=position, limit=COMMITS_A_READ):
-            yield commits
+            for stored in commits:
+                if stored.commit.events[0].seq != seq + 1:
+                    log.error("log.read_with_a_hole", name=str(name), after=seq, found=stored.commit.events[0].seq)
+                    raise Unavailable(f"the log was read with a hole after event {seq}; try again")
+                seq = stored.commit.events[-1].seq
+                yield stored
             if len(commits) < COMMITS_A_READ:
                 return
             position = commits[-1].position + 1

@@ -8,17 +8,22 @@ from holdfast._names import Name
 
 
 class Judged(NamedTuple):
-    """How far the commands of an entity have been judged: which commands stream, and the sequence in it.
+    """How far the commands of an entity have been judged: the latest time of receipt (ns) and the last sequence.
 
-    Streams in memory do not outlive their server; `stream` tells one life of the stream from the next.
+    A commands stream in memory that begins anew counts from 1 again, with the same name and the same date of creation
+    on a cluster; only the time of receipt goes on.
     """
 
-    stream: int = 0
+    received: int = 0
     sequence: int = 0
 
     def covers(self, other: "Judged") -> bool:
         """Whether the command at `other` was judged before, so that seeing it again means reading it twice."""
-        return self.stream == other.stream and other.sequence <= self.sequence
+        return other.received <= self.received and other.sequence <= self.sequence
+
+    def and_then(self, other: "Judged") -> "Judged":
+        """How far it is after the command at `other`, which may be one read twice."""
+        return self if self.covers(other) else Judged(max(self.received, other.received), other.sequence)
 
 
 class StoredCommit(NamedTuple):

@@ -58,7 +58,7 @@ async def serve(
             runners += [_Runner(bus, entity, snapshots, replicas, settings) for entity in service.entities]
         for runner in runners:
             await ensure_streams(bus, runner.host.purpose, replicas=replicas)
-            stack.push_async_callback(runner.host.drain, seconds=DRAIN_SECONDS)
+        stack.push_async_callback(_drain, runners)
         async with asyncio.TaskGroup() as group:
             for runner in runners:
                 runner.start(group)
@@ -97,13 +97,16 @@ class _Runner:
         await self.host.deliver(
             message.subject,
             message.data,
-            at=message.received,
-            place=Judged(message.stream, message.sequence),
+            place=Judged(message.received, message.sequence),
             reply=message.headers.get(H_REPLY, ""),
         )
 
     async def _on_ring(self, message: ReceivedMessage) -> None:
         await self.host.ring(message.subject, message.sequence)
+
+
+async def _drain(runners: Sequence[_Runner]) -> None:
+    await asyncio.gather(*(runner.host.drain(seconds=DRAIN_SECONDS) for runner in runners))
 
 
 async def _pass_ring(bus: NatsBus, name: Name, body: bytes) -> None:

@@ -23,11 +23,34 @@ _NO_HEADERS: Final[Mapping[str, str]] = {}
 log = structlog.get_logger(__name__)
 
 
+class _Client(Client):
+    """nats-py stops reading for good when a message does not decode, and anyone who may publish can send one."""
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        try:
+            return await super()._process_headers(headers)  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
+        except (ValueError, IndexError):
+            return None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        return self.msg_class(
+            subject=subject.decode(errors="replace"),
+            reply=reply.decode(errors="replace"),
+            data=data,
+            headers=headers,
+            _client=self,
+            _sid=sid,
+        )
+
+
 class NatsBus:
     """One connection that never gives up reconnecting."""
 
     def __init__(self) -> None:
-        self._nats = Client()
+        self._nats = _Client()
+        self._unreachable = False
         self._gaps: set[Callable[[], None]] = set()
         self._answers: dict[str, asyncio.Queue[Message]] = {}
         self._answer_prefix = ""
@@ -55,7 +78,6 @@ class NatsBus:
             max_outstanding_pings=2,
             error_cb=self._on_error,
             reconnected_cb=self._on_reconnected,
-            disconnected_cb=self._on_disconnected,
         )
         prefix = self._nats.new_inbox()
         self._answer_prefix = prefix + "."
@@ -163,14 +185,15 @@ class NatsBus:
             answers.put_nowait(message)
 
     async def _on_error(self, error: Exception) -> None:
+        if self._unreachable and not self.connected:
+            return  # one line at the first failure, one when the server is back
+        self._unreachable = not self.connected
         log.warning("nats.error", error=str(error) or type(error).__name__)
         if isinstance(error, nats.errors.SlowConsumerError):
             self._report_gap()
 
-    async def _on_disconnected(self) -> None:
-        log.info("nats.disconnected")
-
     async def _on_reconnected(self) -> None:
+        self._unreachable = False
         log.info("nats.reconnected")
         self._report_gap()
 

@@ -1,14 +1,15 @@
 """An ordered consumer: every message of a stream in order, once, whatever the connection does."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import structlog
 
 from holdfast._bus import Bus, Message, Subscription
-from holdfast._clock import ns_from_rfc3339
 from holdfast._errors import Unavailable
 from holdfast.jetstream import _api
 
@@ -16,7 +17,11 @@ HEARTBEAT_SECONDS: Final = 1.0
 SILENCE_SECONDS: Final = 3.0
 RETRY_SECONDS: Final = 0.1
 MAX_RETRY_SECONDS: Final = 2.0
+STEADY_SECONDS: Final = 10.0
+"""A consumer that held this long is restarted at once, one that broke sooner after a pause."""
 _NANOSECONDS: Final = 1_000_000_000
+_ACK: Final = "$JS.ACK."
+"""How the reply subject of a stored message begins. Its headers are its sender's, so that they prove nothing."""
 _ACK_TOKENS: Final = 9
 """`$JS.ACK.stream.consumer.delivered.stream_seq.consumer_seq.timestamp.pending`"""
 
@@ -29,8 +34,6 @@ class ReceivedMessage(NamedTuple):
     subject: str
     data: bytes
     headers: Mapping[str, str]
-    stream: int
-    """Tells this life of the stream from others of the same name."""
     sequence: int
     received: int
 
@@ -54,7 +57,7 @@ class OrderedConsumer:
         self._ensure = ensure
         self._subscription: Subscription | None = None
         self._consumer = ""
-        self._created = 0
+        self._created = ""
         self._next_sequence = 1
         self._next_delivery = 1
         self._heard = 0.0
@@ -64,18 +67,22 @@ class OrderedConsumer:
     async def run(self) -> None:
         """Consume until cancelled."""
         end_gap = self._bus.on_gap(self._broken.set)
-        delay = RETRY_SECONDS
+        loop = asyncio.get_running_loop()
+        delay = 0.0
         try:
             while True:
+                began = loop.time()
                 try:
                     await self._restart()
-                    delay = RETRY_SECONDS
                     self.ready.set()
                     await self._watch()
                 except (Unavailable, _api.ApiError) as error:
-                    log.warning("consumer.restarting", stream=self._stream, error=str(error))
-                    await asyncio.sleep(delay)
-                    delay = min(delay * 2, MAX_RETRY_SECONDS)
+                    if delay < MAX_RETRY_SECONDS:
+                        log.warning("consumer.restarting", stream=self._stream, error=str(error))
+                if loop.time() - began > STEADY_SECONDS:
+                    delay = 0.0
+                await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311 - jitter
+                delay = min(max(delay * 2, RETRY_SECONDS), MAX_RETRY_SECONDS)
         finally:
             end_gap()
             await self._stop()
@@ -122,7 +129,10 @@ class OrderedConsumer:
         }
 
     async def _find_stream(self) -> None:
-        """Start over when the stream is a new one: streams in memory do not outlive a single server."""
+        """Start over when the stream did: one in memory outlives neither a single server nor a whole cluster.
+
+        On a cluster it keeps its date of creation and begins again at sequence 1.
+        """
         try:
             info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
         except _api.ApiError as error:
@@ -130,14 +140,13 @@ class OrderedConsumer:
                 raise
             await self._ensure()
             info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
-        created = ns_from_rfc3339(info["created"])
-        if created != self._created:
-            self._created = created
+        if info["created"] != self._created or int(info["state"]["last_seq"]) < self._next_sequence - 1:
+            self._created = info["created"]
             self._next_sequence = 1
 
     async def _on_message(self, message: Message) -> None:
         self._heard = asyncio.get_running_loop().time()
-        if "Status" in message.headers:
+        if not message.reply.startswith(_ACK):
             await self._on_control(message)
             return
         tokens = message.reply.split(".")
@@ -151,9 +160,7 @@ class OrderedConsumer:
             return
         self._next_delivery += 1
         self._next_sequence = sequence + 1
-        await self._receive(
-            ReceivedMessage(message.subject, message.data, message.headers, self._created, sequence, received)
-        )
+        await self._receive(ReceivedMessage(message.subject, message.data, message.headers, sequence, received))
 
     async def _on_control(self, message: Message) -> None:
         stalled = message.headers.get("Nats-Consumer-Stalled")
@@ -166,7 +173,9 @@ class OrderedConsumer:
             self._broken.set()
 
     async def _stop(self) -> None:
-        """Stop listening; the server drops a consumer without a listener after its inactivity threshold."""
+        """Stop listening. What the server does not hear of, it drops after the inactivity threshold."""
         if self._subscription is not None:
             await self._subscription.stop()
             self._subscription = None
+            with suppress(Unavailable):
+                await self._bus.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
