@@ -11,13 +11,14 @@ import msgspec
 from holdfast import Actor, Name, Unauthenticated, ValidationFailed
 
 ALGORITHM: Final = "HS256"
-MAX_USER_LENGTH: Final = 200
+MAX_NAME_LENGTH: Final = 200
 MAX_ROLES: Final = 100
+MAX_TOKEN_LENGTH: Final = 16 * 1024
 _BEARER: Final = "bearer "
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """The claims of a token that count; others are ignored."""
+    """The claims of a token that count; of the others, `nbf` and `iat` are obeyed, and `aud` is refused."""
 
     tenant: str
     sub: str
@@ -56,13 +57,15 @@ def issue_token(
 
 def authenticate(token: str, secret: str) -> Identity:
     """Check a token's signature, expiry and claims; anything wrong is `UNAUTHENTICATED`."""
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise Unauthenticated(f"the token is not valid: it is longer than {MAX_TOKEN_LENGTH} characters")
     try:
         payload = jwt.decode(token, secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
         claims = msgspec.convert(payload, Claims)
         _check(claims)
     except jwt.ExpiredSignatureError:
         raise Unauthenticated("the token has expired: get a new one") from None
-    except (jwt.InvalidTokenError, msgspec.ValidationError, ValidationFailed, RecursionError) as error:
+    except (jwt.InvalidTokenError, msgspec.ValidationError, ValidationFailed, OverflowError, RecursionError) as error:
         raise Unauthenticated(f"the token is not valid: {error}") from None
     return Identity(
         tenant=claims.tenant,
@@ -81,9 +84,10 @@ def authenticate_header(header: str | None, secret: str) -> Identity:
 
 
 def check_actor(actor: Actor) -> None:
-    """Refuse user names that no person may carry: empty, overlong, unprintable, or reserved by a leading '_'."""
-    if not actor.user or len(actor.user) > MAX_USER_LENGTH or not actor.user.isprintable():
-        raise ValidationFailed(f"a user name is 1 to {MAX_USER_LENGTH} printable characters")
+    """Refuse names that no person, role or device may carry: empty, overlong, unprintable, or a user's leading '_'."""
+    for label, name in (("user", actor.user), ("device", actor.device or "none"), *(("role", r) for r in actor.roles)):
+        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            raise ValidationFailed(f"the name of a {label} is 1 to {MAX_NAME_LENGTH} printable characters")
     if actor.user.startswith("_"):
         raise ValidationFailed("user names that begin with '_' belong to the runtime")
     if len(actor.roles) > MAX_ROLES:
@@ -92,4 +96,4 @@ def check_actor(actor: Actor) -> None:
 
 def _check(claims: Claims) -> None:
     Name.of("any", claims.tenant, "any")
-    check_actor(Actor(user=claims.sub, roles=claims.roles))
+    check_actor(Actor(user=claims.sub, roles=claims.roles, device=claims.device))

@@ -3,8 +3,9 @@ from datetime import timedelta
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.auth import authenticate, authenticate_header, issue_token
+from gateway.auth import MAX_TOKEN_LENGTH, authenticate, authenticate_header, issue_token
 from gateway.settings import DEVELOPMENT_SECRET, Settings, SettingsInvalid
 from holdfast import Unauthenticated, ValidationFailed
 
@@ -30,7 +31,9 @@ def test_no_token_is_issued_or_accepted_for_a_name_no_person_may_carry(user: str
 @pytest.mark.parametrize(
     "claims",
     [{"tenant": "a.b"}, {"tenant": "a:b"}, {"tenant": ">"}, {"tenant": None}, {"roles": "admin"}, {"roles": [1]},
-     {"exp": None}, {"exp": "soon"}, {"exp": 1}, {"sub": None}, {"sub": 5}],
+     {"exp": None}, {"exp": "soon"}, {"exp": 1}, {"exp": float("inf")}, {"exp": float("nan")}, {"exp": [1]},
+     {"nbf": 9_999_999_998}, {"aud": "another service"}, {"sub": None}, {"sub": 5}, {"roles": None}, {"roles": {}},
+     {"roles": ["r"] * 101}, {"roles": [""]}, {"roles": ["r" * 201]}, {"device": "d" * 201}, {"device": "a\nb"}],
 )  # fmt: skip
 def test_wrong_claims_are_unauthenticated(claims: dict[str, object]) -> None:
     right: dict[str, object] = {"tenant": "acme", "sub": "ann", "roles": [], "exp": 9_999_999_999}
@@ -47,6 +50,22 @@ def test_an_unsigned_or_foreign_token_is_unauthenticated() -> None:
             authenticate(token, SECRET)
     with pytest.raises(Unauthenticated):
         authenticate_header(None, SECRET)
+
+
+def test_a_public_key_is_no_secret() -> None:
+    """RFC 8725, section 2.1: a token must not choose how it is checked."""
+    claims: dict[str, object] = {"tenant": "acme", "sub": "ann", "roles": [], "exp": 9_999_999_999}
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    with pytest.raises(Unauthenticated):
+        authenticate(jwt.encode(claims, private, algorithm="RS256"), SECRET)
+
+
+def test_a_token_that_never_ends_is_valid_and_an_overlong_one_is_not() -> None:
+    claims: dict[str, object] = {"tenant": "acme", "sub": "ann", "roles": [], "exp": 10**15}
+    assert authenticate(jwt.encode(claims, SECRET), SECRET).remaining() > 10**14
+    overlong = jwt.encode(claims | {"note": "x" * MAX_TOKEN_LENGTH}, SECRET)
+    with pytest.raises(Unauthenticated, match="longer"):
+        authenticate(overlong, SECRET)
 
 
 def test_the_development_secret_is_for_loopback_only() -> None:
