@@ -65,7 +65,7 @@ def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None =
             _asset,
         ],
         dependencies={"who": Provide(http.identify, sync_to_thread=False)},
-        before_request=http.check_path,
+        before_request=http.check_target,
         exception_handlers={HoldfastError: on_refusal, HTTPException: on_http_exception, Exception: on_crash},
         lifespan=[_lifespan(settings)],
         state=State({"settings": settings, "contracts": contracts, "documents": documents}),

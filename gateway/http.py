@@ -31,7 +31,8 @@ AnyRequest = Request[Any, Any, Any]
 Who = NamedDependency[Identity]
 
 MAX_EVENTS: Final = 1000
-_ETAG: Final = re.compile(r'(?:W/)?"(\d{1,16})"')
+_SEQ: Final = re.compile(r"[0-9]{1,16}")
+_ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,16})"')
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,10 +43,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     next: int | None
 
 
-def check_path(request: AnyRequest) -> None:
-    """Refuse a slash that hides in an escape, before the framework's split of the path is trusted."""
+def check_target(request: AnyRequest) -> None:
+    """Refuse what the framework would read in one of several ways: an escaped slash, a query parameter given twice."""
     if slash_hidden(request):
         raise ValidationFailed("a name holds no slash, escaped or not")
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(set(names)) < len(names):
+        raise ValidationFailed("each query parameter is given at most once")
 
 
 def identify(request: AnyRequest, state: State) -> Identity:
@@ -81,15 +85,14 @@ async def view(  # noqa: D103 - the wire contract describes it
     purpose: FromPath[str],
     id_: FromPath[str],
     seq: FromQuery[int | None] = None,
-    at: FromQuery[datetime | None] = None,
+    at: FromQuery[str | None] = None,
 ) -> Response[bytes]:
     door: Door = state.door
     name = door.name(purpose, who.tenant, id_)
     if seq is not None and at is not None:
         raise ValidationFailed("ask for the past by seq or by at, not by both")
-    if at is not None and at.tzinfo is None:
-        raise ValidationFailed("at needs an offset from UTC, such as 2026-01-31T12:00:00Z")
-    found: View = await door.view(name, by=who.actor, seq=seq, at=at)
+    moment = None if at is None else _moment(at)
+    found: View = await door.view(name, by=who.actor, seq=seq, at=moment)
     return _json(found, {"ETag": f'"{found.seq}"'})
 
 
@@ -183,9 +186,19 @@ def _last_event_id(request: AnyRequest, after: int | None) -> int:
     header = request.headers.get("last-event-id")
     if header is None:
         return after or 0
-    if not (header.isascii() and header.isdigit()):
+    if not _SEQ.fullmatch(header):
         raise ValidationFailed("Last-Event-ID is the seq of the last event seen")
-    return int(header[:17])
+    return int(header)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValidationFailed("at is a time with its offset from UTC (RFC 3339), such as 2026-01-31T12:00:00Z")
+    return moment
 
 
 def _command_id(request: AnyRequest) -> str | None:

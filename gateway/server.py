@@ -11,6 +11,7 @@ import uvicorn
 from litestar import Litestar
 
 from gateway.app import create_app, drain
+from gateway.patience import PatientConfig
 from gateway.settings import Settings
 from holdfast import Contract, HoldfastError, Unavailable
 
@@ -57,9 +58,9 @@ async def serve(
         if ready is not None:
             ready(port)
 
-    config = uvicorn.Config(
+    config = PatientConfig(
         app,
-        ws="websockets-sansio",
+        settings,
         ws_max_size=settings.max_frame,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,

@@ -41,6 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hello_timeout: float = 5.0
     stall_timeout: float = 30.0
     """A socket that takes no byte for this long is closed with 1013."""
+    close_timeout: float = 1.0
+    """How long a close waits for a client that takes nothing."""
+    request_timeout: float = 60.0
+    """A connection whose next request has begun must send it whole in this time."""
     heartbeat: float = 15.0
     check_interval: float = 10.0
     """How often watched entities are compared with the log."""

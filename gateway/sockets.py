@@ -18,7 +18,6 @@ from holdfast import RateLimited, Unauthenticated
 CLOSE_FORBIDDEN: Final = 4403
 CLOSE_HELLO_MISSING: Final = 4408
 CLOSE_RATE: Final = 4429
-CLOSE_TIMEOUT: Final = 1.0
 MAX_REASON_BYTES: Final = 123  # RFC 6455, section 5.5: a control frame holds 125, two are the code's
 log = structlog.get_logger(__name__)
 
@@ -44,7 +43,7 @@ class Sockets:
     async def serve(self, socket: AnySocket) -> None:
         """Serve one socket from the upgrade to its close."""
         codec = _choose(socket.scope["subprotocols"])
-        if codec is None or self.draining or not self._origin_allowed(socket):
+        if codec is None or not self._origin_allowed(socket):
             await socket.close(CLOSE_FORBIDDEN)
             return
         await socket.accept(subprotocols=codec.subprotocol if socket.scope["subprotocols"] else None)
@@ -52,7 +51,7 @@ class Sockets:
             await self._converse(socket, codec)
         except Closing as closing:
             if closing.code is not None:
-                await _close(socket, closing.code, closing.reason)
+                await self._close(socket, closing.code, closing.reason)
 
     async def drain(self, *, timeout: float) -> None:
         """Tell every socket to come again elsewhere, take no new ones, and wait until they are closed."""
@@ -66,6 +65,7 @@ class Sockets:
             log.warning("gateway.drain_incomplete", sockets=self.count)
 
     async def _converse(self, socket: AnySocket, codec: Codec) -> None:
+        self._refuse_when_draining()
         wire = Wire(socket.receive, socket.send)
         who = await self._identify(socket, wire, codec)
         try:
@@ -75,8 +75,7 @@ class Sockets:
             raise Closing(CLOSE_RATE, error.message) from None
 
     async def _run(self, session: Session) -> None:
-        if self.draining:
-            raise Closing(CLOSE_RESTART, "the server restarts")
+        self._refuse_when_draining()
         self._sessions.add(session)
         self._none_left.clear()
         self._doors.door.metrics.count("sockets_opened")
@@ -86,6 +85,10 @@ class Sockets:
             self._sessions.discard(session)
             if not self._sessions:
                 self._none_left.set()
+
+    def _refuse_when_draining(self) -> None:
+        if self.draining:
+            raise Closing(CLOSE_RESTART, "the server restarts")
 
     async def _identify(self, socket: AnySocket, wire: Wire, codec: Codec) -> Identity:
         secret = self._doors.settings.key
@@ -104,6 +107,15 @@ class Sockets:
             raise Closing(CLOSE_MALFORMED, str(error)) from None
         except Unauthenticated as error:
             raise Closing(CLOSE_CREDENTIAL, error.message) from None
+
+    async def _close(self, socket: AnySocket, code: int, reason: str) -> None:
+        """Close without waiting long for a peer that takes nothing any more."""
+        words = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+        try:
+            async with asyncio.timeout(self._doors.settings.close_timeout):
+                await socket.close(code, words)
+        except (TimeoutError, OSError):
+            log.info("gateway.close_not_sent", code=code)
 
     def _origin_allowed(self, socket: AnySocket) -> bool:
         """Browsers always send an Origin; other clients need none."""
@@ -128,13 +140,3 @@ def _choose(offered: Sequence[str]) -> Codec | None:
     if not offered:
         return JSON
     return next((CODECS[name] for name in offered if name in CODECS), None)
-
-
-async def _close(socket: AnySocket, code: int, reason: str) -> None:
-    """Close without waiting long for a peer that takes nothing any more."""
-    words = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT):
-            await socket.close(code, words)
-    except (TimeoutError, OSError):
-        log.info("gateway.close_not_sent", code=code)
