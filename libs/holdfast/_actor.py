@@ -91,6 +91,8 @@ class Surroundings:
     past: Callable[["LiveEntity", Received, ViewQuery], None]
     mailbox_size: int
     mailbox_bytes: int
+    done: Callable[[Name, int], None]
+    """Told the sequence of each command for which nothing more will be done."""
 
 
 @dataclass(slots=True)
@@ -225,12 +227,14 @@ class LiveEntity:
         return True
 
     async def _answer(self, turn: _Turn) -> None:
+        """Send every answer of the turn; afterwards nothing of it is open."""
         for received, query in turn.pasts:
             self._around.past(self, received, query)
         for received, reply in turn.replies:
             await self._send(received, reply)
         if turn.lookups:
             await asyncio.gather(*(self._look_up(received, reply) for received, reply in turn.lookups))
+        self._done(turn.taken)
 
     async def _current(self) -> Image:
         """What is in memory, unless another owner may have gone on with commands that were missed here."""
@@ -457,6 +461,11 @@ class LiveEntity:
     async def _send_errors(self, taken: Sequence[Received], error: HoldfastError) -> None:
         for received in taken:
             await self._send(received, {"error": error.body()})
+        self._done(taken)
+
+    def _done(self, taken: Sequence[Received]) -> None:
+        for received in taken:
+            self._around.done(self.name, received.place.sequence)
 
     async def _refuse_all(self, error: HoldfastError) -> None:
         waiting = [self._take() for _ in range(len(self._mailbox))]

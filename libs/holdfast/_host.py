@@ -26,6 +26,7 @@ from holdfast._snapshots import Snapshots
 
 SWEEP_SECONDS: Final = 1.0
 HIBERNATE_AT_ONCE: Final = 64
+RELEASE_SECONDS: Final = 3.0
 PAST_READS_AT_ONCE: Final = 4
 PAST_READS_WAITING: Final = 256
 NAMES_CACHED: Final = 16_384
@@ -67,6 +68,7 @@ class Host:
         snapshots: Snapshots,
         answer: Answer,
         pass_ring: Callable[[Name, bytes], Awaitable[None]],
+        done: Callable[[Name, int], None] | None = None,
         settings: HostSettings | None = None,
     ) -> None:
         self.purpose = entity.purpose
@@ -74,8 +76,8 @@ class Host:
         self._judge = Judge(entity)
         self._loader = Loader(self._judge, events, snapshots)
         self._answer = answer
+        self._done = done or _nothing
         self._rings = Rings(alarms, pass_ring)
-        self._next_sequence = 1
         self._awake: OrderedDict[Name, LiveEntity] = OrderedDict()
         self._used: dict[Name, float] = {}
         self._running: dict[Name, asyncio.Task[None]] = {}
@@ -92,6 +94,7 @@ class Host:
             past=self._read_past,
             mailbox_size=self._settings.mailbox_size,
             mailbox_bytes=self._settings.mailbox_bytes,
+            done=self._done,
         )
 
     @property
@@ -101,27 +104,40 @@ class Host:
 
     async def deliver(self, subject: str, data: bytes, *, place: Judged, reply: str) -> None:
         """Take one message of the commands stream; whatever it holds, this never raises."""
-        self._note_gap(place)
         reply = reply if _is_inbox(reply) else ""
         try:
             name = _name(subject)
+        except ValidationFailed as error:
+            await self._send(reply, {"error": error.body()})
+            return
+        try:
             envelope = _decode(data)
             entity = self._wake(name)
             if not entity.accept(Received(envelope, place, reply)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
         except HoldfastError as error:
             await self._send(reply, {"error": error.body()})
+            self._done(name, place.sequence)
             return
         if name not in self._running:
             self._start(name, entity)
 
-    async def ring(self, subject: str, due: int) -> None:
+    def missed(self, place: Judged) -> None:
+        """Commands up to this place may have been carried out by another owner: look before judging."""
+        for entity in self._awake.values():
+            entity.missed(place)
+
+    async def release(self, lost: Callable[[Name], bool]) -> None:
+        """Leave these entities to another owner: finish what was taken, then put them to sleep."""
+        self._rings.release(lost)
+        names = [name for name in self._awake if lost(name)]
+        working = [self._running[name] for name in names if name in self._running]
+        if working:
+            await asyncio.wait(working, timeout=RELEASE_SECONDS)
+        await self._hibernate(names)
+
+    async def ring(self, name: Name, due: int) -> None:
         """Pass the ring of an alarm on into the commands stream, where it takes its place behind earlier commands."""
-        try:
-            name = Name.from_subject(subject)
-        except ValidationFailed:
-            log.warning("alarm.foreign", subject=subject)
-            return
         await self._rings.ring(name, due)
 
     async def run(self) -> None:
@@ -174,13 +190,6 @@ class Host:
     def _drop(self, name: Name) -> None:
         del self._awake[name]
         del self._used[name]
-
-    def _note_gap(self, place: Judged) -> None:
-        """Commands that left the stream before they were read here may have been carried out by another owner."""
-        if place.sequence != self._next_sequence:
-            for entity in self._awake.values():
-                entity.missed(place)
-        self._next_sequence = place.sequence + 1
 
     def _wake(self, name: Name) -> LiveEntity:
         entity = self._awake.get(name)
@@ -271,6 +280,10 @@ class Host:
             await self._answer(reply, _encoder.encode(body))
         except HoldfastError as error:
             log.warning("answer.not_sent", error=str(error))
+
+
+def _nothing(_name: Name, _sequence: int) -> None:
+    """Where nobody asks how far the commands are answered."""
 
 
 @lru_cache(NAMES_CACHED)

@@ -41,11 +41,12 @@ class Name(NamedTuple):
 
     @classmethod
     def from_subject(cls, subject: str) -> Self:
-        """Read the name from a subject of four tokens such as `cmd.auction.acme.l1`."""
-        tokens = subject.split(".")
-        if len(tokens) != 4:  # noqa: PLR2004 - the four tokens of the docstring
-            raise ValidationFailed(f"not an entity's subject: {subject!r}")
-        return cls.of(*tokens[1:])
+        """Read the name from a subject such as `cmd.auction.acme.l1`, or `cmd.auction.7.acme.l1` with its partition."""
+        match subject.split("."):
+            case [_, purpose, tenant, id_] | [_, purpose, _, tenant, id_]:
+                return cls.of(purpose, tenant, id_)
+            case _:
+                raise ValidationFailed(f"not an entity's subject: {subject!r}")
 
     def subject(self, kind: str) -> str:
         """The subject `{kind}.{purpose}.{tenant}.{id}`; kinds are in the wire contract."""

@@ -64,14 +64,24 @@ class Membership:
 
     A member is gone when it says so, when nobody answers on its subject (its connection ended: noticed within a
     tenth of a second), or when it was silent for a second (it hangs, or is cut off). Two members may disagree for
-    a moment; the log refuses one of them.
+    a moment; the log refuses one of them. `changed` is told the members at first and after every change, `lapsed`
+    when this process stood still for longer than a lease.
     """
 
-    def __init__(self, bus: Bus, purpose: str, member: str, *, changed: Callable[[frozenset[str]], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        purpose: str,
+        member: str,
+        *,
+        changed: Callable[[frozenset[str]], None],
+        lapsed: Callable[[], None] | None = None,
+    ) -> None:
         self.member = member
         self._bus = bus
         self._subject = f"own.{purpose}"
         self._changed = changed
+        self._lapsed = lapsed
         self._heard: dict[str, float] = {}
         self._told: frozenset[str] | None = None
         self._leaving = False
@@ -98,10 +108,14 @@ class Membership:
         await self._announce()
 
     async def _keep_announcing(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._announce()
             self._tell()
+            before = loop.time()
             await asyncio.sleep(ANNOUNCE_SECONDS)
+            if loop.time() - before > LEASE_SECONDS and self._lapsed is not None:
+                self._lapsed()
 
     async def _announce(self) -> None:
         try:

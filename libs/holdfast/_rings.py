@@ -77,6 +77,11 @@ class Rings:
         else:
             self._waiting.pop((name, due), None)
 
+    def release(self, lost: Callable[[Name], bool]) -> None:
+        """Leave the rings of these names to their new owner."""
+        for key in [key for key in self._waiting if lost(key[0])]:
+            del self._waiting[key]
+
     async def run(self) -> None:
         """Repeat what is not settled, until cancelled."""
         loop = asyncio.get_running_loop()

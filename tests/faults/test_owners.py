@@ -27,6 +27,12 @@ def a_name() -> Name:
     return Name.of("counter", "acme", uuid4().hex)
 
 
+async def connected(client: Client) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not client.bus.connected:
+            await asyncio.sleep(0.01)
+
+
 async def log_of(client: Client, name: Name) -> list[RecordedEvent]:
     return [event for commit in await client.commits(name, after=0) for event in commit.events]
 
@@ -157,6 +163,7 @@ async def test_a_deadline_that_passes_while_everything_is_down_is_recorded_once(
         await asyncio.sleep(2)
         server.start()
         await server.ready()
+        await connected(client)
         for _ in range(2):
             with owner([server.url], folder):
                 async with asyncio.timeout(PATIENCE):

@@ -2,20 +2,24 @@
 
 from holdfast.jetstream._alarms import JetStreamAlarms
 from holdfast.jetstream._bus import NatsBus
-from holdfast.jetstream._commands import H_REPLY, commands, rings
+from holdfast.jetstream._checkpoints import Checkpoints
+from holdfast.jetstream._commands import H_REPLY, command_subjects, commands, ring_subjects, rings
 from holdfast.jetstream._consumer import OrderedConsumer, ReceivedMessage
 from holdfast.jetstream._log import JetStreamLog, decode_live
 from holdfast.jetstream._streams import ensure_streams
 
 __all__ = [
     "H_REPLY",
+    "Checkpoints",
     "JetStreamAlarms",
     "JetStreamLog",
     "NatsBus",
     "OrderedConsumer",
     "ReceivedMessage",
+    "command_subjects",
     "commands",
     "decode_live",
     "ensure_streams",
+    "ring_subjects",
     "rings",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -39,30 +39,44 @@ class ReceivedMessage(NamedTuple):
 
 
 class OrderedConsumer:
-    """Reads a stream from its oldest message on, recreating the server's consumer after every gap."""
+    """Reads subjects of a stream from its oldest message on, recreating the server's consumer after every gap.
+
+    `renewed` is called when the stream is another one than before, and everything in it is new.
+    """
 
     def __init__(
         self,
         bus: Bus,
         stream: str,
-        subject: str,
+        subjects: Sequence[str],
         receive: Callable[[ReceivedMessage], Awaitable[None]],
         *,
         ensure: Callable[[], Awaitable[None]],
+        renewed: Callable[[], None] | None = None,
     ) -> None:
         self._bus = bus
         self._stream = stream
-        self._subject = subject
+        self._subjects = list(subjects)
+        self._renewed = renewed
         self._receive = receive
         self._ensure = ensure
         self._subscription: Subscription | None = None
         self._consumer = ""
-        self._created = ""
+        self.created = ""
+        """Which life of the stream is being read: the time at which the server created it."""
         self._next_sequence = 1
         self._next_delivery = 1
         self._heard = 0.0
+        self._aimed = False
         self._broken = asyncio.Event()
         self.ready = asyncio.Event()
+
+    def aim(self, subjects: Sequence[str], *, sequence: int) -> None:
+        """Read these subjects from now on, beginning at `sequence`; none of them means to pause."""
+        self._subjects = list(subjects)
+        self._next_sequence = sequence
+        self._aimed = True
+        self._broken.set()
 
     async def run(self) -> None:
         """Consume until cancelled."""
@@ -79,7 +93,7 @@ class OrderedConsumer:
                 except (Unavailable, _api.ApiError) as error:
                     if delay < MAX_RETRY_SECONDS:
                         log.warning("consumer.restarting", stream=self._stream, error=str(error))
-                if loop.time() - began > STEADY_SECONDS:
+                if self._aimed or loop.time() - began > STEADY_SECONDS:
                     delay = 0.0
                 await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311 - jitter
                 delay = min(max(delay * 2, RETRY_SECONDS), MAX_RETRY_SECONDS)
@@ -95,16 +109,19 @@ class OrderedConsumer:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._broken.wait()
             except TimeoutError:
-                if loop.time() - self._heard > SILENCE_SECONDS:
+                if self._subjects and loop.time() - self._heard > SILENCE_SECONDS:
                     log.info("consumer.silent", stream=self._stream)
                     return
 
     async def _restart(self) -> None:
         await self._stop()
         self._broken.clear()
+        self._aimed = False
         await self._find_stream()
         self._consumer = f"holdfast-{uuid4().hex}"
         self._next_delivery = 1
+        if not self._subjects:
+            return
         inbox = self._bus.new_inbox()
         self._subscription = await self._bus.subscribe(inbox, self._on_message)
         self._heard = asyncio.get_running_loop().time()
@@ -117,7 +134,7 @@ class OrderedConsumer:
             "deliver_subject": inbox,
             "deliver_policy": "by_start_sequence",
             "opt_start_seq": self._next_sequence,
-            "filter_subject": self._subject,
+            "filter_subjects": self._subjects,
             "ack_policy": "none",
             "max_deliver": 1,
             "replay_policy": "instant",
@@ -140,9 +157,12 @@ class OrderedConsumer:
                 raise
             await self._ensure()
             info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
-        if info["created"] != self._created or int(info["state"]["last_seq"]) < self._next_sequence - 1:
-            self._created = info["created"]
-            self._next_sequence = 1
+        if info["created"] != self.created or int(info["state"]["last_seq"]) < self._next_sequence - 1:
+            known, self.created = self.created, info["created"]
+            if known:
+                self._next_sequence = 1
+                if self._renewed is not None:
+                    self._renewed()
 
     async def _on_message(self, message: Message) -> None:
         self._heard = asyncio.get_running_loop().time()

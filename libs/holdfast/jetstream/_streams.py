@@ -1,4 +1,4 @@
-"""The three streams of a purpose: its log, its commands, its alarms. The program makes and upgrades them itself."""
+"""The streams of a purpose: its log, its commands, its alarms and its checkpoints. The program makes and upgrades them itself."""
 
 import asyncio
 from typing import Any, Final
@@ -7,10 +7,13 @@ import structlog
 
 from holdfast._bus import Bus
 from holdfast._errors import Unavailable
+from holdfast._owners import PARTITIONS
 from holdfast.jetstream import _api
 
 MINIMUM_SERVER: Final = (2, 15)
 COMMAND_SECONDS: Final = 30
+CHECKPOINT_SECONDS: Final = 60
+"""Longer than commands are kept: an older checkpoint tells nothing that is still true."""
 COMMAND_BYTES: Final = 256 * 1024 * 1024
 ELECTION_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 0.2
@@ -34,6 +37,11 @@ def command_stream(purpose: str) -> str:
 def alarm_stream(purpose: str) -> str:
     """The stream that holds armed alarms (`alarm.…`) and the rings not yet settled (`due.…`)."""
     return f"alarm-{purpose}"
+
+
+def checkpoint_stream(purpose: str) -> str:
+    """The stream in memory that holds how far each member has answered its partitions."""
+    return f"ckpt-{purpose}"
 
 
 def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
@@ -62,6 +70,23 @@ def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
             "max_age": COMMAND_SECONDS * _NANOSECONDS,
             "duplicate_window": COMMAND_SECONDS * _NANOSECONDS,
             "max_bytes": COMMAND_BYTES,
+            "allow_direct": True,
+            "subject_transform": {
+                "src": "cmd.*.*.*",
+                "dest": f"cmd.{{{{wildcard(1)}}}}.{{{{partition({PARTITIONS},1,2,3)}}}}"
+                ".{{wildcard(2)}}.{{wildcard(3)}}",
+            },
+        },
+        {
+            "name": checkpoint_stream(purpose),
+            "subjects": [f"ckpt.{purpose}.*"],
+            "storage": "memory",
+            "retention": "limits",
+            "discard": "old",
+            "num_replicas": replicas,
+            "max_age": CHECKPOINT_SECONDS * _NANOSECONDS,
+            "duplicate_window": CHECKPOINT_SECONDS * _NANOSECONDS,
+            "max_msgs_per_subject": 1,
             "allow_direct": True,
         },
         {

@@ -343,7 +343,7 @@ async def test_a_ring_records_the_deadline_and_is_settled() -> None:
     armed = await world.alarms.armed(NAME)
     assert armed is not None
     world.now += timedelta(seconds=1)
-    await world.host.ring(NAME.subject("due"), armed.sequence)
+    await world.host.ring(NAME, armed.sequence)
     await world.settled()
     assert await world.events() == [(1, "reminded"), (2, "rang")]
     assert await world.alarms.armed(NAME) is None
@@ -352,7 +352,7 @@ async def test_a_ring_records_the_deadline_and_is_settled() -> None:
 async def test_a_ring_that_finds_nothing_due_does_nothing_and_the_alarm_stands() -> None:
     world = World()
     await world.ask("remind", data={"milliseconds": 1000})
-    await world.host.ring(NAME.subject("due"), 77)
+    await world.host.ring(NAME, 77)
     await world.settled()
     assert await world.events() == [(1, "reminded")]
     armed = await world.alarms.armed(NAME)
@@ -379,7 +379,7 @@ async def test_a_failing_alarm_is_rung_again_until_it_succeeds() -> None:
     armed = await world.alarms.armed(NAME)
     assert armed is not None
     world.now += timedelta(seconds=1)
-    await world.host.ring(NAME.subject("due"), armed.sequence)
+    await world.host.ring(NAME, armed.sequence)
     await world.settled()
     assert await world.events() == [(1, "reminded")]
     sweeping = asyncio.create_task(world.host.run())
@@ -745,11 +745,11 @@ async def test_a_ring_is_kept_until_the_next_alarm_stands_armed() -> None:
     world = await a_world_with(alarms, milliseconds=1000)
     await world.ask("remind", data={"milliseconds": 3_600_000})
     alarms.broken = True
-    await world.host.ring(NAME.subject("due"), 77)
+    await world.host.ring(NAME, 77)
     await world.settled()
     assert 77 not in alarms.removed
     alarms.broken = False
-    await world.host.ring(NAME.subject("due"), 77)
+    await world.host.ring(NAME, 77)
     await world.settled()
     assert 77 in alarms.removed
 
@@ -761,7 +761,7 @@ async def test_a_ring_before_its_deadline_waits_for_it_instead_of_being_armed_ag
     assert armed is not None
     running = asyncio.create_task(world.host.run())
     await alarms.remove(armed.sequence)
-    await world.host.ring(NAME.subject("due"), 77)
+    await world.host.ring(NAME, 77)
     await world.settled()
     assert (alarms.arms, alarms.removed) == (1, [armed.sequence])
     world.now += timedelta(milliseconds=100)
@@ -787,7 +787,7 @@ async def test_an_owner_that_is_behind_takes_no_ring_away() -> None:
     armed = await world.alarms.armed(NAME)
     assert armed is not None
     world.now += timedelta(seconds=1)
-    await world.host.ring(NAME.subject("due"), armed.sequence)
+    await world.host.ring(NAME, armed.sequence)
     await world.settled()
     assert await world.events() == [(1, "added"), (2, "reminded"), (3, "rang")]
 
@@ -797,6 +797,7 @@ async def test_an_owner_that_missed_commands_looks_at_the_log_before_it_judges()
     await world.ask("add")
     await commit_of_another_owner(world, "add", data={"amount": 10})
     world.sequence += 1
+    world.host.missed(Judged(2**62, world.sequence))
     assert (await world.ask("_view"))["ok"]["state"]["total"] == 11
 
 
