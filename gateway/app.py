@@ -35,7 +35,12 @@ WEB: Final = Path(__file__).parent / "web"
 PAGE_POLICY: Final = (
     "default-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-ASSETS: Final = {"lot.js": "text/javascript", "lot.css": "text/css"}
+ASSETS: Final = {
+    "link.js": "text/javascript",
+    "lot.js": "text/javascript",
+    "lot.css": "text/css",
+    "lot.svg": "image/svg+xml",
+}
 DRAIN_SECONDS: Final = 1.5
 
 

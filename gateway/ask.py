@@ -11,8 +11,7 @@ import structlog
 from gateway.auth import check_actor
 from gateway.door import Door
 from holdfast import Actor, ErrorBody, HoldfastError, Name, Unavailable, ValidationFailed
-from holdfast._bus import Message
-from holdfast._messages import Accepted
+from holdfast.wire import Accepted, Message
 
 SUBJECT: Final = "ask.*.*.*"
 QUEUE: Final = "gateway"

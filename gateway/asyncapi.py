@@ -7,8 +7,7 @@ from gateway import frames
 from gateway.ask import Answer as AskAnswer
 from gateway.presence import Sign
 from gateway.schemas import ID_PART, NAME_PART, VERSION, Schema, Schemas, add_events, messages_of, obj, summary_of
-from holdfast import Actor, Contract
-from holdfast._messages import Audience
+from holdfast import Actor, Audience, Contract
 
 _OPS: Final[tuple[Any, ...]] = get_args(frames.Op)
 _ANSWERS: Final[tuple[Any, ...]] = get_args(frames.Answer)

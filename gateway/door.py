@@ -11,8 +11,8 @@ from gateway.auth import Identity
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from holdfast import Actor, Contract, HoldfastError, Name, NotFound, TooLarge, ValidationFailed
-from holdfast._messages import Accepted, View
 from holdfast.client import Client
+from holdfast.wire import Accepted, View
 
 ENVELOPE_BYTES: Final = 4096
 """Room in a NATS message for what surrounds a command's data."""

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from holdfast import Contract, ErrorBody, HoldfastError, NotFound, RateLimited, Rejected, TooLarge, ValidationFailed
-from holdfast._errors import COMMON_STATUS
+from holdfast.wire import COMMON_STATUS
 
 PROBLEM_TYPE: Final = "application/problem+json"
 DEFAULT_STATUS: Final = Rejected.status

@@ -13,10 +13,8 @@ from gateway.metrics import Metrics
 from gateway.outbox import Frame, Outbox
 from gateway.replay import events_after
 from holdfast import HoldfastError, Name, NotFound, ResumeGap, Unavailable
-from holdfast._bus import Subscription
-from holdfast._messages import Commit, RecordedEvent
-from holdfast._sight import EVERYTHING, render, sight
 from holdfast.client import Client
+from holdfast.wire import EVERYTHING, Commit, RecordedEvent, Subscription, render, sight
 
 Form = Callable[[Name, int, bytes], Frame]
 """Makes a frame of one kind from a rendered event; equal forms share frames."""

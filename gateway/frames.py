@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.outbox import Frame
 from holdfast import Name
-from holdfast._clock import utc_now
+from holdfast.wire import utc_now
 
 Id = int | str | None
 

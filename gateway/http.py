@@ -24,8 +24,7 @@ from gateway.replay import events_after
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import HoldfastError, Name, Unavailable, ValidationFailed
-from holdfast._messages import View
-from holdfast._sight import render_for
+from holdfast.wire import View, render_for
 
 AnyRequest = Request[Any, Any, Any]
 Who = NamedDependency[Identity]

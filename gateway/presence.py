@@ -14,8 +14,7 @@ import structlog
 from gateway.frames import Codec, PresenceFrame
 from gateway.outbox import Outbox
 from holdfast import HoldfastError, Name, TooLarge
-from holdfast._bus import Bus, Message, Subscription
-from holdfast._clock import utc_now
+from holdfast.wire import Bus, Message, Subscription, utc_now
 
 MAX_DATA_BYTES: Final = 4096
 FLUSH_SECONDS: Final = 5.0

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from holdfast import Name, ResumeGap, Unavailable
-from holdfast._messages import RecordedEvent
 from holdfast.client import Client
+from holdfast.wire import RecordedEvent
 
 PATIENCE: Final = 5.0
 """Seconds that a replica of the log may be behind what has been answered."""

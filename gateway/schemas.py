@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from holdfast import Actor, Command, Contract
-from holdfast._errors import COMMON_ERRORS, COMMON_STATUS
+from holdfast.wire import COMMON_ERRORS, COMMON_STATUS
 
 Schema = dict[str, Any]
 

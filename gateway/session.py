@@ -20,7 +20,7 @@ from gateway.outbox import Frame, Outbox
 from gateway.presence import Member, PresenceBoard, presence_frame
 from gateway.settings import Settings
 from holdfast import HoldfastError, Name, RateLimited, ResumeGap, StateConflict, ValidationFailed
-from holdfast._clock import utc_now
+from holdfast.wire import utc_now
 
 CLOSE_MALFORMED: Final = 4400
 CLOSE_CREDENTIAL: Final = 4401

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -213,8 +214,9 @@ async def test_the_lot_page_and_its_assets_are_served(world: World) -> None:
     page = await world.http.get("/")
     assert page.status_code == 200
     assert "default-src 'self'" in page.headers["content-security-policy"]
-    for asset in ("/web/lot.js", "/web/lot.css"):
-        assert asset in page.text
+    assets = set(re.findall(r"/web/[a-z.]+", page.text)) | {"/web/link.js"}
+    assert assets == {"/web/link.js", "/web/lot.css", "/web/lot.js", "/web/lot.svg"}
+    for asset in assets:
         assert (await world.http.get(asset)).status_code == 200
     assert (await world.http.get("/web/..%2Fapp.py")).status_code in {400, 404}
 

@@ -1,178 +1,78 @@
-// Shows one auction lot live: hello, watch, send over /v1/ws, and the state again after every change.
+// The page of one auction lot: what it shows, and the bids that are typed into it.
 
-const PING_MS = 20_000;
-const RETRY_FIRST_MS = 500;
-const RETRY_LAST_MS = 10_000;
+import { Link } from "/web/link.js";
+
 const HISTORY_LENGTH = 100;
+const TICK_MS = 250;
+const STATUS = {
+  scheduled: "Not open yet", paused: "Paused", revealing: "Bids are being revealed", sold: "Sold", settled: "Sold and paid",
+  offered: "Offered to the next bidder", unsold: "Not sold", unpaid: "Sold but not paid", cancelled: "Cancelled",
+};
 
 const at = (id) => document.getElementById(id);
 let link = null;
-
-class Link {
-  constructor(token, lot) {
-    this.token = token;
-    this.lot = lot;
-    this.name = null;
-    this.seq = null;
-    this.retryMs = RETRY_FIRST_MS;
-    this.bids = new Map();
-    this.nextId = 1;
-    this.stopped = false;
-    this.refreshing = null;
-    this.stale = false;
-    this.open();
-  }
-
-  open() {
-    const address = new URL("/v1/ws", location.href);
-    address.protocol = address.protocol.replace("http", "ws");
-    this.socket = new WebSocket(address, "holdfast.v1");
-    this.socket.onopen = () => this.send({ op: "hello", token: this.token });
-    this.socket.onmessage = (message) => this.receive(JSON.parse(message.data));
-    this.socket.onclose = (close) => this.closed(close);
-  }
-
-  send(frame) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame));
-  }
-
-  watch() {
-    const frame = { op: "watch", id: this.nextId++, name: this.name };
-    this.send(this.seq === null ? frame : { ...frame, after: this.seq });
-  }
-
-  bid(minor) {
-    const id = this.nextId++;
-    const frame = {
-      op: "send", id, name: this.name, command: "place_bid",
-      data: { max_minor: minor }, command_id: crypto.randomUUID(),
-    };
-    this.bids.set(id, frame);
-    tell("outcome", "Sent, waiting for the answer.");
-    this.send(frame);
-  }
-
-  receive(frame) {
-    switch (frame.op) {
-      case "welcome":
-        this.retryMs = RETRY_FIRST_MS;
-        this.name = `auction:${frame.tenant}:${this.lot}`;
-        this.pings = setInterval(() => this.send({ op: "ping" }), PING_MS);
-        tell("link", `Connected as ${frame.user}.`);
-        this.watch();
-        for (const bid of this.bids.values()) this.send(bid);
-        break;
-      case "state":
-        this.seq = frame.seq;
-        showState(frame);
-        break;
-      case "watching":
-        this.refresh();
-        break;
-      case "event":
-        this.seq = frame.seq;
-        showEvent(frame);
-        this.refresh();
-        break;
-      case "lagging":
-        this.seq = frame.seq;
-        this.watch();
-        break;
-      case "ok":
-        if (this.bids.delete(frame.id)) tell("outcome", "Your bid stands.");
-        break;
-      case "error":
-        if (this.bids.delete(frame.id)) tell("outcome", `Refused: ${frame.message}.`, true);
-        else tell("link", frame.message, true);
-        break;
-      case "draining":
-        tell("link", "The server restarts; connecting again.");
-        break;
-    }
-  }
-
-  // The state is read again after events, one request at a time.
-  async refresh() {
-    this.stale = true;
-    if (this.refreshing) return;
-    this.refreshing = true;
-    try {
-      while (this.stale && !this.stopped) {
-        this.stale = false;
-        const answer = await fetch(`/v1/auction/${encodeURIComponent(this.lot)}`, {
-          headers: { Authorization: `Bearer ${this.token}` },
-        });
-        if (answer.ok) showState(await answer.json());
-      }
-    } catch {
-      tell("link", "The state could not be read; it will be with the next event.", true);
-    } finally {
-      this.refreshing = null;
-    }
-  }
-
-  closed(close) {
-    clearInterval(this.pings);
-    if (this.stopped) return;
-    if (close.code >= 4400 && close.code < 4500) {
-      tell("link", `Closed: ${close.reason || close.code}.`, true);
-      return;
-    }
-    tell("link", "Connection lost; trying again.", true);
-    this.retry = setTimeout(() => this.open(), this.retryMs * (0.5 + Math.random()));
-    this.retryMs = Math.min(this.retryMs * 2, RETRY_LAST_MS);
-  }
-
-  stop() {
-    this.stopped = true;
-    clearTimeout(this.retry);
-    this.socket.close();
-  }
-}
-
-let currency = null;
-let endsAt = null;
+let lot = null; // the newest state
 let clockAhead = 0; // how far the server's clock is ahead of ours, in ms
 let shownSeq = -1;
 
 function showState({ seq, state, server_now }) {
   if (seq < shownSeq) return;
   shownSeq = seq;
-  const terms = state.terms ?? state;
-  currency = terms.currency ?? null;
-  endsAt = state.ends_at ? Date.parse(state.ends_at) : null;
+  lot = state;
   clockAhead = Date.parse(server_now) - Date.now();
   at("now").hidden = false;
-  at("title").textContent = state.title || at("lot").value;
-  at("price").textContent = money(state.price_minor ?? terms.start_minor);
-  at("standing").textContent = [
-    state.status,
-    state.leader ? `${state.leader} leads` : "no bids yet",
-    state.has_reserve === false ? null : state.reserve_met ? "reserve met" : "reserve not met",
-    state.minimum_minor == null ? null : `next bid at least ${money(state.minimum_minor)}`,
-  ].filter(Boolean).join(" · ");
-  at("state").textContent = JSON.stringify(state, null, 2);
+  at("title").textContent = lot.title || at("lot").value;
+  at("price-label").textContent = lot.price_minor == null ? "Starts at" : lot.status === "open" ? "Price now" : "Last price";
+  at("price").textContent = money(lot.price_minor ?? lot.start_minor);
+  at("standing").textContent = standing();
+  setText("mine", mine());
+  const well = Boolean(lot.mine.leading || lot.mine.won);
+  at("mine").classList.toggle("good", well);
+  at("mine").classList.toggle("bad", !well);
+  at("maximum-label").textContent = `Your maximum in ${lot.currency}`;
+  at("bid").hidden = lot.type !== "english" || lot.status !== "open";
+  at("state").textContent = JSON.stringify(lot, null, 2);
   tick();
 }
 
+function standing() {
+  const english = lot.type === "english";
+  const ended = STATUS[lot.status];
+  return [
+    ended,
+    lot.winner ? `to ${lot.winner}` : lot.leader ? `${lot.leader} leads` : lot.bid_count || !english ? null : "No bids yet",
+    lot.has_reserve ? (lot.reserve_met ? "reserve met" : "reserve not met") : null,
+    ended || lot.minimum_minor == null ? null : `next bid at least ${money(lot.minimum_minor)}`,
+    english ? null : `${lot.type} auction: this page only watches it`,
+  ].filter(Boolean).join(" · ");
+}
+
+function mine() {
+  const { won, leading, max_minor: maximum, to_pay_minor: due, payment_due_at: until } = lot.mine;
+  if (won) return due == null ? "You won." : `You won: pay ${money(due)} by ${new Date(until).toLocaleString()}.`;
+  if (lot.status !== "open") return "";
+  if (leading) return `You lead. Your maximum is ${money(maximum)}.`;
+  return maximum == null ? "" : `You have been outbid: your maximum was ${money(maximum)}.`;
+}
+
 function showEvent({ seq, type, at: when, data }) {
+  const lines = Array.from(at("history").children);
+  if (lines.some((each) => each.value === seq)) return; // read after it was heard
   const line = document.createElement("li");
   line.value = seq;
-  const amount = data?.price_minor === undefined ? "" : ` ${money(data.price_minor)}`;
-  line.textContent = `${new Date(when).toLocaleTimeString()} ${type.replaceAll("_", " ")}${amount}`;
-  at("history").prepend(line);
+  const amount = data?.price_minor == null ? null : money(data.price_minor);
+  line.textContent = [new Date(when).toLocaleTimeString(), type.replaceAll("_", " "), amount, data?.bidder].filter(Boolean).join(" ");
+  at("history").insertBefore(line, lines.find((each) => each.value < seq) ?? null);
   while (at("history").children.length > HISTORY_LENGTH) at("history").lastChild.remove();
 }
 
 function digits() {
-  if (!currency) return 2;
-  return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+  return new Intl.NumberFormat("en", { style: "currency", currency: lot.currency }).resolvedOptions().maximumFractionDigits;
 }
 
 function money(minor) {
-  if (minor === undefined || minor === null) return "–";
-  const amount = (minor / 10 ** digits()).toFixed(digits());
-  return currency ? `${amount} ${currency}` : amount;
+  if (minor == null) return "–";
+  return lot ? `${(minor / 10 ** digits()).toFixed(digits())} ${lot.currency}` : String(minor);
 }
 
 // "10", "10.5" and "10,50" as whole minor units; null when it is none of them.
@@ -184,10 +84,26 @@ function minorUnits(text) {
 }
 
 function tick() {
-  if (endsAt === null) return;
-  const left = Math.floor((endsAt - Date.now() - clockAhead) / 1000);
-  const parts = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
-  at("left").textContent = left <= 0 ? "ended" : parts.map((part) => String(part).padStart(2, "0")).join(":");
+  if (!lot) return;
+  const [label, end] = { scheduled: ["Opens in", lot.opens_at], open: ["Ends in", lot.ends_at] }[lot.status] ?? [];
+  at("clock").hidden = !label;
+  if (!label) return;
+  setText("clock-label", label);
+  const left = Math.ceil((Date.parse(end) - Date.now() - clockAhead) / 1000);
+  // Only an event ends a lot: the clock may be a little ahead of it.
+  setText("left", left > 0 ? duration(left) : "a moment");
+  at("left").classList.toggle("soon", left <= 60);
+}
+
+function duration(seconds) {
+  const days = Math.floor(seconds / 86_400);
+  const parts = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  return `${days ? `${days} d ` : ""}${parts.map((part) => String(part).padStart(2, "0")).join(":")}`;
+}
+
+// Readers of the screen speak every change of the text, even to the same one.
+function setText(id, text) {
+  if (at(id).textContent !== text) at(id).textContent = text;
 }
 
 function tell(id, text, bad = false) {
@@ -195,15 +111,25 @@ function tell(id, text, bad = false) {
   at(id).classList.toggle("bad", bad);
 }
 
+const page = {
+  state: showState,
+  event: showEvent,
+  link: (text, bad) => tell("link", text, bad),
+  answer: (text, bad) => tell("outcome", text, bad),
+  refusal: ({ code, message, details }) =>
+    tell("outcome", code === "BID_TOO_LOW" ? `Refused: bid at least ${money(details.minimum)}.` : `Refused: ${message}.`, true),
+};
+
 at("connect").addEventListener("submit", (submit) => {
   submit.preventDefault();
   link?.stop();
+  lot = null;
   shownSeq = -1;
   at("history").replaceChildren();
   at("now").hidden = true;
   tell("outcome", "");
   tell("link", "Connecting.");
-  link = new Link(at("token").value.trim(), at("lot").value.trim());
+  link = new Link(at("token").value.trim(), at("lot").value.trim(), page);
 });
 
 at("bid").addEventListener("submit", (submit) => {
@@ -213,4 +139,4 @@ at("bid").addEventListener("submit", (submit) => {
   else link?.bid(minor);
 });
 
-setInterval(tick, 1000);
+setInterval(tick, TICK_MS);

@@ -9,8 +9,8 @@ from uuid import uuid4
 import msgspec
 
 from holdfast import Actor, Name
-from holdfast._messages import Accepted, Commit
 from holdfast.client import Client
+from holdfast.wire import Accepted, Commit
 
 ANN = Actor(user="ann", roles=())
 ANSWER_SECONDS = 60.0

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from holdfast import Actor, Name
-from holdfast._messages import RecordedEvent
 from holdfast.client import Client
 from holdfast.testing.counter import Rang
 from holdfast.testing.owner import owner
 from holdfast.testing.servers import NatsServer
+from holdfast.wire import RecordedEvent
 from tests.faults.history import History
 
 pytestmark = pytest.mark.slow

@@ -122,6 +122,8 @@ class NatsBus:
         """Publish and wait for the first answer, at most `timeout` seconds."""
         if not self._nats.is_connected:
             raise Unavailable("not connected to NATS; try again")
+        task = asyncio.current_task()
+        cancels = 0 if task is None else task.cancelling()
         try:
             answer = await self._nats.request(
                 subject, data, timeout=timeout, headers=dict(headers) if headers else None
@@ -132,6 +134,10 @@ class NatsBus:
             raise NoResponders(f"nobody listens on {subject}") from None
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise Unavailable(f"no answer from NATS on {subject.partition('.')[0]}: {error}") from error
+        finally:
+            # Before Python 3.12, `wait_for` forgets a cancellation that meets the answer.
+            if task is not None and task.cancelling() > cancels:
+                raise asyncio.CancelledError
         return _message(answer)
 
     async def request_many(self, subject: str, data: bytes, *, timeout: float) -> AsyncIterator[Message]:

@@ -27,7 +27,8 @@ _NANOSECONDS: Final = 1_000_000_000
 _ACK_TOKENS: Final = 9
 """`$JS.ACK.stream.consumer.delivered.stream_seq.consumer_seq.timestamp.pending`"""
 _NOTHING_MORE: Final = frozenset({"404", "408"})
-_ENOUGH: Final = "Message Size Exceeds MaxBytes"
+_ENOUGH: Final = frozenset({"Batch Completed", "Message Size Exceeds MaxBytes"})
+"""How the server ends a pull that has a limit in bytes."""
 
 _commits: Final = msgspec.json.Decoder(Commit)
 
@@ -108,7 +109,7 @@ class _Reader:
             f"$JS.API.CONSUMER.MSG.NEXT.{self._consumer}", msgspec.json.encode(query), reply=self._inbox
         )
         found: list[LoggedCommit] = []
-        while len(found) < self._query["batch"]:
+        while True:
             message = await self._next()
             status = message.headers.get("Status")
             if status is None:
@@ -116,7 +117,7 @@ class _Reader:
             elif status in _NOTHING_MORE:
                 self._behind = 0
                 break
-            elif message.headers.get("Description") == _ENOUGH and found:
+            elif found and message.headers.get("Description") in _ENOUGH:
                 break
             else:
                 raise Unavailable(f"the log cannot be read: {status} {message.headers.get('Description', '')}")

@@ -71,3 +71,9 @@ class History:
         self._ends[name] = (seq + len(recorded), position)
         self.commits.append((position, commit))
         return position
+
+    async def purge(self, id_: str) -> None:
+        """Remove every commit of one counter from the log."""
+        name = self.name(id_)
+        await self._log.purge(name)
+        self.commits = [(position, commit) for position, commit in self.commits if commit.name != str(name)]

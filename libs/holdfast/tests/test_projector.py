@@ -1,0 +1,407 @@
+"""The projector: in order, exactly once in effect, whatever dies at whatever moment, on SQLite and PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, event, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from holdfast._judge import Judge, UnknownEvent
+from holdfast.jetstream import NatsBus
+from holdfast.jetstream._whole_log import JetStreamWholeLog
+from holdfast.sql import Projection, Projector, StoredEvent, migrate, open_database
+from holdfast.sql._projector import AheadOfLog, Overtaken, Stopped
+from holdfast.testing.counter import Added, CounterEntity, CounterEvent
+from holdfast.testing.history import History
+
+pytest_plugins = ["holdfast.testing._databases"]
+
+PATIENCE = 20.0
+SMALL = 3
+"""Commits a pull, so that a short history takes several transactions."""
+RETRY = 0.01
+BIG_PRIME = 1_000_003
+
+tables = MetaData()
+mixtures = Table(
+    "mixtures",
+    tables,
+    Column("tenant", String(100), primary_key=True),
+    Column("id", String(100), primary_key=True),
+    Column("mixture", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+
+class Mixtures(Projection[CounterEvent]):
+    """Its rows tell the order in which events were applied, and whether one was left out or came twice."""
+
+    name = "mixtures"
+    tables = (mixtures,)
+
+    def __init__(self, purpose: str) -> None:
+        self.purpose = purpose
+
+    def apply(self, connection: Connection, stored: StoredEvent[CounterEvent], /) -> None:
+        amount = self.amount(stored)
+        tenant, id_ = stored.name.tenant, stored.name.id
+        if stored.seq == 1:
+            connection.execute(insert(mixtures).values(tenant=tenant, id=id_, mixture=0, seq=0))
+        mixed = (mixtures.c.mixture * 31 + amount) % BIG_PRIME
+        mine = (mixtures.c.tenant == tenant) & (mixtures.c.id == id_) & (mixtures.c.seq == stored.seq - 1)
+        assert connection.execute(update(mixtures).where(mine).values(mixture=mixed, seq=stored.seq)).rowcount == 1
+
+    def amount(self, stored: StoredEvent[CounterEvent]) -> int:
+        return stored.event.amount if isinstance(stored.event, Added) else 0
+
+
+class Killed(BaseException):
+    """Ends a projector as a crash does: nothing catches it."""
+
+
+@dataclass(frozen=True)
+class World:
+    bus: NatsBus
+    history: History
+    database: AsyncEngine
+    url: str
+
+    def projector(self, database: AsyncEngine | None = None, projection: Mixtures | None = None) -> Projector:
+        return Projector(
+            projection or Mixtures(self.history.purpose),
+            judge=Judge(CounterEntity()),
+            whole_log=JetStreamWholeLog(self.bus, self.history.purpose, pull=SMALL),
+            database=database or self.database,
+            retry_seconds=RETRY,
+            stand_by_seconds=RETRY,
+        )
+
+    async def rows(self) -> list[tuple[Any, ...]]:
+        async with self.database.begin() as connection:
+            query = select(mixtures).order_by(mixtures.c.tenant, mixtures.c.id)
+            return [tuple(row) for row in await connection.execute(query)]
+
+    def expected(self) -> list[tuple[Any, ...]]:
+        """The rows by plain arithmetic over the history."""
+        made: dict[tuple[str, str], tuple[int, int]] = {}
+        for _, commit in self.history.commits:
+            _, tenant, id_ = commit.name.split(":")
+            for each in commit.events:
+                mixture, seq = made.get((tenant, id_), (0, 0))
+                amount = Judge(CounterEntity()).event(each)
+                assert isinstance(amount, Added)
+                made[tenant, id_] = ((mixture * 31 + amount.amount) % BIG_PRIME, seq + 1)
+        return [(tenant, id_, *made[tenant, id_]) for tenant, id_ in sorted(made)]
+
+    async def until(self, condition: Callable[[list[tuple[Any, ...]]], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not condition(await self.rows()):
+                await asyncio.sleep(RETRY)
+
+    async def until_complete(self) -> None:
+        expected = self.expected()
+        await self.until(lambda rows: rows == expected)
+
+
+@pytest.fixture
+async def world(bus: NatsBus, database_url: str) -> AsyncGenerator[World]:
+    history = await History(bus).open()
+    await migrate(database_url, "counter")
+    database = open_database(database_url, "counter")
+    async with database.begin() as connection:
+        await connection.run_sync(tables.create_all)
+    yield World(bus, history, database, database_url)
+    await database.dispose()
+
+
+@asynccontextmanager
+async def running(*projectors: Projector) -> AsyncGenerator[None]:
+    tasks = [asyncio.create_task(projector.run()) for projector in projectors]
+    try:
+        yield
+        assert not any(task.done() for task in tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def some_history(history: History) -> None:
+    for amount in range(1, 5):
+        await history.add(amount, amount + 10, id_="a")
+        await history.add(amount + 20, id_="b")
+        await history.add(amount + 30, id_="a", tenant="umbra")
+
+
+async def test_events_are_applied_in_the_order_of_the_log(world: World) -> None:
+    await some_history(world.history)
+    await world.projector().catch_up()
+    assert await world.rows() == world.expected()
+
+
+async def test_events_that_come_later_are_applied_as_they_come(world: World) -> None:
+    projector = world.projector()
+    async with running(projector):
+        await world.history.add(1)
+        await world.until_complete()
+        await some_history(world.history)
+        await world.until_complete()
+    assert projector.lag == 0
+
+
+async def test_a_restarted_projector_goes_on_where_the_rows_are(world: World) -> None:
+    await some_history(world.history)
+    await world.projector().catch_up()
+    await some_history(world.history)
+    await world.projector().catch_up()
+    await world.projector().catch_up()
+    assert await world.rows() == world.expected()
+
+
+@contextmanager
+def killed_at(database: AsyncEngine, step: int) -> Generator[list[str]]:
+    """Kill whoever uses the database at the step of this number: before and after each statement, and at commits."""
+    steps: list[str] = []
+
+    def reached(what: str) -> None:
+        steps.append(what)
+        if len(steps) == step:
+            raise Killed(what)
+
+    engine = database.sync_engine
+    hooks: list[tuple[str, Callable[..., None]]] = [
+        ("before_cursor_execute", lambda *call: reached(f"before {call[2]}")),
+        ("after_cursor_execute", lambda *call: reached(f"after {call[2]}")),
+        ("commit", lambda *_: reached("at commit")),
+    ]
+    for name, hook in hooks:
+        event.listen(engine, name, hook)
+    try:
+        yield steps
+    finally:
+        for name, hook in hooks:
+            event.remove(engine, name, hook)
+
+
+async def test_a_projector_killed_at_any_step_leaves_rows_as_if_nothing_had_happened(world: World) -> None:
+    await some_history(world.history)
+    await world.projector().rebuild()
+    undisturbed = await world.rows()
+    kills = 0
+    while True:
+        await empty(world)
+        with killed_at(world.database, kills + 1) as steps, suppress(Killed):
+            await world.projector().catch_up()
+        if len(steps) <= kills:
+            break
+        kills += 1
+        await world.projector().catch_up()
+        assert await world.rows() == undisturbed, steps[-1]
+    assert undisturbed == world.expected()
+    assert kills > 2 * 2 * len(world.history.commits)
+
+
+async def empty(world: World) -> None:
+    async with world.database.begin() as connection:
+        await connection.run_sync(world.projector()._empty)  # noqa: SLF001 - what a rebuild does first
+
+
+async def test_a_projector_killed_after_a_commit_does_not_apply_it_again(world: World) -> None:
+    await some_history(world.history)
+    for commits in range(1, len(world.history.commits) // SMALL + 1):
+        await empty(world)
+        reached = 0
+
+        def count(position: int, _: int) -> None:
+            nonlocal reached
+            reached += 1
+            if reached == commits:  # noqa: B023 - called within this round
+                raise Killed(str(position))
+
+        with suppress(Killed):
+            await world.projector().catch_up(progress=count)
+        assert reached == commits
+        await world.projector().catch_up()
+        assert await world.rows() == world.expected()
+
+
+async def test_a_projector_cancelled_at_any_moment_ends_and_loses_nothing(world: World) -> None:
+    for round_ in range(60):
+        task = asyncio.create_task(world.projector().run())
+        await world.history.add(round_ + 1, 2)
+        await asyncio.wait([task], timeout=round_ % 30 * 0.001)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=PATIENCE)
+        assert done
+    await world.projector().catch_up()
+    assert await world.rows() == world.expected()
+
+
+async def test_two_projectors_at_once_apply_everything_once(world: World) -> None:
+    other = open_database(world.url, "counter")
+    try:
+        async with running(world.projector(), world.projector(other), world.projector(other)):
+            for _ in range(5):
+                await some_history(world.history)
+            await world.until_complete()
+        assert await world.rows() == world.expected()
+    finally:
+        await other.dispose()
+
+
+async def test_the_loser_of_a_race_writes_nothing(world: World) -> None:
+    await world.history.add(1)
+    slow, fast = world.projector(), world.projector()
+    position = await slow.position()
+    await fast.catch_up()
+    commits = [(await first_chunk(world)).commits[0]]
+    with pytest.raises(Overtaken):
+        await slow._write(position, commits)  # noqa: SLF001 - the moment of the race
+    assert await world.rows() == world.expected()
+
+
+async def first_chunk(world: World) -> Any:
+    follow = JetStreamWholeLog(world.bus, world.history.purpose).follow(0)
+    chunk = await anext(follow)
+    await follow.aclose()
+    return chunk
+
+
+async def test_another_projector_takes_over_from_one_that_died(world: World) -> None:
+    first, second = world.projector(), world.projector()
+    async with running(second):
+        async with running(first):
+            await some_history(world.history)
+            await world.until_complete()
+        await some_history(world.history)
+        await world.until_complete()
+
+
+async def test_a_rebuild_gives_the_same_rows_while_events_come_and_projectors_run(world: World) -> None:
+    await some_history(world.history)
+    async with running(world.projector(), world.projector()):
+        await world.until_complete()
+        writing = asyncio.create_task(write_on(world.history))
+        for _ in range(3):
+            await world.projector().rebuild()
+        await writing
+        await world.until_complete()
+    assert await world.rows() == world.expected()
+
+
+async def write_on(history: History) -> None:
+    for _ in range(10):
+        await some_history(history)
+
+
+async def test_a_rebuild_repairs_rows_that_were_wrong(world: World) -> None:
+    await some_history(world.history)
+    await world.projector().catch_up()
+    async with world.database.begin() as connection:
+        await connection.execute(update(mixtures).values(mixture=-1))
+    await world.projector().rebuild()
+    assert await world.rows() == world.expected()
+
+
+async def test_a_rebuild_tells_how_far_it_is(world: World) -> None:
+    await some_history(world.history)
+    told: list[tuple[int, int]] = []
+    await world.projector().rebuild(progress=lambda *report: told.append(report))
+    end = len(world.history.commits)
+    assert told == [(position, end) for position in (*range(SMALL, end, SMALL), end)]
+
+
+class Buggy(Mixtures):
+    """Cannot apply one amount, as long as it is broken."""
+
+    broken = True
+
+    def amount(self, stored: StoredEvent[CounterEvent]) -> int:
+        amount = super().amount(stored)
+        if self.broken and amount == 13:
+            raise RuntimeError("a bug in a projection")
+        return amount
+
+
+async def test_a_failing_event_is_named_and_all_before_it_are_applied(world: World) -> None:
+    for amount in (11, 12, 13, 14):
+        await world.history.add(amount)
+    with pytest.raises(Stopped, match=r"events 3 to 3 of counter-\w+:acme:a at position 3: RuntimeError\('a bug"):
+        await world.projector(projection=Buggy(world.history.purpose)).catch_up()
+    assert [row[-1] for row in await world.rows()] == [2]
+
+
+async def test_a_stopped_projection_loses_nothing_and_goes_on_when_the_bug_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.sql._projector.STOPPED_SECONDS", RETRY)
+    buggy = Buggy(world.history.purpose)
+    projector = world.projector(projection=buggy)
+    for amount in (11, 12, 13, 14):
+        await world.history.add(amount)
+    with capture_logs() as logs:
+        async with running(projector):
+            await world.until(lambda rows: [row[-1] for row in rows] == [2])
+            await until(lambda: "projection.stopped" in [entry["event"] for entry in logs])
+            assert projector.lag == 2
+            buggy.broken = False
+            await world.until_complete()
+    assert projector.lag == 0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(RETRY)
+
+
+async def test_an_event_of_newer_code_stops_the_projection_only_where_it_is_read(world: World) -> None:
+    await world.history.add(1)
+    await world.history.append([Added(amount=2)], tag="of_newer_code")
+    with pytest.raises(Stopped, match="'of_newer_code', which this code does not know") as stopped:
+        await world.projector().catch_up()
+    assert isinstance(stopped.value.__cause__, UnknownEvent)
+    assert await world.projector().position() == 1
+
+
+async def test_a_log_that_is_not_the_one_of_the_rows_stops_the_projection(world: World) -> None:
+    await some_history(world.history)
+    await world.projector().catch_up()
+    lost = World(world.bus, await History(world.bus).open(), world.database, world.url)
+    with pytest.raises(AheadOfLog, match="is at 12, but the log ends at 0: restore the log"):
+        await lost.projector().catch_up()
+    assert await world.rows() == world.expected()
+
+
+async def test_a_database_that_is_locked_for_long_is_waited_for(world: World) -> None:
+    impatient = open_database(world.url, "counter", wait=0.05)
+    try:
+        async with world.database.begin() as other:
+            await other.execute(update(mixtures).values(seq=0))
+            async with running(world.projector(impatient)):
+                await some_history(world.history)
+                await other.rollback()
+                await world.until_complete()
+    finally:
+        await impatient.dispose()
+
+
+async def test_the_lag_is_what_the_log_holds_beyond_the_rows(world: World) -> None:
+    await some_history(world.history)
+    projector = world.projector()
+    lags: list[int] = []
+    await projector.catch_up(progress=lambda *_: lags.append(projector.lag))
+    assert lags == [9, 6, 3, 0]
+
+
+async def test_a_log_with_purged_places_is_read_to_its_end(world: World) -> None:
+    for amount in range(1, 100):
+        await world.history.add(amount, id_=str(amount % 7))
+    await world.history.purge("3")
+    await world.projector().catch_up()
+    assert await world.rows() == world.expected()

@@ -1,0 +1,27 @@
+"""What doors need: the messages as they travel, what each viewer sees of them, and the bus they travel on."""
+
+from holdfast._bus import Bus, Message, Receive, Subscription
+from holdfast._clock import utc_now
+from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
+from holdfast._messages import Accepted, CommandEnvelope, Commit, RecordedEvent, View
+from holdfast._sight import EVERYTHING, render, render_for, sight
+
+__all__ = [
+    "COMMON_ERRORS",
+    "COMMON_STATUS",
+    "EVERYTHING",
+    "Accepted",
+    "Bus",
+    "CommandEnvelope",
+    "Commit",
+    "Message",
+    "Receive",
+    "RecordedEvent",
+    "Subscription",
+    "View",
+    "error_from",
+    "render",
+    "render_for",
+    "sight",
+    "utc_now",
+]

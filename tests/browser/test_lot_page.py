@@ -1,0 +1,156 @@
+"""The lot's page in a real browser, on a whole system of its own, while the auction's process is killed."""
+
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, async_playwright, expect
+
+from services.auction._demo.system import System, started
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed: apt install chromium"),
+]
+WAIT_MS = 20_000
+PHONE = {"width": 320, "height": 640}
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+
+
+@dataclass
+class Hall:
+    """A running system with one lot."""
+
+    system: System
+    lot: str
+
+    def token(self, user: str) -> str:
+        return self.system.token("acme", user, ["seller" if user == "sam" else "bidder"])
+
+    async def send(self, user: str, command: str, data: dict[str, Any]) -> None:
+        """Send a command until it is answered, whatever is killed meanwhile."""
+        headers = {"Authorization": f"Bearer {self.token(user)}", "Idempotency-Key": str(uuid4())}
+        path = f"{self.system.url}/v1/auction/{self.lot}/{command}"
+        async with httpx.AsyncClient() as http:
+            for _ in range(5):
+                answer = await http.post(path, json=data, headers=headers, timeout=WAIT_MS / 1000)
+                if answer.status_code not in {503, 504}:
+                    assert answer.status_code == 200, answer.text
+                    return
+        raise AssertionError("the command was never answered")
+
+    async def create_lot(self, *, seconds: float = 600) -> None:
+        ends_at = datetime.now(UTC) + timedelta(seconds=seconds)
+        terms = {"title": "A clock", "currency": "EUR", "start_minor": 1000, "ends_at": ends_at.isoformat()}
+        await self.send("sam", "create-lot", terms | {"soft_close": {"w_s": 0}})
+
+
+@pytest_asyncio.fixture
+async def hall(tmp_path: Path) -> AsyncGenerator[Hall]:
+    async with started(tmp_path / "data") as system:
+        yield Hall(system, f"lot-{uuid4().hex[:8]}")
+
+
+@asynccontextmanager
+async def page_of(hall: Hall, user: str, *, size: Any = None) -> AsyncGenerator[Page]:
+    """The page in a browser of its own, watching the lot; an error in its script fails the test."""
+    problems: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        page = await browser.new_page(viewport=size)
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        await page.goto(hall.system.url)
+        await page.get_by_label("Token").fill(hall.token(user))
+        await page.get_by_label("Lot", exact=True).fill(hall.lot)
+        await page.get_by_role("button", name="Watch").click()
+        yield page
+        await browser.close()
+    assert problems == []
+
+
+async def bid(page: Page, amount: str) -> None:
+    await page.get_by_label("Your maximum").fill(amount)
+    await page.get_by_role("button", name="Bid").click()
+
+
+async def shows(page: Page, id_: str, text: str) -> None:
+    await expect(page.locator(f"#{id_}")).to_contain_text(text, timeout=WAIT_MS)
+
+
+async def test_a_bidder_bids_is_outbid_and_still_hears_after_the_auction_is_killed(hall: Hall) -> None:
+    await hall.create_lot()
+    async with page_of(hall, "ann") as page:
+        await shows(page, "price", "10.00 EUR")
+        await shows(page, "standing", "No bids yet")
+        await bid(page, "15,00")
+        await shows(page, "outcome", "Your bid was accepted.")
+        await shows(page, "mine", "You lead. Your maximum is 15.00 EUR.")
+        await hall.send("bob", "place-bid", {"max_minor": 2000})
+        await shows(page, "price", "15.50 EUR")
+        await shows(page, "mine", "You have been outbid")
+        await bid(page, "11")
+        await shows(page, "outcome", "Refused: bid at least 16.00 EUR.")
+        await hall.system.processes.kill("auction")
+        await hall.send("cho", "place-bid", {"max_minor": 3000})
+        await shows(page, "price", "20.50 EUR")
+        await bid(page, "40")
+        await shows(page, "mine", "You lead. Your maximum is 40.00 EUR.")
+        seqs = await page.locator("#history li").evaluate_all("lines => lines.map(line => line.value)")
+        assert seqs == list(range(seqs[0], 0, -1))
+
+
+async def test_a_killed_gateway_is_found_again_with_nothing_missed(hall: Hall) -> None:
+    await hall.create_lot()
+    async with page_of(hall, "ann") as page:
+        await shows(page, "standing", "No bids yet")
+        await hall.system.processes.kill("gateway")
+        await shows(page, "link", "Connection lost")
+        await hall.system.processes.pid("gateway")
+        await hall.send("bob", "place-bid", {"max_minor": 1500})
+        await hall.send("cho", "place-bid", {"max_minor": 2000})
+        await shows(page, "link", "Connected as ann.")
+        await shows(page, "price", "15.50 EUR")
+        seqs = await page.locator("#history li").evaluate_all("lines => lines.map(line => line.value)")
+        assert seqs == list(range(seqs[0], 0, -1))
+
+
+async def test_the_end_of_the_lot_is_told_and_takes_the_form_away(hall: Hall) -> None:
+    await hall.create_lot(seconds=5)
+    async with page_of(hall, "ann") as page:
+        await bid(page, "15")
+        await shows(page, "mine", "You won: pay 10.00 EUR")
+        await shows(page, "standing", "Sold")
+        await expect(page.get_by_role("button", name="Bid")).to_be_hidden()
+        await expect(page.locator("#clock")).to_be_hidden()
+
+
+async def test_what_cannot_be_watched_or_bid_is_told(hall: Hall) -> None:
+    async with page_of(hall, "ann") as page:
+        await shows(page, "link", f"There is no lot {hall.lot} that you may see.")
+        await hall.create_lot()
+        await page.get_by_role("button", name="Watch").click()
+        await shows(page, "price", "10.00 EUR")
+        await bid(page, "ten")
+        await shows(page, "outcome", "Write an amount such as 12.50.")
+        await page.get_by_label("Token").fill("nonsense")
+        await page.get_by_role("button", name="Watch").click()
+        await shows(page, "link", "Closed: the token is not valid")
+
+
+async def test_the_page_fits_a_narrow_phone(hall: Hall) -> None:
+    await hall.create_lot()
+    async with page_of(hall, "ann", size=PHONE) as page:
+        await shows(page, "price", "10.00 EUR")
+        await page.locator("summary").click()
+        width = await page.locator("html").evaluate("page => page.scrollWidth")
+        assert width <= PHONE["width"]
