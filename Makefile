@@ -7,12 +7,13 @@ INSTALLED := $(VENV)/installed
 SOURCES := libs services gateway tests bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check lint bench lock clean
 
 help:
 	@echo 'make run     install into $(VENV) and start everything on this machine'
 	@echo 'make test    all tests'
-	@echo 'make check   format, lint, types, borders between the parts, fast tests'
+	@echo 'make check   what lint does, and the fast tests'
+	@echo 'make lint    format, lint, types, borders between the parts'
 	@echo 'make bench   measure durable commands per second'
 	@echo 'make lock    write requirements.lock from pyproject.toml'
 	@echo 'make clean   remove what `make` made; data stays'
@@ -23,12 +24,14 @@ run: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest
 
-check: $(INSTALLED)
+check: lint
+	$(BIN)/pytest -m 'not slow and not cluster'
+
+lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not slow and not cluster'
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench

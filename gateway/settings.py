@@ -80,9 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
         try:
             return msgspec.convert(found, cls, strict=False)
-        except SettingsInvalid:
-            raise
         except msgspec.ValidationError as error:
+            if isinstance(error.__cause__, SettingsInvalid):
+                raise error.__cause__ from None
             raise SettingsInvalid(f"HOLDFAST_ variables: {error}") from error
 
 

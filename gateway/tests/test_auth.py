@@ -92,5 +92,5 @@ def test_settings_come_from_the_environment() -> None:
     shared = Settings.from_environment({"HOLDFAST_SECRET": secret, "HOLDFAST_NATS": nats})
     assert (shared.key, shared.nats) == (secret, nats)
     for environment in ({"HOLDFAST_PORT": "many"}, {"HOLDFAST_SECRET": "short"}):
-        with pytest.raises(SettingsInvalid):
+        with pytest.raises(SettingsInvalid, match=r"port|^HOLDFAST_SECRET needs"):
             Settings.from_environment(environment)

@@ -3,18 +3,17 @@
 import asyncio
 import math
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Final
 from uuid import uuid4
 
 import msgspec
 import structlog
 
 from holdfast._alarms import Alarms, EntityAlarm
-from holdfast._clock import from_ns, utc_now
+from holdfast._clock import utc_now
 from holdfast._entity import Cause, Context
 from holdfast._errors import (
     HoldfastError,
@@ -29,10 +28,12 @@ from holdfast._image import Image, Remembered
 from holdfast._judge import Judge, UnknownEvent, payload_digest, view_of
 from holdfast._loading import Loader
 from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
-from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, State, View
+from holdfast._mailbox import Mailbox, Received
+from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, View
 from holdfast._names import Name
 from holdfast._rings import ALARM_COMMAND, Ring, Rings
 from holdfast._sight import render_for
+from holdfast._turn import Lookup, Reply, Turn, ViewQuery
 
 BATCH_COMMANDS: Final = 128
 BATCH_BYTES: Final = 512 * 1024
@@ -47,35 +48,7 @@ log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
 
 
-class Received(NamedTuple):
-    """A command with its place in the commands stream and where its answer goes ("" for nowhere)."""
-
-    envelope: CommandEnvelope
-    place: Judged
-    reply: str
-
-    @property
-    def at(self) -> datetime:
-        """The server's time of receipt."""
-        return from_ns(self.place.received)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it holds."""
-        return memoryview(self.envelope.data).nbytes
-
-
-class ViewQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The data of `_view`: now or in the past, with the state or only the seq."""
-
-    seq: int | None = None
-    at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    state: bool = True
-
-
 Answer = Callable[[str, bytes], Awaitable[None]]
-Reply = dict[str, object]
-"""`{"ok": …}` or `{"error": …}`; sent after the commit that it depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,36 +68,6 @@ class Surroundings:
     """Told the sequence of each command for which nothing more will be done."""
 
 
-@dataclass(slots=True)
-class _Turn:
-    """One pass over the mailbox: what has been decided on top of the image and is not committed yet."""
-
-    state: State
-    seq: int
-    last_at: datetime
-    judged: Judged
-    taken: list[Received] = field(default_factory=list[Received])
-    events: list[RecordedEvent] = field(default_factory=list[RecordedEvent])
-    bytes: int = 0
-    digests: dict[str, str] = field(default_factory=dict[str, str])
-    replies: list[tuple[Received, Reply]] = field(default_factory=list[tuple[Received, Reply]])
-    lookups: list[tuple[Received, Callable[[], Awaitable[Reply]]]] = field(
-        default_factory=list[tuple[Received, Callable[[], Awaitable[Reply]]]]
-    )
-    """Replies for which the log must be read."""
-    pasts: list[tuple[Received, ViewQuery]] = field(default_factory=list[tuple[Received, ViewQuery]])
-    rings: dict[int, datetime] = field(default_factory=dict[int, datetime])
-    """The rings that this host heard, and when each was received as a command."""
-
-    def add(self, events: Sequence[RecordedEvent], state: State) -> None:
-        self.state = state
-        if events:
-            self.seq = events[-1].seq
-            self.last_at = max(self.last_at, events[-1].at)
-            self.events.extend(events)
-            self.bytes += sum(len(bytes(event.data)) for event in events)
-
-
 class LiveEntity:
     """The single writer of one entity, as long as the log accepts it. It judges nothing that it has not loaded."""
 
@@ -134,8 +77,7 @@ class LiveEntity:
         self.snapshot_seq = 0
         self.snapshot_at = -math.inf
         self._around = around
-        self._mailbox: deque[Received] = deque()
-        self._mailbox_bytes = 0
+        self._mailbox = Mailbox(size=around.mailbox_size, max_bytes=around.mailbox_bytes)
         self._missed = Judged()
         self._alarm = EntityAlarm(around.alarms, name)
         self._broken_until = 0.0
@@ -149,15 +91,10 @@ class LiveEntity:
 
     def accept(self, received: Received) -> bool:
         """Put a command into the mailbox; False when it is full."""
-        around, size = self._around, received.size
-        if len(self._mailbox) >= around.mailbox_size or (
-            self._mailbox and self._mailbox_bytes + size > around.mailbox_bytes
-        ):
+        taken = self._mailbox.put(received)
+        if not taken:
             self.missed(received.place)
-            return False
-        self._mailbox.append(received)
-        self._mailbox_bytes += size
-        return True
+        return taken
 
     def missed(self, place: Judged) -> None:
         """Commands up to this place were not taken here: another owner may have, so that this image may be old."""
@@ -186,27 +123,18 @@ class LiveEntity:
         self.image = None
         self._alarm = EntityAlarm(self._around.alarms, self.name)
 
-    def _take(self) -> Received:
-        received = self._mailbox.popleft()
-        self._mailbox_bytes -= received.size
-        return received
-
-    def _put_back(self, taken: Sequence[Received]) -> None:
-        self._mailbox.extendleft(reversed(taken))
-        self._mailbox_bytes += sum(received.size for received in taken)
-
     async def _turn(self) -> bool:
         """Judge what is in the mailbox and commit it as one message; False when another owner was faster."""
         image = await self._current()
-        turn = _Turn(image.state, image.seq, image.last_at, image.judged)
+        turn = Turn.on(image)
         while self._mailbox and len(turn.taken) < self._batch_limit and turn.bytes < BATCH_BYTES:
-            received = self._take()
+            received = self._mailbox.take()
             turn.taken.append(received)
             self._judge(image, turn, received)
         try:
             await self._commit(image, turn)
         except Conflict:
-            self._put_back(turn.taken)
+            self._mailbox.put_back(turn.taken)
             self.forget()
             return False
         except TooLarge as error:
@@ -226,7 +154,7 @@ class LiveEntity:
         await self._settle_rings(image, turn)
         return True
 
-    async def _answer(self, turn: _Turn) -> None:
+    async def _answer(self, turn: Turn) -> None:
         """Send every answer of the turn; afterwards nothing of it is open."""
         for received, query in turn.pasts:
             self._around.past(self, received, query)
@@ -266,7 +194,7 @@ class LiveEntity:
         log.debug("entity.activated", name=str(self.name), seq=self.image.seq)
         return self.image
 
-    def _judge(self, image: Image, turn: _Turn, received: Received) -> None:
+    def _judge(self, image: Image, turn: Turn, received: Received) -> None:
         envelope = received.envelope
         repeated = image.judged.covers(received.place)
         turn.judged = turn.judged.and_then(received.place)
@@ -284,13 +212,13 @@ class LiveEntity:
             fault = HoldfastError("a fault in this service; it is in its log")
             turn.replies.append((received, {"error": fault.body()}))
 
-    def _judge_command(self, image: Image, turn: _Turn, received: Received, *, repeated: bool) -> None:
+    def _judge_command(self, image: Image, turn: Turn, received: Received, *, repeated: bool) -> None:
         envelope = received.envelope
         now = self._expire(turn, received, "lazy")
         command = self._around.judge.command(envelope.command, envelope.data)
         self._around.judge.authorise(command, turn.state, envelope.by, seq=turn.seq)
         digest = payload_digest(command)
-        known = self._known(image, turn, envelope.command_id)
+        known = turn.accepted(envelope.command_id) or image.commands.get(envelope.command_id)
         if known is not None:
             if known.digest != digest:
                 raise IdempotencyKeyReused("this command id was accepted before with other data; use a new one")
@@ -310,14 +238,7 @@ class LiveEntity:
         answer = self._accepted(judgement.events, envelope.by, seq=turn.seq)
         turn.replies.append((received, {"ok": answer}))
 
-    def _known(self, image: Image, turn: _Turn, command_id: str) -> Remembered | None:
-        digest = turn.digests.get(command_id)
-        if digest is None:
-            return image.commands.get(command_id)
-        span = [event.seq for event in turn.events if event.command_id == command_id]
-        return Remembered(digest, 0, span[0], span[-1])
-
-    def _expire(self, turn: _Turn, received: Received, cause: Cause) -> datetime:
+    def _expire(self, turn: Turn, received: Received, cause: Cause) -> datetime:
         """Record the deadlines that this command's time of receipt has passed; returns the decision time (C3)."""
         now = max(turn.last_at, received.at)
         try:
@@ -328,7 +249,7 @@ class LiveEntity:
         turn.add(expired.events, expired.state)
         return now
 
-    def _judge_ring(self, turn: _Turn, received: Received) -> None:
+    def _judge_ring(self, turn: Turn, received: Received) -> None:
         try:
             ring = msgspec.json.decode(received.envelope.data, type=Ring)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
@@ -338,7 +259,7 @@ class LiveEntity:
         if self._around.rings.knows(self.name, ring.due):
             turn.rings[ring.due] = received.at
 
-    def _judge_view(self, turn: _Turn, received: Received) -> None:
+    def _judge_view(self, turn: Turn, received: Received) -> None:
         envelope, entity = received.envelope, self._around.judge.entity
         try:
             query = msgspec.json.decode(envelope.data, type=ViewQuery)
@@ -357,7 +278,7 @@ class LiveEntity:
         view = View(name=str(self.name), seq=turn.seq, state=shown, server_now=utc_now())
         turn.replies.append((received, {"ok": view}))
 
-    async def _commit(self, image: Image, turn: _Turn) -> None:
+    async def _commit(self, image: Image, turn: Turn) -> None:
         if not turn.events:
             if turn.rings and not await self._is_newest(image):
                 raise Conflict(f"{self.name}: a ring must not be taken away by an owner that is behind")
@@ -378,16 +299,16 @@ class LiveEntity:
         image.apply(stored, turn.state)
         self._alarm_moved = self._alarm_moved or old != new
 
-    async def _too_large(self, turn: _Turn, error: TooLarge) -> None:
+    async def _too_large(self, turn: Turn, error: TooLarge) -> None:
         """Judge the same commands again one by one, so that only the one that is too large is refused."""
         if len(turn.taken) == 1:
             self._batch_limit = BATCH_COMMANDS
             await self._send_errors(turn.taken, error)
             return
-        self._put_back(turn.taken)
+        self._mailbox.put_back(turn.taken)
         self._batch_limit = 1
 
-    async def _settle_rings(self, image: Image, turn: _Turn) -> None:
+    async def _settle_rings(self, image: Image, turn: Turn) -> None:
         """Take rings away, but only once what they stand for is recorded and the next alarm is armed."""
         if not turn.rings:
             return
@@ -417,7 +338,7 @@ class LiveEntity:
         rendered = tuple(msgspec.Raw(render_for(event, viewer)) for event in events)
         return Accepted(name=str(self.name), seq=seq, events=rendered, deduplicated=again)
 
-    def _answer_again(self, known: Remembered, viewer: Actor) -> Callable[[], Awaitable[Reply]]:
+    def _answer_again(self, known: Remembered, viewer: Actor) -> Lookup:
         async def reply() -> Reply:
             position = known.position or (self.image.position if self.image else 0)
             stored = await self._around.events.read(self.name, position=position, limit=1)
@@ -428,7 +349,7 @@ class LiveEntity:
 
         return reply
 
-    def _conflict(self, envelope: CommandEnvelope, seq: int) -> Callable[[], Awaitable[Reply]]:
+    def _conflict(self, envelope: CommandEnvelope, seq: int) -> Lookup:
         async def reply() -> Reply:
             expected = envelope.expected_seq or 0
             position = await self._around.events.locate(self.name, expected + 1) if expected < seq else None
@@ -440,11 +361,14 @@ class LiveEntity:
 
         return reply
 
-    async def _look_up(self, received: Received, reply: Callable[[], Awaitable[Reply]]) -> None:
+    async def _look_up(self, received: Received, reply: Lookup) -> None:
         try:
             await self._send(received, await reply())
         except HoldfastError as error:
             await self._send(received, {"error": error.body()})
+        except Exception:
+            log.exception("entity.fault", name=str(self.name), command_id=received.envelope.command_id)
+            await self._send(received, {"error": Unavailable("the answer cannot be read just now; try again").body()})
 
     async def _send(self, received: Received, reply: Reply) -> None:
         """Send an answer; when it cannot be sent, the caller asks again with the same command id."""
@@ -468,5 +392,5 @@ class LiveEntity:
             self._around.done(self.name, received.place.sequence)
 
     async def _refuse_all(self, error: HoldfastError) -> None:
-        waiting = [self._take() for _ in range(len(self._mailbox))]
+        waiting = [self._mailbox.take() for _ in range(len(self._mailbox))]
         await self._send_errors(waiting, error)

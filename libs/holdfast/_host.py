@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from holdfast._actor import VIEW_COMMAND, Answer, LiveEntity, Received, Surroundings, ViewQuery
+from holdfast._actor import VIEW_COMMAND, Answer, LiveEntity, Surroundings
 from holdfast._alarms import Alarms
 from holdfast._clock import utc_now
 from holdfast._entity import AnyEntity
@@ -19,10 +19,12 @@ from holdfast._errors import ErrorBody, HoldfastError, Unavailable, ValidationFa
 from holdfast._judge import Judge, view_of
 from holdfast._loading import Loader
 from holdfast._log import EventLog, Judged
+from holdfast._mailbox import Received
 from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
 from holdfast._rings import ALARM_COMMAND, Rings
 from holdfast._snapshots import Snapshots
+from holdfast._turn import ViewQuery
 
 SWEEP_SECONDS: Final = 1.0
 HIBERNATE_AT_ONCE: Final = 64

@@ -829,6 +829,9 @@ async def test_the_past_is_read_after_the_commit_that_it_may_ask_for() -> None:
     world.host = world.new_host()
     await world.post("add", data={"amount": 7})
     await world.post("_view", data={"seq": 1}, reply="_INBOX.past")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (log.appends, world.answers) == (1, {})
     log.gate.set()
     await world.settled()
     past = world.answers["_INBOX.past"][0]["ok"]

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -380,6 +380,64 @@ async def test_a_rival_that_commits_while_an_ack_is_lost_is_a_conflict(bus: Nats
     with pytest.raises(Conflict):
         await log.append(a_commit(name, 1, expected=0))
     assert len(await log.read(name)) == 1
+
+
+class Lagging(Tapped):
+    """Direct gets find nothing at first, as on a replica that is behind."""
+
+    def __init__(self, bus: NatsBus, *, times: int) -> None:
+        super().__init__(bus, self._straight)
+        self._real = bus
+        self.times = times
+
+    @staticmethod
+    async def _straight(forward: Request, _subject: str) -> Message:
+        return await forward()
+
+    async def request_many(self, subject: str, data: bytes, *, timeout: float) -> AsyncIterator[Message]:
+        if self.times > 0:
+            self.times -= 1
+            yield Message("_INBOX.x", b"", {"Status": "404"}, "")
+            return
+        async for message in self._real.request_many(subject, data, timeout=timeout):
+            yield message
+
+
+async def test_a_replica_that_lags_hides_no_commit(bus: NatsBus) -> None:
+    name = Name.of(a_purpose(), "acme", "x")
+    await ensure_streams(bus, name.purpose)
+    log, position, positions = JetStreamLog(bus), 0, list[int]()
+    for seq in range(1, 9):
+        position = await log.append(a_commit(name, seq, expected=position))
+        positions.append(position)
+    for times in (1, 2, 3):
+        lagging = JetStreamLog(cast("Bus", Lagging(bus, times=times)), replicas=3)
+        assert [stored.position for stored in await lagging.read(name)] == positions
+        for seq in (1, 5, 8):
+            lagging = JetStreamLog(cast("Bus", Lagging(bus, times=times)), replicas=3)
+            assert await lagging.locate(name, seq) == positions[seq - 1]
+
+
+async def test_a_replica_that_never_catches_up_is_an_error_and_not_the_end(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.jetstream._log.READ_SECONDS", 0.2)
+    name = Name.of(a_purpose(), "acme", "x")
+    await ensure_streams(bus, name.purpose)
+    log = JetStreamLog(cast("Bus", Lagging(bus, times=1_000_000)), replicas=3)
+    await log.append(a_commit(name, 1, expected=0))
+    with pytest.raises(Unavailable, match="lag"):
+        await log.read(name)
+
+
+async def test_a_log_larger_than_one_answer_is_read_completely(bus: NatsBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.jetstream._log.BATCH_BYTES", 2000)
+    name = Name.of(a_purpose(), "acme", "x")
+    await ensure_streams(bus, name.purpose)
+    log, position = JetStreamLog(bus), 0
+    for seq in range(1, 31):
+        position = await log.append(a_commit(name, seq, expected=position))
+    assert [stored.commit.events[0].seq for stored in await log.read(name)] == list(range(1, 31))
 
 
 async def test_whatever_is_raised_during_an_append_reaches_whoever_waits_for_it(bus: NatsBus) -> None:

@@ -1,0 +1,67 @@
+"""One pass over an entity's mailbox: what has been decided on top of its image and is not committed yet."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from holdfast._image import Image, Remembered
+from holdfast._log import Judged
+from holdfast._mailbox import Received
+from holdfast._messages import RecordedEvent, State
+
+Reply = dict[str, object]
+"""`{"ok": …}` or `{"error": …}`; sent after the commit that it depends on."""
+Lookup = Callable[[], Awaitable[Reply]]
+
+
+class ViewQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The data of `_view`: now or in the past, with the state or only the seq."""
+
+    seq: int | None = None
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    state: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """Starts as the image stands. Nothing in it gets out before its events are in the log."""
+
+    state: State
+    seq: int
+    last_at: datetime
+    judged: Judged
+    taken: list[Received] = field(default_factory=list[Received])
+    events: list[RecordedEvent] = field(default_factory=list[RecordedEvent])
+    bytes: int = 0
+    digests: dict[str, str] = field(default_factory=dict[str, str])
+    replies: list[tuple[Received, Reply]] = field(default_factory=list[tuple[Received, Reply]])
+    lookups: list[tuple[Received, Lookup]] = field(default_factory=list[tuple[Received, Lookup]])
+    """Replies for which the log must be read."""
+    pasts: list[tuple[Received, ViewQuery]] = field(default_factory=list[tuple[Received, ViewQuery]])
+    rings: dict[int, datetime] = field(default_factory=dict[int, datetime])
+    """The rings that this host heard, and when each was received as a command."""
+
+    @classmethod
+    def on(cls, image: Image) -> "Turn":
+        """A turn in which nothing has happened yet."""
+        return cls(state=image.state, seq=image.seq, last_at=image.last_at, judged=image.judged)
+
+    def add(self, events: Sequence[RecordedEvent], state: State) -> None:
+        """Take over what was decided."""
+        self.state = state
+        if events:
+            self.seq = events[-1].seq
+            self.last_at = max(self.last_at, events[-1].at)
+            self.events.extend(events)
+            self.bytes += sum(len(bytes(event.data)) for event in events)
+
+    def accepted(self, command_id: str) -> Remembered | None:
+        """What became of this command earlier in the same turn; its position is not known yet."""
+        digest = self.digests.get(command_id)
+        if digest is None:
+            return None
+        span = [event.seq for event in self.events if event.command_id == command_id]
+        return Remembered(digest, 0, span[0], span[-1])
