@@ -78,7 +78,6 @@ class Host:
         self._judge = Judge(entity)
         self._loader = Loader(self._judge, events, snapshots)
         self._answer = answer
-        self._done = done or _nothing
         self._rings = Rings(alarms, pass_ring)
         self._awake: OrderedDict[Name, LiveEntity] = OrderedDict()
         self._used: dict[Name, float] = {}
@@ -96,7 +95,7 @@ class Host:
             past=self._read_past,
             mailbox_size=self._settings.mailbox_size,
             mailbox_bytes=self._settings.mailbox_bytes,
-            done=self._done,
+            done=done or _nothing,
         )
 
     @property
@@ -104,25 +103,24 @@ class Host:
         """How many entities are in memory."""
         return len(self._awake)
 
-    async def deliver(self, subject: str, data: bytes, *, place: Judged, reply: str) -> None:
-        """Take one message of the commands stream; whatever it holds, this never raises."""
+    async def deliver(self, subject: str, data: bytes, *, place: Judged, reply: str) -> bool:
+        """Take one message of the commands stream; whatever it holds, this never raises.
+
+        False when it was refused at once, and nothing more will be done for it.
+        """
         reply = reply if _is_inbox(reply) else ""
         try:
             name = _name(subject)
-        except ValidationFailed as error:
-            await self._send(reply, {"error": error.body()})
-            return
-        try:
             envelope = _decode(data)
             entity = self._wake(name)
             if not entity.accept(Received(envelope, place, reply)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
         except HoldfastError as error:
             await self._send(reply, {"error": error.body()})
-            self._done(name, place.sequence)
-            return
+            return False
         if name not in self._running:
             self._start(name, entity)
+        return True
 
     def missed(self, place: Judged) -> None:
         """Commands up to this place may have been carried out by another owner: look before judging."""

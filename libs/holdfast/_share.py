@@ -160,7 +160,8 @@ class Share:
         self._expected = message.sequence + 1
         if self._progress.receive(number, message.sequence):
             reply = message.headers.get(H_REPLY, "")
-            await self.host.deliver(message.subject, message.data, place=place, reply=reply)
+            if not await self.host.deliver(message.subject, message.data, place=place, reply=reply):
+                self._progress.answer(number, message.sequence)
 
     def _on_done(self, name: Name, sequence: int) -> None:
         self._progress.answer(_partition(name), sequence)

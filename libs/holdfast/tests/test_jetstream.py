@@ -21,6 +21,7 @@ from holdfast._clock import utc_now
 from holdfast._host import Host
 from holdfast._log import Conflict, Judged, NewCommit
 from holdfast._messages import CommandEnvelope, Commit, RecordedEvent
+from holdfast._owners import PARTITIONS
 from holdfast.client import Client
 from holdfast.jetstream import (
     H_REPLY,
@@ -29,6 +30,7 @@ from holdfast.jetstream import (
     NatsBus,
     OrderedConsumer,
     ReceivedMessage,
+    command_subjects,
     commands,
     ensure_streams,
 )
@@ -103,7 +105,7 @@ async def test_a_purpose_gets_its_streams_and_setting_them_up_again_changes_noth
     for _ in range(2):
         await ensure_streams(tapped(bus, listen), purpose)
     assert [one for one in operations if ".CREATE." in one] == [
-        f"$JS.API.STREAM.CREATE.{stream}-{purpose}" for stream in ("evt", "cmd", "alarm")
+        f"$JS.API.STREAM.CREATE.{stream}-{purpose}" for stream in ("evt", "cmd", "ckpt", "alarm")
     ]
     assert not [one for one in operations if ".UPDATE." in one]
     assert (await configuration(bus, f"evt-{purpose}"))["storage"] == "file"
@@ -170,7 +172,9 @@ class Reader:
 
     @asynccontextmanager
     async def reading(self, bus: Bus, purpose: str, *, replicas: int = 1) -> AsyncGenerator[None]:
-        async with self.running(commands(bus, purpose, self.receive, replicas=replicas)):
+        consumer = commands(bus, purpose, self.receive, renewed=lambda: None, replicas=replicas)
+        consumer.aim(command_subjects(purpose, range(PARTITIONS)), sequence=1)
+        async with self.running(consumer):
             yield
 
     @asynccontextmanager
@@ -249,7 +253,7 @@ async def test_a_stream_on_disk_is_read_once_and_in_order_across_a_restart_of_th
                     except Unavailable:
                         await asyncio.sleep(0.05)
 
-    async with reader.running(OrderedConsumer(bus, "evt-x", "evt.x.*.*", reader.receive, ensure=nothing)):
+    async with reader.running(OrderedConsumer(bus, "evt-x", ["evt.x.*.*"], reader.receive, ensure=nothing)):
         await store(range(1, 6))
         await until(lambda: len(reader.got) == 5)
         server.kill()
