@@ -229,8 +229,17 @@ async def test_a_message_lost_on_the_way_is_fetched_again_in_its_order(bus: Nats
         await until(lambda: len(reader.got) >= 10)
     assert (reader.bodies, lost) == (numbered(range(10)), [])
     assert [message.sequence for message in reader.got] == list(range(1, 11))
-    info = await api.call(bus, f"STREAM.INFO.cmd-{purpose}")
-    assert info["state"]["consumer_count"] == 0
+
+
+async def test_consumers_that_are_restarted_again_and_again_leave_none_behind(bus: NatsBus) -> None:
+    purpose = a_purpose()
+    await ensure_streams(bus, purpose)
+    for _ in range(5):
+        async with Reader().reading(bus, purpose):
+            pass
+    async with asyncio.timeout(PATIENCE):
+        while (await api.call(bus, f"STREAM.INFO.cmd-{purpose}"))["state"]["consumer_count"] > 0:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_stream_on_disk_is_read_once_and_in_order_across_a_restart_of_the_server(server: NatsServer) -> None:
