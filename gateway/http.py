@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -18,6 +19,7 @@ from gateway.door import Door, check_seq
 from gateway.errors import slash_hidden
 from gateway.fanout import Fanout, Watch
 from gateway.frames import sse_event
+from gateway.limits import Limits
 from gateway.metrics import CONTENT_TYPE
 from gateway.outbox import Frame, Outbox
 from gateway.replay import events_after
@@ -131,17 +133,29 @@ async def _stream(state: State, who: Identity, name: Name, after: int) -> Stream
     sockets: Sockets = state.sockets
     if sockets.draining:
         raise Unavailable("this gateway is about to stop: connect again", retry_after_ms=1000)
-    head = await _head_beyond(state.door, name, who, after)
-    await events_after(state.door.client, name, after, target=head, limit=1)
+    limits = sockets.limits
+    with limits.socket(who):  # a place must be free now; the stream takes it when it begins
+        head = await _head_beyond(state.door, name, who, after)
+        await events_after(state.door.client, name, after, target=head, limit=1)
     outbox = Outbox(frames=settings.queue_frames, size=settings.queue_bytes)
     watch = Watch(name, who.actor.tags, sse_event, outbox, lambda _: outbox.end(), seq=after)
     content = _content(fanout, watch, who, head=head, heartbeat=settings.heartbeat, streams=state.streams)
-    return Stream(content, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return Stream(
+        _in_place(limits, who, content), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _in_place(limits: Limits, who: Identity, content: AsyncGenerator[Frame]) -> AsyncIterator[Frame]:
+    """Hold one of the user's places for as long as the stream lasts."""
+    with limits.socket(who):
+        async with aclosing(content):
+            async for frame in content:
+                yield frame
 
 
 async def _content(
     fanout: Fanout, watch: Watch, who: Identity, *, head: int, heartbeat: float, streams: set[Outbox]
-) -> AsyncIterator[Frame]:
+) -> AsyncGenerator[Frame]:
     """Replay, then live, with a comment now and then; ends when the viewer lags, the token expires or we drain."""
     await fanout.join(watch)
     streams.add(watch.outbox)

@@ -1,4 +1,4 @@
-"""How much one user may ask for: commands per second and open sockets."""
+"""How much one user may ask for: commands per second, and open sockets and event streams."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ class _Bucket:
 
 
 class Limits:
-    """A token bucket for each user's commands, and a count of each user's sockets."""
+    """A token bucket for each user's commands, and a count of each user's sockets and event streams."""
 
     def __init__(
         self, *, commands_per_second: float, sockets_per_user: int, clock: Callable[[], float] = time.monotonic
@@ -52,7 +52,7 @@ class Limits:
 
     @contextmanager
     def socket(self, who: Identity) -> Generator[None, None, None]:
-        """Hold one of the user's places for a socket; `RATE_LIMITED` when all are taken."""
+        """Hold one of the user's places for a socket or an event stream; `RATE_LIMITED` when all are taken."""
         key = (who.tenant, who.actor.user)
         if self._sockets[key] >= self._sockets_per_user:
             raise RateLimited(

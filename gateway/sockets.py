@@ -29,7 +29,7 @@ class Sockets:
 
     def __init__(self, doors: Doors, limits: Limits) -> None:
         self._doors = doors
-        self._limits = limits
+        self.limits = limits
         self._sessions: set[Session] = set()
         self._none_left = asyncio.Event()
         self._none_left.set()
@@ -69,7 +69,7 @@ class Sockets:
         wire = Wire(socket.receive, socket.send)
         who = await self._identify(socket, wire, codec)
         try:
-            with self._limits.socket(who):
+            with self.limits.socket(who):
                 await self._run(Session(wire, codec, who, self._doors))
         except RateLimited as error:
             raise Closing(CLOSE_RATE, error.message) from None
@@ -99,10 +99,10 @@ class Sockets:
             async with asyncio.timeout(self._doors.settings.hello_timeout):
                 op = codec.read(await wire.read())
             if not isinstance(op, frames.Hello):
-                raise Closing(CLOSE_CREDENTIAL, "the first frame must be hello")
+                raise Closing(CLOSE_HELLO_MISSING, "the first frame must be hello")
             return authenticate(op.token, secret)
         except TimeoutError:
-            raise Closing(CLOSE_HELLO_MISSING, "no hello in time") from None
+            raise Closing(CLOSE_CREDENTIAL, "no hello in time") from None
         except frames.Malformed as error:
             raise Closing(CLOSE_MALFORMED, str(error)) from None
         except Unauthenticated as error:

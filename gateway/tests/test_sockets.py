@@ -318,16 +318,16 @@ async def test_a_socket_is_closed_when_its_token_expires(world: World) -> None:
         assert (code, reason) == (4401, "the token has expired")
 
 
-async def test_another_frame_before_hello_closes_with_4401(world: World) -> None:
+async def test_another_frame_instead_of_hello_closes_with_4408(world: World) -> None:
     async with world.socket() as viewer:
         await viewer.say(op="ping")
-        assert (await viewer.closed())[0] == 4401
+        assert (await viewer.closed())[0] == 4408
 
 
-async def test_a_missing_hello_closes_with_4408(gateway: Any) -> None:
+async def test_no_credential_in_time_closes_with_4401(gateway: Any) -> None:
     world: World = await gateway(hello_timeout=0.1)
     async with world.socket() as viewer:
-        assert (await viewer.closed())[0] == 4408
+        assert (await viewer.closed())[0] == 4401
 
 
 async def test_a_foreign_origin_is_refused_at_the_upgrade(gateway: Any) -> None:

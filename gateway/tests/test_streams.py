@@ -62,6 +62,23 @@ async def test_an_idle_event_stream_has_a_heartbeat_and_ends_with_its_token(gate
     assert set(heard) == {": still here"}
 
 
+async def test_event_streams_take_the_places_of_sockets(gateway: Factory) -> None:
+    world = await gateway(sockets_per_user=1)
+    pad = pad_id()
+    await world.write(pad)
+    headers = {**world.bearer(), "Accept": "text/event-stream"}
+    async with aclosing(sse(world, pad, after=0)) as stream:
+        await anext(stream)
+        answer = await world.http.get(f"/v1/pad/{pad}/events", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (429, "RATE_LIMITED")
+    status = 429
+    async with asyncio.timeout(WAIT_SECONDS):
+        while status == 429:
+            async with world.http.stream("GET", f"/v1/pad/{pad}/events", headers=headers) as answer:
+                status = answer.status_code
+    assert status == 200
+
+
 @pytest.mark.parametrize(
     ("headers", "status"), [({"Last-Event-ID": "x"}, 400), ({"Last-Event-ID": "9"}, 400), ({"Authorization": ""}, 401)]
 )
