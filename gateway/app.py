@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
 import services
-from gateway import ask, http
+from gateway import ask, http, lists
 from gateway.asyncapi import asyncapi_document
 from gateway.contracts import discover
 from gateway.door import Door
@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None =
             http.send,
             http.view,
             http.events,
+            lists.items,
             http.livez,
             http.readyz,
             http.metrics,

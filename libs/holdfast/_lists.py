@@ -1,7 +1,7 @@
 """Answers `list.{purpose}.{tenant}`: any replica of the service does."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -25,9 +25,7 @@ _queries: Final = msgspec.json.Decoder(ListQuery)
 class ListServer:
     """The lists of one purpose; `listing` is None when its service declares none."""
 
-    def __init__(
-        self, bus: Bus, purpose: str, listing: "Listing[msgspec.Struct] | None", database: AsyncEngine
-    ) -> None:
+    def __init__(self, bus: Bus, purpose: str, listing: Listing[Any] | None, database: AsyncEngine) -> None:
         self._bus = bus
         self._purpose = purpose
         self._listing = listing

@@ -44,7 +44,7 @@ class WholeLog(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredEvent(Generic[E]):
     """One event of the log. All but `event` can be read whatever code wrote it."""
 

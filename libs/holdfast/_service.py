@@ -1,8 +1,12 @@
 """What a service hands to the program."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from holdfast._entity import AnyEntity
+
+if TYPE_CHECKING:  # domains and gateways import this, and have no use for SQLAlchemy
+    from holdfast._projection import AnyProjection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,5 +15,7 @@ class Service:
 
     name: str
     entities: tuple[AnyEntity, ...]
+    projections: "tuple[AnyProjection, ...]" = ()
+    """Its read models, one class each in `readmodel.py`."""
     package: str | None = None
     """The package whose `migrations` make this service's own tables, if it has any."""

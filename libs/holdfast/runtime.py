@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Final
 
 import structlog
 
 from holdfast._host import HostSettings
+from holdfast._read_side import ReadSide
 from holdfast._service import Service
 from holdfast._share import Share
 from holdfast.jetstream import NatsBus, ensure_streams
 from holdfast.sql import SqlSnapshots, migrate, open_database
 
-log: Final = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 async def serve(
@@ -36,20 +36,27 @@ async def serve(
         bus = await NatsBus.connect(servers, name=f"holdfast {' '.join(service.name for service in services)}")
         stack.push_async_callback(bus.close)
         shares: list[Share] = []
+        read_sides: list[ReadSide] = []
         for service in services:
-            engine = open_database(database, service.name)
+            engine, reading = (open_database(database, service.name) for _ in range(2))
             stack.push_async_callback(engine.dispose)
+            stack.push_async_callback(reading.dispose)
             snapshots = SqlSnapshots(engine)
             shares += [
                 Share(bus, entity, snapshots, replicas=replicas, settings=settings) for entity in service.entities
             ]
+            read_sides.append(ReadSide(bus, service, reading))
         for share in shares:
             await ensure_streams(bus, share.host.purpose, replicas=replicas)
+        for side in read_sides:
+            stack.push_async_callback(side.stop)
         async with asyncio.TaskGroup() as group:
             for share in shares:
                 group.create_task(share.run(), name=f"share of {share.host.purpose}")
             for share in shares:
                 await share.ready.wait()
+            for side in read_sides:
+                await side.start(group)
             log.info("service.ready", purposes=[share.host.purpose for share in shares])
             if ready is not None:
                 ready()

@@ -2,5 +2,6 @@
 
 from holdfast import Service
 from services.auction.domain import Auction
+from services.auction.readmodel import Lots
 
-service = Service(name="auction", entities=(Auction(),), package=__package__)
+service = Service(name="auction", entities=(Auction(),), projections=(Lots(),), package=__package__)

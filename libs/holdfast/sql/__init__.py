@@ -6,7 +6,7 @@ from holdfast.sql._database import DatabaseProblem, open_database
 from holdfast.sql._migrate import migrate
 from holdfast.sql._projector import Projector
 from holdfast.sql._snapshots import SqlSnapshots
-from holdfast.sql._tables import Moment
+from holdfast.sql._tables import Moment, Words
 
 __all__ = [
     "Archive",
@@ -18,6 +18,7 @@ __all__ = [
     "SqlArchive",
     "SqlSnapshots",
     "StoredEvent",
+    "Words",
     "migrate",
     "open_database",
 ]

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -122,7 +123,8 @@ def _beyond(listing: Listing[Any], cursor: str) -> ColumnElement[bool]:
         values: tuple[Any, ...] = msgspec.json.decode(raw, type=kinds)
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         values = ()
-    if not values or any(_NUL in value for value in values if isinstance(value, str)):
+    naive = any(value.tzinfo is None for value in values if isinstance(value, datetime))
+    if not values or naive or any(_NUL in value for value in values if isinstance(value, str)):
         raise ValidationFailed("cursor is the one of the page before, unchanged; leave it out to begin anew")
     last = [literal(value, key.type) for value, key in zip(values, listing.sort, strict=True)]
     return tuple_(*listing.sort) > tuple_(*last)

@@ -97,9 +97,13 @@ class Projector:
 
     async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> None:
         """Drop the rows and apply the whole log again. Projectors that run elsewhere notice, and help."""
+        await self.drop()
+        await self.catch_up(progress=progress)
+
+    async def drop(self) -> None:
+        """Remove the rows and set the position back, so that whoever runs next begins anew."""
         async with self._database.begin() as connection:
             await connection.run_sync(self._empty)
-        await self.catch_up(progress=progress)
 
     async def position(self) -> int:
         """The position of the last commit that the rows contain."""

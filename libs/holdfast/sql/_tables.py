@@ -13,6 +13,11 @@ class Moment(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[datetime]:
+        """What its values are."""
+        return datetime
+
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Into UTC."""
         return None if value is None else value.astimezone(UTC)
@@ -22,6 +27,22 @@ class Moment(TypeDecorator[datetime]):
         if value is None or value.tzinfo is not None:
             return None if value is None else value.astimezone(UTC)
         return value.replace(tzinfo=UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Anyone's text. PostgreSQL takes no NUL, so that one character is replaced: a title must not stop a projection."""
+
+    impl = Text
+    cache_ok = True
+
+    @property
+    def python_type(self) -> type[str]:
+        """What its values are."""
+        return str
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        """Without NUL."""
+        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 metadata: Final = MetaData()

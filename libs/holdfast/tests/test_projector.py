@@ -194,7 +194,7 @@ async def test_a_projector_killed_at_any_step_leaves_rows_as_if_nothing_had_happ
     undisturbed = await world.rows()
     kills = 0
     while True:
-        await empty(world)
+        await world.projector().drop()
         with killed_at(world.database, kills + 1) as steps, suppress(Killed):
             await world.projector().catch_up()
         if len(steps) <= kills:
@@ -206,15 +206,10 @@ async def test_a_projector_killed_at_any_step_leaves_rows_as_if_nothing_had_happ
     assert kills > 2 * 2 * len(world.history.commits)
 
 
-async def empty(world: World) -> None:
-    async with world.database.begin() as connection:
-        await connection.run_sync(world.projector()._empty)  # noqa: SLF001 - what a rebuild does first
-
-
 async def test_a_projector_killed_after_a_commit_does_not_apply_it_again(world: World) -> None:
     await some_history(world.history)
     for commits in range(1, len(world.history.commits) // SMALL + 1):
-        await empty(world)
+        await world.projector().drop()
         reached = 0
 
         def count(position: int, _: int) -> None:
@@ -261,7 +256,7 @@ async def test_the_loser_of_a_race_writes_nothing(world: World) -> None:
     await fast.catch_up()
     commits = [(await first_chunk(world)).commits[0]]
     with pytest.raises(Overtaken):
-        await slow._write(position, commits)  # noqa: SLF001 - the moment of the race
+        await slow._write(position, commits)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the moment of the race
     assert await world.rows() == world.expected()
 
 
@@ -311,7 +306,7 @@ async def test_a_rebuild_repairs_rows_that_were_wrong(world: World) -> None:
 async def test_a_rebuild_tells_how_far_it_is(world: World) -> None:
     await some_history(world.history)
     told: list[tuple[int, int]] = []
-    await world.projector().rebuild(progress=lambda *report: told.append(report))
+    await world.projector().rebuild(progress=lambda position, end: told.append((position, end)))
     end = len(world.history.commits)
     assert told == [(position, end) for position in (*range(SMALL, end, SMALL), end)]
 
@@ -395,7 +390,7 @@ async def test_the_lag_is_what_the_log_holds_beyond_the_rows(world: World) -> No
     await some_history(world.history)
     projector = world.projector()
     lags: list[int] = []
-    await projector.catch_up(progress=lambda *_: lags.append(projector.lag))
+    await projector.catch_up(progress=lambda *_: lags.append(projector.lag))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - they do not matter here
     assert lags == [9, 6, 3, 0]
 
 

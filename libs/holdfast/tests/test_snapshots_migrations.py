@@ -295,7 +295,7 @@ async def test_an_installed_wheel_migrates_from_anywhere(tmp_path: Path, file_ur
     """
     used = run(sys.executable, "-c", script, file_url, cwd=tmp_path, PYTHONPATH=str(site))
     assert used.strip() == str(site / "holdfast" / "sql" / "__init__.py")
-    assert await revisions(file_url) == [NEWEST]
+    assert await revisions(file_url) == ["auction_0001", NEWEST]
 
 
 async def test_the_alembic_command_does_what_migrate_does(file_url: str) -> None:

@@ -1,0 +1,172 @@
+"""`GET /v1/{purpose}`: a tenant's lists, by filters and pages, with refusals that say what is allowed."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+from sqlalchemy import Column, ColumnElement, Connection, Integer, MetaData, String, Table, insert
+
+from gateway.tests.conftest import running
+from gateway.tests.pad import PadEntity
+from gateway.tests.world import World
+from holdfast import Actor, Service
+from holdfast.runtime import serve
+from holdfast.sql import Listing, Projection, StoredEvent, migrate, open_database
+from holdfast.testing.servers import NatsServer
+
+PATIENCE = 20.0
+metadata = MetaData()
+notes = Table(
+    "notes",
+    metadata,
+    Column("tenant", String(200), primary_key=True),
+    Column("pad", String(200), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("type", String(100), nullable=False),
+)
+
+
+class NoteFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pad: str | None = None
+    after: int | None = None
+
+
+class NoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    pad: str
+    seq: int
+
+
+def where(filters: NoteFilters, by: Actor) -> Sequence[ColumnElement[bool]]:
+    conditions = [] if filters.pad is None else [notes.c.pad == filters.pad]
+    conditions += [] if filters.after is None else [notes.c.seq > filters.after]
+    return conditions if "keeper" in by.roles else [*conditions, notes.c.type != "locked"]
+
+
+class Notes(Projection[Any]):
+    name = "notes"
+    purpose = "pad"
+    tables = (notes,)
+    listing = Listing(table=notes, filters=NoteFilters, row=NoteRow, sort=(notes.c.pad, notes.c.seq), where=where)
+
+    def apply(self, connection: Connection, stored: StoredEvent[Any], /) -> None:
+        tenant, pad = stored.name.tenant, stored.name.id
+        connection.execute(insert(notes).values(tenant=tenant, pad=pad, seq=stored.seq, type=stored.type))
+
+
+@pytest_asyncio.fixture
+async def pads(nats: NatsServer, tmp_path: Path) -> AsyncGenerator[None]:
+    """The service behind the gateway, with a list of notes."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db"
+    await migrate(url, "pad")
+    database = open_database(url, "pad")
+    async with database.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await database.dispose()
+    service = Service(name="pad", entities=(PadEntity(),), projections=(Notes(),))
+    async with running(lambda ready: serve([service], servers=nats.url, database=url, ready=ready)):
+        yield
+
+
+class Tenant:
+    """A tenant of its own, with three notes on two pads."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.tenant = f"t{uuid4().hex[:10]}"
+
+    async def get(self, path: str = "/v1/pad", *, roles: tuple[str, ...] = (), **query: str) -> httpx.Response:
+        headers = self._world.bearer("ann", roles=roles, tenant=self.tenant)
+        return await self._world.http.get(path, params=query or None, headers=headers)
+
+    async def write(self, pad: str, text: str) -> None:
+        headers = self._world.bearer("ann", tenant=self.tenant)
+        body: Mapping[str, str] = {"text": text}
+        assert (await self._world.http.post(f"/v1/pad/{pad}/write-note", json=body, headers=headers)).status_code == 200
+
+    async def lock(self, pad: str) -> None:
+        headers = self._world.bearer("kim", roles=("keeper",), tenant=self.tenant)
+        assert (await self._world.http.post(f"/v1/pad/{pad}/lock", headers=headers)).status_code == 200
+
+    async def shows(self, count: int, **query: Any) -> list[Any]:
+        """Wait until the list has this many items."""
+        async with asyncio.timeout(PATIENCE):
+            while len(items := (await self.get(**query)).json()["items"]) < count:
+                await asyncio.sleep(0.01)
+        return items
+
+
+@pytest_asyncio.fixture
+async def acme(world: World) -> Tenant:
+    tenant = Tenant(world)
+    for pad, text in (("b", "one"), ("a", "two"), ("b", "three")):
+        await tenant.write(pad, text)
+    await tenant.shows(3)
+    return tenant
+
+
+async def test_a_list_shows_the_tenants_items_in_order(acme: Tenant) -> None:
+    answer = await acme.get()
+    assert answer.json() == {
+        "items": [{"pad": "a", "seq": 1}, {"pad": "b", "seq": 1}, {"pad": "b", "seq": 2}],
+        "cursor": None,
+    }
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+
+
+async def test_a_cursor_asks_for_the_next_page(acme: Tenant) -> None:
+    first = (await acme.get(limit="2")).json()
+    second = (await acme.get(limit="2", cursor=first["cursor"])).json()
+    assert [item["seq"] for item in first["items"] + second["items"]] == [1, 1, 2]
+    assert second["cursor"] is None
+
+
+async def test_filters_narrow_the_list(acme: Tenant) -> None:
+    assert (await acme.get(pad="b", after="1")).json()["items"] == [{"pad": "b", "seq": 2}]
+
+
+async def test_another_tenants_items_never_appear(acme: Tenant, world: World) -> None:
+    assert len(await acme.shows(3)) == 3
+    assert (await Tenant(world).get()).json() == {"items": [], "cursor": None}
+
+
+async def test_items_that_the_caller_may_not_see_do_not_appear(acme: Tenant) -> None:
+    await acme.lock("a")
+    assert len(await acme.shows(4, roles=("keeper",))) == 4
+    assert len((await acme.get()).json()["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"colour": "red"}, "there is no filter 'colour'; filters are pad: a string; after: a integer"),
+        ({"after": "x"}, "after: a integer"),
+        ({"limit": "0"}, "limit is a number from 1 to 200"),
+        ({"limit": "201"}, "limit is a number from 1 to 200"),
+        ({"limit": "many"}, "limit is a number from 1 to 200"),
+        ({"cursor": "x"}, "cursor is the one of the page before"),
+    ],
+)
+async def test_a_wrong_question_is_told_what_is_allowed(acme: Tenant, query: dict[str, str], words: str) -> None:
+    answer = await acme.get("/v1/pad", roles=(), **query)
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION")
+    assert words in answer.json()["detail"]
+
+
+async def test_a_filter_given_twice_is_refused(acme: Tenant) -> None:
+    answer = await acme.get("/v1/pad?pad=a&pad=b")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "each query parameter is given at most once")
+
+
+async def test_an_unknown_purpose_is_not_found(acme: Tenant) -> None:
+    answer = await acme.get("/v1/no-such-trade")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+async def test_a_list_needs_a_credential(world: World) -> None:
+    assert (await world.http.get("/v1/pad")).status_code == 401

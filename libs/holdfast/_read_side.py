@@ -1,0 +1,65 @@
+"""The read side of one service: its archive, its projections and its lists, beside the entities and apart from them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from holdfast._bus import Bus
+from holdfast._entity import AnyEntity
+from holdfast._judge import Judge
+from holdfast._lists import ListServer
+from holdfast._projection import AnyProjection, Listing
+from holdfast._service import Service
+from holdfast.jetstream._whole_log import JetStreamWholeLog
+from holdfast.sql import Archive, Projector
+
+
+class ReadSide:
+    """Projectors and list servers on one database. Whatever fails here, commands go on."""
+
+    def __init__(self, bus: Bus, service: Service, database: AsyncEngine) -> None:
+        self.projectors = projectors_of(bus, service, database)
+        self._lists = [
+            ListServer(bus, entity.purpose, _listing(service, entity), database) for entity in service.entities
+        ]
+
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Begin to follow the logs and to answer lists."""
+        for projector in self.projectors:
+            group.create_task(projector.run(), name=f"projector {projector.projection.name}")
+        for server in self._lists:
+            await server.start()
+
+    async def stop(self) -> None:
+        """Finish the lists that are under way."""
+        for server in self._lists:
+            await server.stop()
+
+
+def projectors_of(bus: Bus, service: Service, database: AsyncEngine) -> Sequence[Projector]:
+    """One for each archive and each projection of the service; a projection of no purpose of its is a `ValueError`."""
+    judges = {entity.purpose: Judge(entity) for entity in service.entities}
+    projections: list[AnyProjection] = [*(Archive(purpose) for purpose in judges), *service.projections]
+    for projection in service.projections:
+        if projection.purpose not in judges:
+            raise ValueError(f"{service.name}: no entity has the purpose {projection.purpose!r} of {projection.name}")
+    if len({projection.name for projection in projections}) < len(projections):
+        raise ValueError(f"{service.name}: two projections share a name")
+    return [
+        Projector(
+            projection,
+            judge=judges[projection.purpose],
+            whole_log=JetStreamWholeLog(bus, projection.purpose),
+            database=database,
+        )
+        for projection in projections
+    ]
+
+
+def _listing(service: Service, entity: AnyEntity) -> Listing[Any] | None:
+    declared = [each.listing for each in service.projections if each.purpose == entity.purpose and each.listing]
+    if len(declared) > 1:
+        raise ValueError(f"{service.name}: two projections declare the list of {entity.purpose}")
+    return declared[0] if declared else None
