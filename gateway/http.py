@@ -11,6 +11,7 @@ import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.exceptions import InternalServerException
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
@@ -70,7 +71,7 @@ async def send(  # noqa: D103 - the wire contract describes it
     accepted = await door.send(
         name,
         command.replace("-", "_"),
-        await request.body() or b"{}",
+        await _body(request),
         by=who.actor,
         command_id=_command_id(request),
         expected_seq=_expected_seq(request),
@@ -212,6 +213,13 @@ def _moment(text: str) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise ValidationFailed("at is a time with its offset from UTC (RFC 3339), such as 2026-01-31T12:00:00Z")
     return moment
+
+
+async def _body(request: AnyRequest) -> bytes:
+    try:
+        return await request.body() or b"{}"
+    except InternalServerException:  # what the framework makes of a client that left in the middle of its request
+        raise Unavailable("the request did not arrive whole: send it again") from None
 
 
 def _command_id(request: AnyRequest) -> str | None:
