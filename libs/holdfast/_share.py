@@ -19,6 +19,7 @@ from holdfast._progress import Progress
 from holdfast._snapshots import Snapshots
 from holdfast.jetstream import (
     H_REPLY,
+    ApiError,
     Checkpoints,
     JetStreamAlarms,
     JetStreamLog,
@@ -113,7 +114,7 @@ class Share:
             wanted = owned(self._member, self._members)
             try:
                 await self._change_to(wanted)
-            except Unavailable as error:
+            except (Unavailable, ApiError) as error:
                 log.warning("share.not_changed", purpose=self._purpose, error=str(error))
                 self._members_changed.set()
                 await asyncio.sleep(RETRY_SECONDS)

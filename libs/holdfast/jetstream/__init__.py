@@ -1,6 +1,7 @@
 """The log, the commands and the alarms on NATS JetStream."""
 
 from holdfast.jetstream._alarms import JetStreamAlarms
+from holdfast.jetstream._api import ApiError
 from holdfast.jetstream._bus import NatsBus
 from holdfast.jetstream._checkpoints import Checkpoints
 from holdfast.jetstream._commands import H_REPLY, command_subjects, commands, ring_subjects, rings
@@ -10,6 +11,7 @@ from holdfast.jetstream._streams import ensure_streams
 
 __all__ = [
     "H_REPLY",
+    "ApiError",
     "Checkpoints",
     "JetStreamAlarms",
     "JetStreamLog",

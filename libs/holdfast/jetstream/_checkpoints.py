@@ -8,7 +8,7 @@ import structlog
 
 from holdfast._bus import Bus
 from holdfast.jetstream import _api
-from holdfast.jetstream._streams import checkpoint_stream
+from holdfast.jetstream._streams import checkpoint_stream, command_stream
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,12 @@ class Checkpoints:
         await self._bus.publish(f"ckpt.{self._purpose}.{member}", body)
 
     async def load(self, stream: str) -> dict[int, int]:
-        """The furthest answered sequence of every partition in this life of the commands stream."""
+        """The furthest answered sequence of every partition in this life of the commands stream.
+
+        On a cluster, a stream that began anew keeps its date: a sequence that it has not reached is of its past.
+        """
+        info = await _api.call(self._bus, f"STREAM.INFO.{command_stream(self._purpose)}")
+        reached = int(info["state"]["last_seq"])
         furthest: dict[int, int] = {}
         query = {"multi_last": [f"ckpt.{self._purpose}.*"], "batch": 1000}
         operation = f"$JS.API.DIRECT.GET.{checkpoint_stream(self._purpose)}"
@@ -51,5 +56,7 @@ class Checkpoints:
                 continue
             if checkpoint.stream == stream:
                 for number, sequence in checkpoint.positions.items():
+                    if sequence > reached:
+                        continue
                     furthest[number] = max(sequence, furthest.get(number, 0))
         return furthest

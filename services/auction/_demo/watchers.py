@@ -13,6 +13,8 @@ Kind = Literal["plain", "resuming", "msgpack", "sse"]
 KINDS: Final[tuple[Kind, ...]] = ("plain", "resuming", "msgpack", "sse")
 AGAIN_SECONDS: Final = 0.2
 SILENCE_SECONDS: Final = 60.0
+FRAME_FIELDS: Final = frozenset({"op", "name", "server_now"})
+"""What a frame adds to the event that it carries."""
 LEAVES_AFTER: Final = (20, 200)
 """How many events the resuming watcher takes before it leaves and comes back."""
 
@@ -93,7 +95,7 @@ class Watcher:
     async def _obey(self, frame: Frame) -> bool:
         match frame["op"]:
             case "event":
-                return self._take({key: value for key, value in frame.items() if key not in ("op", "name")})
+                return self._take({key: value for key, value in frame.items() if key not in FRAME_FIELDS})
             case "state":
                 self.sighting.first = frame["seq"] + 1
                 self._seen = frame["seq"]
