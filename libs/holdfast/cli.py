@@ -74,6 +74,14 @@ def _migrate(settings: Settings, given: argparse.Namespace) -> int:
     return _until_stopped(migrate_services(given.services or service_names(), database=database_url(settings)))
 
 
+def _rebuild(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="rebuild")
+    rebuild_services = load("holdfast._program.rebuilding", "rebuild_services")
+    return _until_stopped(
+        rebuild_services(given.services, nats=_nats(settings), database=database_url(settings), out=sys.stdout)
+    )
+
+
 def _token(settings: Settings, given: argparse.Namespace) -> int:
     issue: Callable[..., str] = load("gateway.auth", "issue_token")
     print(issue(_secret(settings), given.tenant, given.user, given.role, timedelta(hours=given.hours)))
@@ -146,6 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     migrating.add_argument("services", nargs="*", metavar="SERVICE", help="default: every service")
     _database(migrating)
     _log(migrating)
+
+    rebuilding = command("rebuild", _rebuild, does="build read models anew from the log, while services go on serving")
+    rebuilding.add_argument("services", nargs="+", metavar="SERVICE", help="a service's name, or module:attribute")
+    _nats_flags(rebuilding)
+    _database(rebuilding)
+    _log(rebuilding)
 
     token = command("token", _token, does="print a token for development")
     token.add_argument("--tenant", required=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Final
 
 import structlog
 
@@ -13,7 +14,7 @@ from holdfast._share import Share
 from holdfast.jetstream import NatsBus, ensure_streams
 from holdfast.sql import SqlSnapshots, migrate, open_database
 
-log = structlog.get_logger(__name__)
+log: Final = structlog.get_logger(__name__)
 
 
 async def serve(
