@@ -17,6 +17,10 @@ from gateway.settings import Settings
 from holdfast import ErrorBody, HoldfastError, Name, NotFound, Unavailable, ValidationFailed
 from holdfast.wire import error_from
 
+MAX_LIMIT: Final = 200
+DEFAULT_LIMIT: Final = 50
+"""What services give when no limit is asked for."""
+LIMIT_DIGITS: Final = 3
 BACKOFF_SECONDS: Final = 0.05
 BACKOFF_MAX_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 6.0
@@ -51,8 +55,10 @@ def _query(given: Iterable[tuple[str, Any]]) -> Mapping[str, object]:
     filters = {key: str(value) for key, value in given}
     query: dict[str, object] = {}
     if (limit := filters.pop("limit", None)) is not None:
-        if not (limit.isascii() and limit.isdigit() and len(limit) <= len("200")):
-            raise ValidationFailed("limit is a number from 1 to 200", allowed={"minimum": 1, "maximum": 200})
+        if not (limit.isascii() and limit.isdigit() and len(limit) <= LIMIT_DIGITS):
+            raise ValidationFailed(
+                f"limit is a number from 1 to {MAX_LIMIT}", allowed={"minimum": 1, "maximum": MAX_LIMIT}
+            )
         query["limit"] = int(limit)
     if (cursor := filters.pop("cursor", None)) is not None:
         query["cursor"] = cursor

@@ -4,8 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from gateway.errors import Problem
 from gateway.http import MAX_EVENTS
+from gateway.lists import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.schemas import ID_PART, VERSION, Schema, Schemas, add_events, codes_of, messages_of, obj, summary_of
 from holdfast import Command, Contract
 
@@ -17,6 +20,8 @@ def openapi_document(contracts: Mapping[str, Contract]) -> dict[str, Any]:
     for contract in contracts.values():
         event = add_events(schemas, contract)
         base = f"/v1/{contract.purpose}/{{id}}"
+        if contract.filters is not None and contract.item is not None:
+            paths[f"/v1/{contract.purpose}"] = {"get": _list(schemas, contract, contract.filters, contract.item)}
         paths[base] = {"parameters": [_id()], "get": _view(schemas, contract)}
         paths[f"{base}/events"] = {"parameters": [_id()], "get": _events(schemas, contract, event)}
         for tag, command in contract.commands.items():
@@ -118,6 +123,25 @@ def _events(schemas: Schemas, contract: Contract, event: Schema) -> Schema:
                 },
             }
         }
+        | _problems(schemas, codes_of(contract)),
+    }
+
+
+def _list(schemas: Schemas, contract: Contract, filters: type[Any], item: type[Any]) -> Schema:
+    cursor = {"type": ["string", "null"], "description": "`cursor` of the next page."}
+    page = obj({"items": {"type": "array", "items": schemas.of(item)}, "cursor": cursor})
+    described = msgspec.json.schema(filters)["$defs"][filters.__name__]["properties"]
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+    return {
+        "tags": [contract.purpose],
+        "operationId": f"{contract.purpose}.list",
+        "summary": "The tenant's items, a page at a time, from the read model.",
+        "parameters": [
+            *(_query(name, schema, "A filter; all that are given must hold.") for name, schema in described.items()),
+            _query("limit", limit, "Page size."),
+            _query("cursor", {"type": "string"}, "That of the page before."),
+        ],
+        "responses": {"200": {"description": "A page.", "content": {"application/json": {"schema": page}}}}
         | _problems(schemas, codes_of(contract)),
     }
 

@@ -40,6 +40,7 @@ def messages_of(contracts: Mapping[str, Contract]) -> list[Any]:
     found: list[Any] = [Actor]
     for contract in contracts.values():
         found += [*contract.commands.values(), *contract.events.values(), contract.view]
+        found += [] if contract.item is None else [contract.item]
     return found
 
 

@@ -88,3 +88,12 @@ def test_a_contract_module_without_a_contract_or_with_a_taken_purpose_is_refused
         discover(package(tmp_path / "a", monkeypatch, eighth="contract = 1"))
     with pytest.raises(ContractInvalid, match="purpose"):
         discover(package(tmp_path / "b", monkeypatch, ninth=source, tenth=source))
+
+
+def test_a_list_is_described_with_its_filters_and_its_items() -> None:
+    document: Any = openapi_document(discover(services))
+    operation = document["paths"]["/v1/auction"]["get"]
+    names = [parameter["name"] for parameter in operation["parameters"]]
+    assert names == ["status", "type", "seller", "ends_before", "ends_after", "limit", "cursor"]
+    page = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert page["properties"]["items"]["items"] == {"$ref": "#/components/schemas/LotRow"}

@@ -131,12 +131,24 @@ class Contract:
     events: Mapping[str, type[Event]]
     view: type[Any]
     """The type that `Entity.view` returns."""
+    filters: type[Any] | None = None
+    """The struct of filters that the purpose's list takes, when it has a list."""
+    item: type[Any] | None = None
+    """The struct of one item of that list."""
     summary: str = ""
     codes: Mapping[str, int] = field(default_factory=dict[str, int])
     """The service's own error codes with their HTTP status."""
 
     @classmethod
-    def of(cls, entity: type[AnyEntity], *, view: type[Any], summary: str = "") -> "Contract":
+    def of(
+        cls,
+        entity: type[AnyEntity],
+        *,
+        view: type[Any],
+        filters: type[Any] | None = None,
+        item: type[Any] | None = None,
+        summary: str = "",
+    ) -> "Contract":
         """Collect the contract of an entity class."""
         codes = {error.code: error.status for command in entity.command_types.values() for error in command.raises}
         return cls(
@@ -144,6 +156,8 @@ class Contract:
             commands=entity.command_types,
             events=entity.event_types,
             view=view,
+            filters=filters,
+            item=item,
             summary=summary,
             codes=codes,
         )

@@ -61,10 +61,13 @@ from services.auction.domain_increments import Band
 from services.auction.domain_sealed import commitment_of
 from services.auction.domain_soft_close import SoftClose
 from services.auction.domain_view import BidView, HouseView, LotView, MineView
+from services.auction.lists import LotFilters, LotRow
 
 contract = Contract.of(
     Auction,
     view=LotView,
+    filters=LotFilters,
+    item=LotRow,
     summary="Auctions, one entity per lot: English with proxy bidding, Dutch, sealed and Vickrey",
 )
 
@@ -100,10 +103,12 @@ __all__ = [
     "IncrementsChanged",
     "LotCancelled",
     "LotCreated",
+    "LotFilters",
     "LotOpened",
     "LotPaused",
     "LotRelisted",
     "LotResumed",
+    "LotRow",
     "LotView",
     "MineView",
     "Outbid",
