@@ -14,7 +14,7 @@ MINIMUM_SERVER: Final = (2, 15)
 COMMAND_SECONDS: Final = 30
 CHECKPOINT_SECONDS: Final = 60
 """Longer than commands are kept: an older checkpoint tells nothing that is still true."""
-COMMAND_BYTES: Final = 256 * 1024 * 1024
+COMMAND_BYTES: Final = 64 * 1024 * 1024
 ELECTION_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 0.2
 _ELECTING: Final = frozenset({10004, 10005, 10008, 10009})
