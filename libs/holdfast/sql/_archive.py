@@ -15,6 +15,7 @@ from holdfast._names import Name
 from holdfast._projection import Projection, StoredEvent
 from holdfast.sql._snapshots import OPERATION_SECONDS
 from holdfast.sql._tables import events
+from holdfast.sql._whole import to_the_end
 
 ARCHIVE: Final = "archive"
 READ_EVENTS: Final = 1000
@@ -61,6 +62,7 @@ class SqlArchive:
         query = select(events).where(mine, events.c.seq > after).order_by(events.c.seq).limit(limit)
         return [_event(row) for row in await self._rows(query)]
 
+    @to_the_end
     async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         try:
             async with asyncio.timeout(self._timeout), self._database.begin() as connection:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from holdfast._errors import ValidationFailed
 from holdfast._messages import Actor
 from holdfast._projection import Listing
+from holdfast.sql._whole import to_the_end
 
 MAX_LIMIT: Final = 200
 DEFAULT_LIMIT: Final = 50
@@ -37,6 +38,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None
 
 
+@to_the_end
 async def read_page(database: AsyncEngine, listing: Listing[Any], tenant: str, query: ListQuery) -> Page:
     """One page of the tenant's rows; wrong filters, limits and cursors are `VALIDATION` and name what is allowed."""
     if not 1 <= query.limit <= MAX_LIMIT:

@@ -17,6 +17,7 @@ from holdfast._errors import Unavailable
 from holdfast._judge import Judge
 from holdfast._projection import AnyProjection, Chunk, LoggedCommit, StoredEvent, WholeLog
 from holdfast.sql._tables import positions
+from holdfast.sql._whole import to_the_end
 
 WRITE_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 0.2
@@ -100,11 +101,13 @@ class Projector:
         await self.drop()
         await self.catch_up(progress=progress)
 
+    @to_the_end
     async def drop(self) -> None:
         """Remove the rows and set the position back, so that whoever runs next begins anew."""
         async with self._database.begin() as connection:
             await connection.run_sync(self._empty)
 
+    @to_the_end
     async def position(self) -> int:
         """The position of the last commit that the rows contain."""
         query = select(positions.c.position).where(positions.c.projection == self.projection.name)
@@ -156,6 +159,7 @@ class Projector:
                 position = each.position
                 self._behind -= 1
 
+    @to_the_end
     async def _write(self, old: int, commits: Sequence[LoggedCommit]) -> None:
         """Apply the commits and move the position from `old` past them, or neither."""
         events: list[StoredEvent[Any]] = [

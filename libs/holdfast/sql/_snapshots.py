@@ -18,6 +18,7 @@ from holdfast._names import Name
 from holdfast._snapshots import Snapshot
 from holdfast.sql._database import WAIT_SECONDS
 from holdfast.sql._tables import snapshots
+from holdfast.sql._whole import to_the_end
 
 OPERATION_SECONDS: Final = 3 * WAIT_SECONDS
 """A connection, a lock and a statement, each waited for. SQLite ends by its own waits: its thread cannot be cancelled."""
@@ -32,6 +33,7 @@ class SqlSnapshots:
         self._timeout = timeout
         self._upsert = _upsert(database.dialect.name)
 
+    @to_the_end
     async def load(self, name: Name) -> Snapshot | None:
         """The newest snapshot, or None when there is none; a damaged row is warned about and removed."""
         async with self._transaction() as connection:
@@ -44,6 +46,7 @@ class SqlSnapshots:
             await self._remove(name, checksum=row.checksum)
         return snapshot
 
+    @to_the_end
     async def save(self, name: Name, snapshot: Snapshot) -> None:
         """Keep this snapshot, unless the stored one is newer, or as new and of the same schema."""
         values = {
@@ -58,6 +61,7 @@ class SqlSnapshots:
         async with self._transaction() as connection:
             await connection.execute(self._upsert, values)
 
+    @to_the_end
     async def delete(self, name: Name) -> None:
         """Forget the entity's snapshot."""
         async with self._transaction() as connection:
