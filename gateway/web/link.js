@@ -98,7 +98,7 @@ export class Link {
     this.seq = frame.seq;
     this.page.state(frame);
     const after = Math.max(0, frame.seq - HISTORY_LENGTH);
-    const found = await this.read(`/events?after=${after}&limit=${HISTORY_LENGTH}`);
+    const found = await this.readAtLast(`/events?after=${after}&limit=${HISTORY_LENGTH}`);
     for (const event of found?.events ?? []) this.page.event(event);
   }
 
@@ -120,22 +120,27 @@ export class Link {
     }
   }
 
-  // The state is read again after events, one request at a time, until one succeeds.
+  // The state is read again after events, one request at a time.
   async refresh() {
     this.stale = true;
     if (this.refreshing) return;
     this.refreshing = true;
     while (this.stale && !this.stopped) {
       this.stale = false;
-      const found = await this.read("");
-      if (found) {
-        this.page.state(found);
-      } else {
-        this.stale = true;
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-      }
+      const found = await this.readAtLast("");
+      if (found) this.page.state(found);
     }
     this.refreshing = false;
+  }
+
+  // Asks until there is an answer; null only when this link is stopped.
+  async readAtLast(path) {
+    while (!this.stopped) {
+      const found = await this.read(path);
+      if (found) return found;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+    return null;
   }
 
   async read(path) {
