@@ -1,6 +1,5 @@
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +15,7 @@ from gateway.tests.world import World
 from holdfast import Contract
 from holdfast.runtime import serve as serve_services
 from holdfast.testing.servers import NatsServer, nats_server
+from holdfast.testing.serving import running
 
 START_SECONDS = 20.0
 known = {"pad": contract}
@@ -30,23 +30,6 @@ def nats() -> Generator[NatsServer]:
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('sql')}/{{service}}.db"
-
-
-@asynccontextmanager
-async def running(start: Callable[[Callable[..., None]], Awaitable[None]]) -> AsyncGenerator[Any, None]:
-    """Run something that reports when it is ready, until the end of the block."""
-    ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    task = asyncio.ensure_future(start(lambda *report: ready.set_result(report)))
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            await task
-        yield ready.result()
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 @pytest_asyncio.fixture

@@ -12,13 +12,13 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Column, ColumnElement, Connection, Integer, MetaData, String, Table, insert
 
-from gateway.tests.conftest import running
 from gateway.tests.pad import PadEntity
 from gateway.tests.world import World
 from holdfast import Actor, Service
 from holdfast.runtime import serve
 from holdfast.sql import Listing, Projection, StoredEvent, migrate, open_database
 from holdfast.testing.servers import NatsServer
+from holdfast.testing.serving import running
 
 PATIENCE = 20.0
 metadata = MetaData()
