@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from types import CoroutineType
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def to_the_end(work: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+def to_the_end(work: Callable[P, Coroutine[Any, Any, R]]) -> "Callable[P, CoroutineType[Any, Any, R]]":
     """Let a transaction end before its caller's cancellation goes on; the work must have a timeout of its own.
 
     A connection that is cancelled in the middle may keep its lock for as long as the process lives.
