@@ -59,6 +59,7 @@ def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None =
         route_handlers=[
             http.send,
             http.view,
+            http.remove,
             http.events,
             lists.items,
             http.livez,

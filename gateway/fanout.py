@@ -33,8 +33,10 @@ class Watch:
     form: Form
     outbox: Outbox
     dropped: Callable[["Watch"], None]
-    """Called once when the watch ends because its viewer was too slow or the log lost what it needs."""
+    """Called once when the watch ends: its viewer was too slow, the log lost what it needs, or the entity is gone."""
     seq: int = 0
+    deleted: bool = False
+    """Whether it ended because the entity was deleted."""
 
 
 @dataclass(eq=False, slots=True)
@@ -138,6 +140,9 @@ class Fanout:
 
     def _receive(self, topic: _Topic, commit: Commit) -> None:
         topic.quiet = False
+        if not commit.events:
+            self._end(topic)
+            return
         last = commit.events[-1].seq
         topic.heard = max(topic.heard, last)
         if not topic.live:
@@ -179,6 +184,14 @@ class Fanout:
         topic.live.discard(watch)
         self._metrics.count("lagging")
         watch.dropped(watch)
+
+    def _end(self, topic: _Topic) -> None:
+        """The entity was deleted: its watches end, and what is watched under this name later begins anew."""
+        topic.seq = topic.heard = 0
+        for watch in tuple(topic.live):
+            topic.live.discard(watch)
+            watch.deleted = True
+            watch.dropped(watch)
 
     def _doubt(self, topic: _Topic) -> None:
         topic.doubtful = True
@@ -225,12 +238,15 @@ class Fanout:
                 topic.quiet = True
 
     async def _check(self, topic: _Topic) -> None:
+        shown = topic.seq
         try:
-            commits = await self._client.commits(topic.name, after=topic.seq, limit=1)
+            last = await self._client.last_seq(topic.name)
         except Unavailable as error:
             log.warning("gateway.check_failed", name=str(topic.name), code=error.code)
             return
-        if commits and commits[-1].events[-1].seq > topic.seq:
+        if last < shown:
+            self._end(topic)
+        elif last > topic.seq:
             self._doubt(topic)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import MediaType, Request, Response, get, post
+from litestar import MediaType, Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
@@ -96,6 +96,14 @@ async def view(  # noqa: D103 - the wire contract describes it
     moment = None if at is None else _moment(at)
     found: View = await door.view(name, by=who.actor, seq=seq, at=moment)
     return _json(found, {"ETag": f'"{found.seq}"'})
+
+
+@delete("/v1/{purpose:str}/{id_:str}", include_in_schema=False, status_code=204)
+async def remove(  # noqa: D103 - the wire contract describes it
+    *, request: AnyRequest, state: State, who: Who, purpose: FromPath[str], id_: FromPath[str]
+) -> None:
+    door: Door = state.door
+    await door.delete(door.name(purpose, who.tenant, id_), by=who.actor, command_id=_command_id(request))
 
 
 @get("/v1/{purpose:str}/{id_:str}/events", include_in_schema=False)

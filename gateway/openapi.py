@@ -22,7 +22,7 @@ def openapi_document(contracts: Mapping[str, Contract]) -> dict[str, Any]:
         base = f"/v1/{contract.purpose}/{{id}}"
         if contract.filters is not None and contract.item is not None:
             paths[f"/v1/{contract.purpose}"] = {"get": _list(schemas, contract, contract.filters, contract.item)}
-        paths[base] = {"parameters": [_id()], "get": _view(schemas, contract)}
+        paths[base] = {"parameters": [_id()], "get": _view(schemas, contract), "delete": _delete(schemas, contract)}
         paths[f"{base}/events"] = {"parameters": [_id()], "get": _events(schemas, contract, event)}
         for tag, command in contract.commands.items():
             paths[f"{base}/{tag.replace('_', '-')}"] = {
@@ -94,6 +94,17 @@ def _view(schemas: Schemas, contract: Contract) -> Schema:
             }
         }
         | _problems(schemas, codes_of(contract)),
+    }
+
+
+def _delete(schemas: Schemas, contract: Contract) -> Schema:
+    return {
+        "tags": [contract.purpose],
+        "operationId": f"{contract.purpose}.delete",
+        "summary": "Delete the entity: its events, snapshot, rows and alarm, for good.",
+        "description": "Roles: admin.",
+        "parameters": [_header("Idempotency-Key", {"type": "string", "maxLength": 100}, "Made up when absent.")],
+        "responses": {"204": {"description": "It is gone."}} | _problems(schemas, codes_of(contract)),
     }
 
 

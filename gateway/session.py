@@ -19,7 +19,7 @@ from gateway.frames import Codec
 from gateway.outbox import Frame, Outbox
 from gateway.presence import Member, PresenceBoard, presence_frame
 from gateway.settings import Settings
-from holdfast import HoldfastError, Name, RateLimited, ResumeGap, StateConflict, ValidationFailed
+from holdfast import ErrorBody, HoldfastError, Name, NotFound, RateLimited, ResumeGap, StateConflict, ValidationFailed
 from holdfast.wire import utc_now
 
 CLOSE_MALFORMED: Final = 4400
@@ -280,7 +280,11 @@ class Session:
             await self._put(frames.Watching(id=op.id, name=str(watch.name), seq=watch.seq))
 
     def _on_dropped(self, watch: Watch) -> None:
-        """Tell the viewer where to resume. It keeps its place until it does, unwatches or closes."""
+        """Tell the viewer where to resume, or that there is nothing more. It keeps its place until it unwatches."""
+        if watch.deleted:
+            gone = NotFound("this entity was deleted").body()
+            self._outbox.push(self._codec.write(_failed(None, str(watch.name), gone)))
+            return
         self._outbox.push(self._codec.write(frames.Lagging(name=str(watch.name), seq=watch.seq)))
 
     async def _unwatch(self, name: Name) -> None:
@@ -303,20 +307,16 @@ class Session:
                 log.warning("gateway.leave_failed", name=str(name), code=error.code)
 
     async def _refuse(self, id_: frames.Id, name: str, error: HoldfastError) -> None:
-        body = error.body()
-        await self._put(
-            frames.Failed(
-                id=id_,
-                name=name,
-                code=body.code,
-                message=body.message,
-                retryable=body.retryable,
-                details=body.details,
-            )
-        )
+        await self._put(_failed(id_, name, error.body()))
 
     async def _put(self, answer: frames.Answer) -> None:
         await self._outbox.put(self._codec.write(answer))
+
+
+def _failed(id_: frames.Id, name: str, body: ErrorBody) -> frames.Failed:
+    return frames.Failed(
+        id=id_, name=name, code=body.code, message=body.message, retryable=body.retryable, details=body.details
+    )
 
 
 def _first(group: BaseExceptionGroup[Closing]) -> Closing:

@@ -186,7 +186,7 @@ async def test_a_services_own_code_carries_its_own_status_and_details(world: Wor
 
 
 async def test_a_method_that_is_not_offered_is_405(world: World) -> None:
-    answer = await world.http.delete(f"/v1/pad/{pad_id()}", headers=world.bearer())
+    answer = await world.http.put(f"/v1/pad/{pad_id()}", headers=world.bearer())
     assert code_of(answer) == (405, "METHOD_NOT_ALLOWED")
 
 

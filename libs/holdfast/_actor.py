@@ -14,6 +14,7 @@ import structlog
 
 from holdfast._alarms import Alarms, EntityAlarm
 from holdfast._clock import utc_now
+from holdfast._deletion import DELETE_COMMAND, Deletion
 from holdfast._entity import Cause, Context
 from holdfast._errors import (
     HoldfastError,
@@ -61,6 +62,7 @@ class Surroundings:
     alarms: Alarms
     answer: Answer
     rings: Rings
+    deletion: Deletion
     past: Callable[["LiveEntity", Received, ViewQuery], None]
     mailbox_size: int
     mailbox_bytes: int
@@ -125,9 +127,14 @@ class LiveEntity:
 
     async def _turn(self) -> bool:
         """Judge what is in the mailbox and commit it as one message; False when another owner was faster."""
+        if self._deletion_is_next():
+            await self._delete(self._mailbox.take())
+            return True
         image = await self._current()
         turn = Turn.on(image)
         while self._mailbox and len(turn.taken) < self._batch_limit and turn.bytes < BATCH_BYTES:
+            if self._deletion_is_next():
+                break
             received = self._mailbox.take()
             turn.taken.append(received)
             self._judge(image, turn, received)
@@ -153,6 +160,16 @@ class LiveEntity:
         await self._answer(turn)
         await self._settle_rings(image, turn)
         return True
+
+    def _deletion_is_next(self) -> bool:
+        return self._mailbox.first().envelope.command == DELETE_COMMAND
+
+    async def _delete(self, received: Received) -> None:
+        """Delete the entity, behind everything that was received before, without loading it: it may be broken."""
+        self.forget()
+        self.snapshot_seq, self._broken_until = 0, 0.0
+        await self._send(received, await self._around.deletion.carry_out(self.name, received))
+        self._done([received])
 
     async def _answer(self, turn: Turn) -> None:
         """Send every answer of the turn; afterwards nothing of it is open."""

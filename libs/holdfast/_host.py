@@ -14,6 +14,7 @@ import structlog
 from holdfast._actor import VIEW_COMMAND, Answer, LiveEntity, Surroundings
 from holdfast._alarms import Alarms
 from holdfast._clock import utc_now
+from holdfast._deletion import DELETE_COMMAND, Announce, Deletion, Forget
 from holdfast._entity import AnyEntity
 from holdfast._errors import ErrorBody, HoldfastError, Unavailable, ValidationFailed
 from holdfast._judge import Judge, view_of
@@ -40,6 +41,7 @@ SNAPSHOT_PAUSE_SECONDS: Final = 2.0
 """Between two snapshots of one busy entity: a tail of two seconds replays faster than it was written."""
 
 log = structlog.get_logger(__name__)
+_INTERNAL_COMMANDS: Final = frozenset({ALARM_COMMAND, VIEW_COMMAND, DELETE_COMMAND})
 _INBOX: Final = re.compile(r"_INBOX(\.[A-Za-z0-9_-]+)+")
 _envelope_decoder: Final = msgspec.json.Decoder(CommandEnvelope)
 _encoder: Final = msgspec.json.Encoder()
@@ -71,6 +73,8 @@ class Host:
         answer: Answer,
         pass_ring: Callable[[Name, bytes], Awaitable[None]],
         done: Callable[[Name, int], None] | None = None,
+        forget: Forget | None = None,
+        announce: Announce | None = None,
         settings: HostSettings | None = None,
     ) -> None:
         self.purpose = entity.purpose
@@ -92,6 +96,7 @@ class Host:
             alarms=alarms,
             answer=answer,
             rings=self._rings,
+            deletion=Deletion(events=events, alarms=alarms, loader=self._loader, forget=forget, announce=announce),
             past=self._read_past,
             mailbox_size=self._settings.mailbox_size,
             mailbox_bytes=self._settings.mailbox_bytes,
@@ -302,6 +307,6 @@ def _decode(data: bytes) -> CommandEnvelope:
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValidationFailed(f"not a command: {error}") from None
     check_command_id(envelope.command_id)
-    if envelope.command.startswith("_") and envelope.command not in (ALARM_COMMAND, VIEW_COMMAND):
+    if envelope.command.startswith("_") and envelope.command not in _INTERNAL_COMMANDS:
         raise ValidationFailed(f"unknown command {envelope.command[:100]!r}")
     return envelope

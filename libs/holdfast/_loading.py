@@ -1,14 +1,16 @@
 """Bringing an entity into memory: the newest snapshot, checked against the log, then the tail; or a past state."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 import msgspec
 import structlog
 
-from holdfast._errors import NotFound, Unavailable
+from holdfast._errors import HoldfastError, NotFound, Unavailable
 from holdfast._image import Image, from_snapshot, to_snapshot
 from holdfast._judge import Judge
 from holdfast._log import EventLog, StoredCommit
@@ -32,6 +34,8 @@ class Loader:
         self._snapshots = snapshots
         self._fingerprint = schema_fingerprint(judge.entity)
         self._turns = asyncio.Semaphore(STORE_CALLS_AT_ONCE)
+        self._saving: Counter[Name] = Counter()
+        self._forgotten: set[Name] = set()
 
     async def load(self, name: Name) -> tuple[Image, int]:
         """The entity as the log has it now, and the seq of the snapshot it came from, 0 for none."""
@@ -43,6 +47,21 @@ class Loader:
 
     async def save(self, name: Name, image: Image) -> bool:
         """Keep a snapshot; a store that fails costs only time at the next load. Says whether it was kept."""
+        self._saving[name] += 1
+        try:
+            saved = await self._save(name, image)
+            if name in self._forgotten:
+                with suppress(Unavailable):  # it is of no use to anyone: the log has nothing of it
+                    await self._delete(name)
+                return False
+        finally:
+            self._saving[name] -= 1
+            if not self._saving[name]:
+                del self._saving[name]
+                self._forgotten.discard(name)
+        return saved
+
+    async def _save(self, name: Name, image: Image) -> bool:
         try:
             async with self._turns:
                 await self._snapshots.save(name, to_snapshot(image, self._fingerprint))
@@ -50,6 +69,19 @@ class Loader:
             log.warning("snapshot.not_saved", name=str(name), seq=image.seq, error=repr(error))
             return False
         return True
+
+    async def forget(self, name: Name) -> None:
+        """Drop the snapshot of a deleted entity, and once more behind a save that is under way."""
+        if name in self._saving:
+            self._forgotten.add(name)
+        await self._delete(name)
+
+    async def _delete(self, name: Name) -> None:
+        try:
+            async with self._turns:
+                await self._snapshots.delete(name)
+        except (HoldfastError, OSError) as error:
+            raise Unavailable("the snapshot of this entity cannot be removed just now; try again") from error
 
     async def past(self, name: Name, *, seq: int | None, at: datetime | None) -> tuple[State, int]:
         """The state after event `seq`, or after the last event at or before `at`, and its seq."""

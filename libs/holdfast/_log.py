@@ -76,6 +76,6 @@ class EventLog(Protocol):
         """The position of the first commit that holds an event at or after `seq`, or None when there is none."""
         ...
 
-    async def purge(self, name: Name, /) -> None:
-        """Remove everything of the entity."""
+    async def purge(self, name: Name, /, *, through: int | None = None) -> None:
+        """Remove everything of the entity, or its commits up to the position `through`. Then 0 fences an append."""
         ...

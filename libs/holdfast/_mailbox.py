@@ -49,6 +49,10 @@ class Mailbox:
         self._bytes += size
         return True
 
+    def first(self) -> Received:
+        """The oldest command, which stays where it is."""
+        return self._waiting[0]
+
     def take(self) -> Received:
         """Take the oldest command."""
         received = self._waiting.popleft()

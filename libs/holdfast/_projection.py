@@ -116,6 +116,16 @@ class Projection(Generic[E]):
     """What it writes, and what is emptied for a rebuild. No other projection writes them."""
     listing: Listing[Any] | None = None
 
+    def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
+        """Which rows of one of its tables an entity made: by default those with its `tenant` and its `id`.
+
+        They go when the entity is deleted, and are compared with a replay.
+        """
+        columns: Mapping[str, Column[Any]] = dict(table.columns.items())
+        if "tenant" not in columns or "id" not in columns:
+            raise TypeError(f"{self.name}: say in `rows_of` which rows of {table.name} an entity made")
+        return (columns["tenant"] == name.tenant) & (columns["id"] == name.id)
+
     def apply(self, connection: Connection, stored: StoredEvent[E], /) -> None:
         """Write what one event changes: SQL for SQLite and PostgreSQL alike, nothing else. Raising stops the projection."""
         raise NotImplementedError

@@ -10,6 +10,7 @@ from holdfast._bus import Bus
 from holdfast._entity import AnyEntity
 from holdfast._judge import Judge
 from holdfast._lists import ListServer
+from holdfast._names import Name
 from holdfast._projection import AnyProjection, Listing
 from holdfast._service import Service
 from holdfast.jetstream._whole_log import JetStreamWholeLog
@@ -38,15 +39,23 @@ class ReadSide:
             await server.stop()
 
 
-def projectors_of(bus: Bus, service: Service, database: AsyncEngine) -> Sequence[Projector]:
-    """One for each archive and each projection of the service; a projection of no purpose of its is a `ValueError`."""
-    judges = {entity.purpose: Judge(entity) for entity in service.entities}
-    projections: list[AnyProjection] = [*(Archive(purpose) for purpose in judges), *service.projections]
+def projections_of(service: Service) -> Sequence[AnyProjection]:
+    """An archive for each purpose, and the service's own; one that does not fit the service is an error that says so."""
+    purposes = {entity.purpose for entity in service.entities}
+    projections: list[AnyProjection] = [*(Archive(purpose) for purpose in sorted(purposes)), *service.projections]
     for projection in service.projections:
-        if projection.purpose not in judges:
+        if projection.purpose not in purposes:
             raise ValueError(f"{service.name}: no entity has the purpose {projection.purpose!r} of {projection.name}")
+        for table in projection.tables:
+            projection.rows_of(Name.of(projection.purpose, "any", "any"), table)
     if len({projection.name for projection in projections}) < len(projections):
         raise ValueError(f"{service.name}: two projections share a name")
+    return projections
+
+
+def projectors_of(bus: Bus, service: Service, database: AsyncEngine) -> Sequence[Projector]:
+    """One for each archive and each projection of the service."""
+    judges = {entity.purpose: Judge(entity) for entity in service.entities}
     return [
         Projector(
             projection,
@@ -54,7 +63,7 @@ def projectors_of(bus: Bus, service: Service, database: AsyncEngine) -> Sequence
             whole_log=JetStreamWholeLog(bus, projection.purpose),
             database=database,
         )
-        for projection in projections
+        for projection in projections_of(service)
     ]
 
 

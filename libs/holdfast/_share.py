@@ -5,14 +5,17 @@ from functools import lru_cache
 from typing import Final
 from uuid import uuid4
 
+import msgspec
 import structlog
 
 from holdfast._bus import Bus
 from holdfast._clock import wall_ns
+from holdfast._deletion import Forget
 from holdfast._entity import AnyEntity
 from holdfast._errors import HoldfastError, Unavailable
 from holdfast._host import Host, HostSettings
 from holdfast._log import Judged
+from holdfast._messages import Commit
 from holdfast._names import Name
 from holdfast._owners import PARTITIONS, Membership, owned, partition
 from holdfast._progress import Progress
@@ -50,6 +53,7 @@ class Share:
         entity: AnyEntity,
         snapshots: Snapshots,
         *,
+        forget: Forget | None = None,
         replicas: int = 1,
         settings: HostSettings | None = None,
     ) -> None:
@@ -77,6 +81,8 @@ class Share:
             answer=bus.publish,
             pass_ring=self._pass_ring,
             done=self._on_done,
+            forget=forget,
+            announce=self._announce_deletion,
             settings=settings,
         )
 
@@ -178,6 +184,10 @@ class Share:
 
     async def _pass_ring(self, name: Name, body: bytes) -> None:
         await self._bus.publish(name.subject("cmd"), body)
+
+    async def _announce_deletion(self, name: Name) -> None:
+        """Tell watchers: a commit without events, which the log never holds."""
+        await self._bus.publish(name.subject("live"), msgspec.json.encode(Commit(v=1, name=str(name), events=())))
 
     async def _keep_checkpoint(self) -> None:
         while True:

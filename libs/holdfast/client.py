@@ -14,6 +14,7 @@ import structlog
 
 from holdfast._actor import VIEW_COMMAND
 from holdfast._bus import Bus, Message, Subscription
+from holdfast._deletion import DELETE_COMMAND
 from holdfast._errors import ErrorBody, HoldfastError, TimedOut, Unavailable, error_from
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
 from holdfast._names import Name, check_command_id
@@ -126,6 +127,17 @@ class Client:
         """The entity's last seq; `NotFound` unless `by` may read it."""
         return (await self._view(name, by, {"state": False}, timeout)).seq
 
+    async def delete(
+        self, name: Name, *, by: Actor, command_id: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete the entity everywhere, for good; `NotFound` when there is none, `Forbidden` unless `by` is an admin.
+
+        Whoever watches it is told by a commit without events. Its name may then be used anew, from seq 1.
+        """
+        envelope = CommandEnvelope(command=DELETE_COMMAND, command_id=command_id or str(uuid4()), by=by)
+        check_command_id(envelope.command_id)
+        await self._call(name, envelope, timeout or ANSWER_SECONDS)
+
     async def commits(self, name: Name, *, after: int, limit: int = 1000) -> Sequence[Commit]:
         """Whole commits with events beyond seq `after`, oldest first, about `limit` events. No permission check."""
         position = await self._log.locate(name, after + 1)
@@ -141,8 +153,16 @@ class Client:
             position = stored[-1].position + 1 if stored else None
         return found
 
+    async def last_seq(self, name: Name) -> int:
+        """The seq of the entity's last event in the log, 0 when it is not written. No permission check."""
+        last = await self._log.last(name)
+        return last.commit.events[-1].seq if last else 0
+
     async def follow(self, name: Name, receive: Callable[[Commit], None], *, gap: Callable[[], None]) -> Subscription:
-        """Receive every commit stored from now on. `gap` is called when some may have been missed."""
+        """Receive every commit stored from now on, and one without events when the entity is deleted.
+
+        `gap` is called when some may have been missed.
+        """
 
         async def on_message(message: Message) -> None:
             try:

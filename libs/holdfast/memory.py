@@ -47,9 +47,11 @@ class MemoryLog:
                 return stored.position
         return None
 
-    async def purge(self, name: Name, /) -> None:
-        """Remove everything of the entity."""
-        self._commits.pop(name, None)
+    async def purge(self, name: Name, /, *, through: int | None = None) -> None:
+        """Remove the entity's commits up to a position, or all."""
+        self._commits[name] = [
+            stored for stored in self._commits[name] if through is not None and stored.position > through
+        ]
 
 
 class MemoryAlarms:

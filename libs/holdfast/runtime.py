@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 
 from holdfast._host import HostSettings
-from holdfast._read_side import ReadSide
+from holdfast._read_side import ReadSide, projections_of
 from holdfast._service import Service
 from holdfast._share import Share
-from holdfast.jetstream import NatsBus, ensure_streams
-from holdfast.sql import SqlSnapshots, migrate, open_database
+from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams
+from holdfast.sql import Forgetter, SqlSnapshots, migrate, open_database
 
 log: Final = structlog.get_logger(__name__)
 
@@ -43,8 +43,10 @@ async def serve(
             stack.push_async_callback(engine.dispose)
             stack.push_async_callback(reading.dispose)
             snapshots = SqlSnapshots(engine)
+            forgetter = Forgetter(projections_of(service), engine, JetStreamLog(bus, replicas=replicas))
             shares += [
-                Share(bus, entity, snapshots, replicas=replicas, settings=settings) for entity in service.entities
+                Share(bus, entity, snapshots, forget=forgetter.forget, replicas=replicas, settings=settings)
+                for entity in service.entities
             ]
             read_sides.append(ReadSide(bus, service, reading))
         for share in shares:

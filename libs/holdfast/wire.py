@@ -2,11 +2,13 @@
 
 from holdfast._bus import Bus, Message, Receive, Subscription
 from holdfast._clock import utc_now
+from holdfast._deletion import ADMIN
 from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
 from holdfast._messages import Accepted, CommandEnvelope, Commit, RecordedEvent, View
 from holdfast._sight import EVERYTHING, render, render_for, sight
 
 __all__ = [
+    "ADMIN",
     "COMMON_ERRORS",
     "COMMON_STATUS",
     "EVERYTHING",

@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from holdfast import Actor
+from holdfast import Actor, Name
 from holdfast.sql import Listing, Moment, Projection, StoredEvent, Words
 from services.auction import domain_events as events
 from services.auction.lists import LotFilters, LotRow
@@ -92,6 +92,11 @@ class Lots(Projection[events.AuctionEvent]):
     purpose = "auction"
     tables = (lots, counted_bids)
     listing = list_of_lots
+
+    def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
+        """Counted bids name their lot."""
+        id_ = counted_bids.c.lot if table is counted_bids else lots.c.id
+        return (table.c.tenant == name.tenant) & (id_ == name.id)
 
     def apply(self, connection: Connection, stored: StoredEvent[events.AuctionEvent], /) -> None:
         """Follow the lot's public side."""

@@ -154,10 +154,13 @@ class JetStreamLog:
                 break
         return best.position
 
-    async def purge(self, name: Name, /) -> None:
-        """Remove every commit of the entity from the stream."""
+    async def purge(self, name: Name, /, *, through: int | None = None) -> None:
+        """Remove the entity's commits up to a position from the stream, or all."""
+        query: dict[str, Any] = {"filter": name.subject("evt")}
+        if through is not None:
+            query["seq"] = through + 1
         try:
-            await _api.call(self._bus, f"STREAM.PURGE.{log_stream(name.purpose)}", {"filter": name.subject("evt")})
+            await _api.call(self._bus, f"STREAM.PURGE.{log_stream(name.purpose)}", query)
         except _api.ApiError as error:
             raise Unavailable(f"the log cannot be purged: {error.description}") from error
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,6 +32,10 @@ class Archive(Projection[Any]):
     def __init__(self, purpose: str) -> None:
         self.purpose = purpose
         self.name = f"{ARCHIVE}-{purpose}"
+
+    def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
+        """Every event of the entity."""
+        return table.c.name == str(name)
 
     def apply_all(self, connection: Connection, stored: Sequence[StoredEvent[Any]], /) -> None:
         """Add the events."""

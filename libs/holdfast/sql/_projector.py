@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Executable, delete, select, update
@@ -37,11 +37,18 @@ class Stopped(Exception):
 
 
 class Overtaken(Exception):
-    """Another projector moved the position, or a rebuild set it back: nothing was written."""
+    """Another projector moved the position, a rebuild set it back, or an entity was deleted: nothing was written."""
 
 
 class AheadOfLog(Exception):
     """The position lies beyond the log's end: this is not the log that the rows were made from."""
+
+
+class Stand(NamedTuple):
+    """How far the rows are, and how many deletions they have seen: what is read before one must not be written after."""
+
+    position: int
+    deletions: int
 
 
 class Projector:
@@ -107,18 +114,23 @@ class Projector:
         async with self._database.begin() as connection:
             await connection.run_sync(self._empty)
 
-    @to_the_end
     async def position(self) -> int:
         """The position of the last commit that the rows contain."""
-        query = select(positions.c.position).where(positions.c.projection == self.projection.name)
+        return (await self._stand()).position
+
+    @to_the_end
+    async def _stand(self) -> Stand:
+        mine = positions.c.projection == self.projection.name
+        query = select(positions.c.position, positions.c.deletions).where(mine)
         async with self._database.begin() as connection:
-            found = (await connection.execute(query)).scalar_one_or_none()
+            found = (await connection.execute(query)).one_or_none()
             if found is None:
-                await connection.execute(self._zero_if_new())
-        return found or 0
+                await connection.execute(zero_if_new(self.projection.name, self._database.dialect.name))
+        return Stand(*found) if found else Stand(0, 0)
 
     async def _follow(self, *, until: int | None, progress: Callable[[int, int], None] | None = None) -> None:
-        position = await self.position()
+        stand = await self._stand()
+        position = stand.position
         end = await self._log.end()
         if position > end:
             raise AheadOfLog(
@@ -128,25 +140,26 @@ class Projector:
         self._behind = end - position
         async with aclosing(self._log.follow(position)) as chunks:
             async for chunk in chunks:
-                position = await self._take(chunk, position)
+                stand = await self._take(chunk, stand)
+                position = stand.position
                 if progress is not None:
                     progress(position, max(end, position))
                 if until is not None and (position >= until or not chunk.commits):
                     return
 
-    async def _take(self, chunk: Chunk, position: int) -> int:
+    async def _take(self, chunk: Chunk, stand: Stand) -> Stand:
         self._behind = len(chunk.commits) + chunk.behind
         if chunk.commits:
-            await self._apply(position, chunk.commits)
-            position = chunk.commits[-1].position
+            await self._apply(stand, chunk.commits)
+            stand = stand._replace(position=chunk.commits[-1].position)
         self._behind = chunk.behind
         self._failures = 0
-        return position
+        return stand
 
-    async def _apply(self, position: int, commits: Sequence[LoggedCommit]) -> None:
+    async def _apply(self, stand: Stand, commits: Sequence[LoggedCommit]) -> None:
         """Write the commits together; when one of them fails, write those before it and name it."""
         try:
-            await self._write(position, commits)
+            await self._write(stand, commits)
         except (*_BUSY, Overtaken):
             raise
         except Exception as error:
@@ -155,12 +168,12 @@ class Projector:
                 seqs = f"{failed.commit.events[0].seq} to {failed.commit.events[-1].seq}"
                 raise Stopped(f"events {seqs} of {failed.name} at position {failed.position}: {error!r}") from error
             for each in commits:
-                await self._apply(position, (each,))
-                position = each.position
+                await self._apply(stand, (each,))
+                stand = stand._replace(position=each.position)
                 self._behind -= 1
 
     @to_the_end
-    async def _write(self, old: int, commits: Sequence[LoggedCommit]) -> None:
+    async def _write(self, old: Stand, commits: Sequence[LoggedCommit]) -> None:
         """Apply the commits and move the position from `old` past them, or neither."""
         events: list[StoredEvent[Any]] = [
             StoredEvent(name=each.name, position=each.position, recorded=recorded, judge=self._judge)
@@ -171,7 +184,8 @@ class Projector:
 
         def apply(connection: Connection) -> None:
             mine = positions.c.projection == self.projection.name
-            moved = connection.execute(update(positions).where(mine, positions.c.position == old).values(position=new))
+            as_read = (positions.c.position == old.position, positions.c.deletions == old.deletions)
+            moved = connection.execute(update(positions).where(mine, *as_read).values(position=new))
             if moved.rowcount != 1:
                 raise Overtaken(self.projection.name)
             self.projection.apply_all(connection, events)
@@ -186,15 +200,17 @@ class Projector:
             seen = now
             await asyncio.sleep(self._stand_by_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
 
-    def _zero_if_new(self) -> Executable:
-        dialect = postgresql if self._database.dialect.name == "postgresql" else sqlite
-        return dialect.insert(positions).values(projection=self.projection.name, position=0).on_conflict_do_nothing()
-
     def _empty(self, connection: Connection) -> None:
-        connection.execute(self._zero_if_new())
+        connection.execute(zero_if_new(self.projection.name, connection.dialect.name))
         connection.execute(update(positions).where(positions.c.projection == self.projection.name).values(position=0))
         for table in self.projection.tables:
             connection.execute(delete(table))
+
+
+def zero_if_new(projection: str, dialect: str) -> Executable:
+    """Make the row that holds the projection's position, unless it is there."""
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(positions)
+    return insert.values(projection=projection, position=0).on_conflict_do_nothing()
 
 
 def _backoff(failures: int, first: float, longest: float) -> float:

@@ -205,6 +205,22 @@ async def test_a_purged_entity_can_be_written_anew(ports: Ports) -> None:
     assert [stored.commit.events[0].seq for stored in await ports.log.read(name)] == [1]
 
 
+async def test_who_knew_the_entity_before_a_purge_is_refused(ports: Ports) -> None:
+    name = a_name()
+    positions = await filled(ports.log, name, 2)
+    await ports.log.purge(name)
+    with pytest.raises(Conflict):
+        await ports.log.append(a_commit(name, [3], expected=positions[-1]))
+    assert await ports.log.last(name) is None
+
+
+async def test_a_purge_up_to_a_position_leaves_what_came_later(ports: Ports) -> None:
+    name = a_name()
+    positions = await filled(ports.log, name, 3)
+    await ports.log.purge(name, through=positions[1])
+    assert [stored.position for stored in await ports.log.read(name)] == positions[2:]
+
+
 async def test_a_commit_that_no_message_can_hold_is_refused(ports: Ports) -> None:
     name = a_name()
     with pytest.raises(TooLarge):

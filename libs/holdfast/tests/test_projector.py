@@ -15,7 +15,7 @@ from holdfast._judge import Judge, UnknownEvent
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import Projection, Projector, StoredEvent, migrate, open_database
-from holdfast.sql._projector import AheadOfLog, Overtaken, Stopped
+from holdfast.sql._projector import AheadOfLog, Overtaken, Stand, Stopped
 from holdfast.testing.counter import Added, CounterEntity, CounterEvent
 from holdfast.testing.history import History
 
@@ -252,11 +252,11 @@ async def test_two_projectors_at_once_apply_everything_once(world: World) -> Non
 async def test_the_loser_of_a_race_writes_nothing(world: World) -> None:
     await world.history.add(1)
     slow, fast = world.projector(), world.projector()
-    position = await slow.position()
+    stand = Stand(await slow.position(), deletions=0)
     await fast.catch_up()
     commits = [(await first_chunk(world)).commits[0]]
     with pytest.raises(Overtaken):
-        await slow._write(position, commits)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the moment of the race
+        await slow._write(stand, commits)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the moment of the race
     assert await world.rows() == world.expected()
 
 

@@ -1,0 +1,85 @@
+"""Deleting an entity everywhere, at its place in the order of the entity's commands."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from holdfast._alarms import Alarms
+from holdfast._errors import Forbidden, HoldfastError, NotFound, Unavailable
+from holdfast._loading import Loader
+from holdfast._log import EventLog
+from holdfast._mailbox import Received
+from holdfast._names import Name
+from holdfast._turn import Reply
+
+DELETE_COMMAND: Final = "_delete"
+ADMIN: Final = "admin"
+REMEMBERED: Final = 1000
+
+Forget = Callable[[Name], Awaitable[int]]
+"""Removes the rows of an entity whose log is gone, and says how many there were."""
+Announce = Callable[[Name], Awaitable[None]]
+"""Tells those who watch an entity that it is gone."""
+
+log = structlog.get_logger(__name__)
+
+
+class Deletion:
+    """Removes the log first: from then on the entity is unwritten, and the fence refuses every older image of it.
+
+    What a crash leaves behind is removed by the next attempt, which the caller or the successor makes.
+    """
+
+    def __init__(
+        self, *, events: EventLog, alarms: Alarms, loader: Loader, forget: Forget | None, announce: Announce | None
+    ) -> None:
+        self._events = events
+        self._alarms = alarms
+        self._loader = loader
+        self._forget = forget
+        self._announce = announce
+        self._done: OrderedDict[tuple[Name, str], None] = OrderedDict()
+
+    async def carry_out(self, name: Name, received: Received) -> Reply:
+        """Delete the entity and say how that went; to be done again after `UNAVAILABLE`."""
+        try:
+            await self._delete(name, received)
+        except HoldfastError as error:
+            return {"error": error.body()}
+        except Exception:
+            log.exception("entity.not_deleted", name=str(name))
+            return {"error": Unavailable("a fault in this service; it is in its log").body()}
+        return {"ok": {}}
+
+    async def _delete(self, name: Name, received: Received) -> None:
+        """`NotFound` when nothing of the entity is anywhere, unless this very command removed it."""
+        envelope = received.envelope
+        if ADMIN not in envelope.by.roles:
+            raise Forbidden(f"deleting an entity needs the role {ADMIN}")
+        key = (name, envelope.command_id)
+        if key in self._done:
+            return
+        if not await self._remove(name, received):
+            raise NotFound("no such entity")
+        self._done[key] = None
+        while len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+        log.info("entity.deleted", name=str(name), by=envelope.by.user)
+
+    async def _remove(self, name: Name, received: Received) -> bool:
+        """Touch nothing of a later life of the entity: another owner may have done all this, and gone on."""
+        armed = await self._alarms.armed(name)
+        last = await self._events.last(name)
+        if last is not None:
+            if last.judged.covers(received.place):
+                raise Unavailable("this deletion was carried out before a restart; send it again to delete anew")
+            await self._events.purge(name, through=last.position)
+            if armed is not None:
+                await self._alarms.remove(armed.sequence)
+        rows = await self._forget(name) if self._forget is not None else 0
+        await self._loader.forget(name)
+        if self._announce is not None and (last is not None or rows):
+            await self._announce(name)
+        return last is not None or rows > 0
