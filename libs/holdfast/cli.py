@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import uvloop
@@ -80,6 +81,40 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:
     return _until_stopped(
         rebuild_services(given.services, nats=_nats(settings), database=database_url(settings), out=sys.stdout)
     )
+
+
+def _export(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="export")
+    export = load("holdfast._program.transfer", "export_tenant")
+    services, out = given.services or service_names(), sys.stdout.buffer
+    _until_stopped(export(services, tenant=given.tenant, name=given.name, nats=_nats(settings), out=out))
+    return 0
+
+
+def _import(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="import")
+    import_file = load("holdfast._program.transfer", "import_file")
+    return _until_stopped(
+        _told(
+            import_file(given.services or service_names(), file=given.file, nats=_nats(settings)),
+            "imported {} entities",
+        )
+    )
+
+
+def _erase(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="erase")
+    if not given.yes:
+        raise CannotStart(f"this deletes everything of {given.tenant}, for good: say so with --yes")
+    erase = load("holdfast._program.erasing", "erase_tenant")
+    services = given.services or service_names()
+    return _until_stopped(
+        _told(erase(services, tenant=given.tenant, nats=_nats(settings)), f"erased {{}} entities of {given.tenant}")
+    )
+
+
+async def _told(work: Coroutine[Any, Any, int], text: str) -> None:
+    print(text.format(await work))
 
 
 def _token(settings: Settings, given: argparse.Namespace) -> int:
@@ -161,6 +196,20 @@ def _parser() -> argparse.ArgumentParser:
     _database(rebuilding)
     _log(rebuilding)
 
+    exporting = command("export", _export, does="write entities to standard output, a line of JSON for each commit")
+    exporting.add_argument("--tenant", required=True)
+    exporting.add_argument("--name", metavar="NAME", help="only this entity, such as auction:acme:lot-1")
+    _tool(exporting)
+
+    importing = command("import", _import, does="append exported entities to the log; none of them may exist")
+    importing.add_argument("file", type=Path, metavar="FILE")
+    _tool(importing)
+
+    erasing = command("erase", _erase, does="delete all entities of a tenant, for good, while their services serve")
+    erasing.add_argument("--tenant", required=True)
+    erasing.add_argument("--yes", action="store_true", help="yes, everything of this tenant")
+    _tool(erasing)
+
     token = command("token", _token, does="print a token for development")
     token.add_argument("--tenant", required=True)
     token.add_argument("--user", required=True)
@@ -171,6 +220,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("service", metavar="SERVICE")
     demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo itself")
     return parser
+
+
+def _tool(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="default: every service")
+    _nats_flags(parser)
+    _log(parser)
 
 
 def _door(parser: argparse.ArgumentParser) -> None:

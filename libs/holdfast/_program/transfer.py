@@ -1,0 +1,175 @@
+"""Export entities from the log as lines of JSON, and import them into another, byte for byte the same."""
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from holdfast._bus import Bus
+from holdfast._errors import HoldfastError
+from holdfast._judge import Judge
+from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
+from holdfast._messages import Commit, State
+from holdfast._names import Name
+from holdfast._program.discovery import load_service
+from holdfast._program.errors import CannotStart
+from holdfast._service import Service
+from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus, ensure_streams
+from holdfast.jetstream._names import written_names
+
+READ_COMMITS: Final = 200
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One commit, with all that the log holds of it but its position."""
+
+    commit: Commit
+    commit_id: str
+    judged: tuple[int, int]
+    digests: tuple[tuple[str, str], ...]
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Line)
+
+
+async def export_tenant(services: Sequence[str], *, tenant: str, name: str | None, nats: str, out: BinaryIO) -> int:
+    """Write the tenant's entities, or one of them, entity after entity; returns how many there were."""
+    purposes = sorted(_judges([load_service(service) for service in services]))
+    async with _connected(nats) as bus:
+        if name is None:
+            names = [each for purpose in purposes for each in await written_names(bus, purpose, tenant)]
+        else:
+            names = [_one(name, tenant)]
+        log = JetStreamLog(bus)
+        for each in names:
+            if not await _export(log, each, out):
+                raise CannotStart(f"{each} does not exist")
+    return len(names)
+
+
+async def _export(log: EventLog, name: Name, out: BinaryIO) -> bool:
+    position = 0
+    while commits := await log.read(name, position=position, limit=READ_COMMITS):
+        out.writelines(_encoder.encode(_line(stored)) + b"\n" for stored in commits)
+        position = commits[-1].position + 1
+    return position > 0
+
+
+def _line(stored: StoredCommit) -> Line:
+    return Line(commit=stored.commit, commit_id=stored.commit_id, judged=stored.judged, digests=tuple(stored.digests))
+
+
+async def import_file(services: Sequence[str], *, file: Path, nats: str) -> int:
+    """Append what was exported, and arm its alarms; returns how many entities there were.
+
+    `CannotStart` before anything is written when a line is not of the exported form, or when an entity exists.
+    """
+    judges = _judges([load_service(service) for service in services])
+    async with _connected(nats) as bus:
+        try:
+            names = _checked(file, judges)
+        except OSError as error:
+            raise CannotStart(f"{file} cannot be read: {error.strerror}") from None
+        for purpose in sorted({name.purpose for name in names}):
+            await ensure_streams(bus, purpose)
+        log = JetStreamLog(bus)
+        for name in names:
+            if await log.last(name) is not None:
+                raise CannotStart(f"{name} exists already: delete it first, or export and import another one")
+        await _Importer(bus, judges).append(_lines(file))
+    return len(names)
+
+
+class _Importer:
+    """Appends line after line; of the entity that is under way it knows the state, for its alarm."""
+
+    def __init__(self, bus: Bus, judges: Mapping[str, Judge]) -> None:
+        self._bus = bus
+        self._judges = judges
+        self._log = JetStreamLog(bus)
+
+    async def append(self, lines: Iterator[tuple[int, Line]]) -> None:
+        """Append all lines; what is interrupted in the middle of an entity has to be deleted and imported anew."""
+        name: Name | None = None
+        position = 0
+        state: State | None = None
+        for _, line in lines:
+            found = Name.parse(line.commit.name)
+            if found != name:
+                await self._arm(name, state)
+                name, position, state = found, 0, self._judges[found.purpose].entity.initial
+            assert state is not None  # noqa: S101 - set together with the name
+            state = self._judges[found.purpose].fold(state, line.commit.events)
+            try:
+                position = await self._log.append(
+                    NewCommit(found, position, line.commit_id, line.commit, Judged(*line.judged), line.digests)
+                )
+            except Conflict:
+                raise CannotStart(f"{found} was written by someone else in the middle of the import") from None
+        await self._arm(name, state)
+
+    async def _arm(self, name: Name | None, state: State | None) -> None:
+        if name is None or (at := self._judges[name.purpose].entity.alarm_at(state)) is None:
+            return
+        alarms = JetStreamAlarms(self._bus, name.purpose)
+        armed = await alarms.armed(name)
+        await alarms.arm(name, at, expected=armed.sequence if armed else 0)
+
+
+def _checked(file: Path, judges: Mapping[str, Judge]) -> list[Name]:
+    """The names in the file; a line that cannot be imported is a `CannotStart` with its number."""
+    names: dict[Name, None] = {}
+    name: Name | None = None
+    seq = 0
+    for number, line in _lines(file):
+        where = f"{file}, line {number}"
+        try:
+            found = Name.parse(line.commit.name)
+        except HoldfastError as error:
+            raise CannotStart(f"{where}: {error}") from None
+        if found.purpose not in judges:
+            raise CannotStart(f"{where}: no service here has the purpose {found.purpose}")
+        if found != name:
+            if found in names:
+                raise CannotStart(f"{where}: the lines of {found} are not all together")
+            name, seq = found, 0
+            names[found] = None
+        if [event.seq for event in line.commit.events] != list(range(seq + 1, seq + 1 + len(line.commit.events))):
+            raise CannotStart(f"{where}: the events of {found} have to go on at seq {seq + 1}")
+        seq += len(line.commit.events)
+    return list(names)
+
+
+def _lines(file: Path) -> Iterator[tuple[int, Line]]:
+    with file.open("rb") as source:
+        for number, text in enumerate(source, start=1):
+            try:
+                line = _decoder.decode(text)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise CannotStart(f"{file}, line {number} is not of an export: {error}") from None
+            if not line.commit.events:
+                raise CannotStart(f"{file}, line {number} has no events")
+            yield number, line
+
+
+def _judges(services: Sequence[Service]) -> dict[str, Judge]:
+    return {entity.purpose: Judge(entity) for service in services for entity in service.entities}
+
+
+def _one(text: str, tenant: str) -> Name:
+    name = Name.parse(text)
+    if name.tenant != tenant:
+        raise CannotStart(f"{name} is not of the tenant {tenant}")
+    return name
+
+
+@asynccontextmanager
+async def _connected(nats: str) -> AsyncGenerator[NatsBus]:
+    bus = await NatsBus.connect(nats, name="holdfast transfer")
+    try:
+        yield bus
+    finally:
+        await bus.close()
