@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from holdfast._effects import Effects
 from holdfast._host import HostSettings
 from holdfast._read_side import ReadSide, projections_of
 from holdfast._service import Service
@@ -51,6 +52,9 @@ async def serve(
             read_sides.append(ReadSide(bus, service, reading))
         for share in shares:
             await ensure_streams(bus, share.host.purpose, replicas=replicas)
+        effects = Effects(bus, services, replicas=replicas)
+        stack.push_async_callback(effects.stop)
+        await effects.prepare()
         for side in read_sides:
             stack.push_async_callback(side.stop)
         async with asyncio.TaskGroup() as group:
@@ -60,6 +64,7 @@ async def serve(
                 await share.ready.wait()
             for side in read_sides:
                 await side.start(group)
+            await effects.start(group)
             log.info("service.ready", purposes=[share.host.purpose for share in shares])
             if ready is not None:
                 ready()
