@@ -83,6 +83,19 @@ def _rebuild(settings: Settings, given: argparse.Namespace) -> int:
     )
 
 
+def _replay(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="replay")
+    replay = load("holdfast._program.replaying", "replay_services")
+    services, database = given.services or service_names(), database_url(settings)
+    equal: list[bool] = []
+
+    async def run() -> None:
+        equal.append(await replay(services, only=given.name, nats=_nats(settings), database=database, out=sys.stdout))
+
+    _until_stopped(run())
+    return 0 if equal == [True] else 1
+
+
 def _export(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="export")
     export = load("holdfast._program.transfer", "export_tenant")
@@ -196,6 +209,27 @@ def _parser() -> argparse.ArgumentParser:
     _database(rebuilding)
     _log(rebuilding)
 
+    _tools(command)
+
+    token = command("token", _token, does="print a token for development")
+    token.add_argument("--tenant", required=True)
+    token.add_argument("--user", required=True)
+    token.add_argument("--role", action="append", default=[], help="may be given several times")
+    token.add_argument("--hours", type=float, default=DAY_HOURS, help="how long it is valid (default 24)")
+
+    demo = command("demo", _demo, does="put a service to the test from outside")
+    demo.add_argument("service", metavar="SERVICE")
+    demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo itself")
+    return parser
+
+
+def _tools(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """What works on whole logs."""
+    replaying = command("replay", _replay, does="verify that snapshots and read models are what the log says")
+    replaying.add_argument("--name", metavar="NAME", help="only this entity, such as auction:acme:lot-1")
+    _database(replaying)
+    _tool(replaying)
+
     exporting = command("export", _export, does="write entities to standard output, a line of JSON for each commit")
     exporting.add_argument("--tenant", required=True)
     exporting.add_argument("--name", metavar="NAME", help="only this entity, such as auction:acme:lot-1")
@@ -209,17 +243,6 @@ def _parser() -> argparse.ArgumentParser:
     erasing.add_argument("--tenant", required=True)
     erasing.add_argument("--yes", action="store_true", help="yes, everything of this tenant")
     _tool(erasing)
-
-    token = command("token", _token, does="print a token for development")
-    token.add_argument("--tenant", required=True)
-    token.add_argument("--user", required=True)
-    token.add_argument("--role", action="append", default=[], help="may be given several times")
-    token.add_argument("--hours", type=float, default=DAY_HOURS, help="how long it is valid (default 24)")
-
-    demo = command("demo", _demo, does="put a service to the test from outside")
-    demo.add_argument("service", metavar="SERVICE")
-    demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo itself")
-    return parser
 
 
 def _tool(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from holdfast.jetstream._streams import log_stream
 
 
 async def written_names(bus: Bus, purpose: str, tenant: str) -> Sequence[Name]:
-    """Every entity of the tenant with events in the log, sorted; none when the purpose was never served."""
+    """Every entity of the tenant (`*`: of all) with events in the log, sorted; none of a purpose never served."""
     found: set[str] = set()
     query: dict[str, Any] = {"subjects_filter": f"evt.{purpose}.{tenant}.*", "offset": 0}
     while True:
