@@ -26,6 +26,7 @@ from holdfast.sql._tables import positions
 READ_COMMITS: Final = 200
 STATEMENT_SECONDS: Final = 60.0
 SHOWN: Final = 200
+BEFORE: Final = 60
 _ordered: Final = msgspec.msgpack.Encoder(order="deterministic")
 
 Row = Mapping[str, Any]
@@ -173,4 +174,8 @@ def _between(table: Table, stored: Sequence[Row], replayed: Sequence[Row]) -> st
 
 
 def _told(stored: object, replayed: object) -> str:
-    return f"is {repr(stored)[:SHOWN]}, by its events it is {repr(replayed)[:SHOWN]}"
+    """The two values; of long ones the part around where they part."""
+    texts = repr(stored), repr(replayed)
+    parted = next((place for place, (one, other) in enumerate(zip(*texts, strict=False)) if one != other), 0)
+    kept, made = (text if len(text) <= SHOWN else "…" + text[max(0, parted - BEFORE) :][:SHOWN] for text in texts)
+    return f"is {kept}, by its events it is {made}"
