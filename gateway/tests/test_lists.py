@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Integer, MetaData, Str
 
 from gateway.tests.pad import PadEntity
 from gateway.tests.world import World
-from holdfast import Actor, Service
+from holdfast import Actor, Name, Service
 from holdfast.runtime import serve
 from holdfast.sql import Listing, Projection, StoredEvent, migrate, open_database
 from holdfast.testing.servers import NatsServer
@@ -53,6 +53,9 @@ class Notes(Projection[Any]):
     purpose = "pad"
     tables = (notes,)
     listing = Listing(table=notes, filters=NoteFilters, row=NoteRow, sort=(notes.c.pad, notes.c.seq), where=where)
+
+    def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
+        return (notes.c.tenant == name.tenant) & (notes.c.pad == name.id)
 
     def apply(self, connection: Connection, stored: StoredEvent[Any], /) -> None:
         tenant, pad = stored.name.tenant, stored.name.id
@@ -128,6 +131,14 @@ async def test_a_cursor_asks_for_the_next_page(acme: Tenant) -> None:
 
 async def test_filters_narrow_the_list(acme: Tenant) -> None:
     assert (await acme.get(pad="b", after="1")).json()["items"] == [{"pad": "b", "seq": 2}]
+
+
+async def test_items_of_a_deleted_entity_are_gone_and_others_stay(acme: Tenant, world: World) -> None:
+    admin = world.bearer("root", roles=("admin",), tenant=acme.tenant)
+    assert (await world.http.delete("/v1/pad/b", headers=admin)).status_code == 204
+    assert (await acme.get()).json()["items"] == [{"pad": "a", "seq": 1}]
+    await acme.write("b", "anew")
+    assert (await acme.shows(2))[1] == {"pad": "b", "seq": 1}
 
 
 async def test_another_tenants_items_never_appear(acme: Tenant, world: World) -> None:
