@@ -111,7 +111,7 @@ class ReactorRunner:
                 name=name, position=delivery.sequence, recorded=recorded, judge=self._judge
             )
             for effect in self._effects(stored):
-                id_ = effect_id(name, stored.seq, self.reactor.name, effect.step)
+                id_ = effect_id(stored, self.reactor.name, effect.step)
                 if id_ not in settled:
                     await self._let_out(stored, effect, id_)
                     settled.add(id_)

@@ -130,6 +130,24 @@ async def _told(work: Coroutine[Any, Any, int], text: str) -> None:
     print(text.format(await work))
 
 
+def _dead(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="dead")
+    nats, well = _nats(settings), [True]
+
+    async def run() -> None:
+        match given.action:
+            case "list":
+                await load("holdfast._program.dead", "list_letters")(purpose=given.purpose, nats=nats, out=sys.stdout)
+            case "show":
+                await load("holdfast._program.dead", "show_letter")(given.letter, nats=nats, out=sys.stdout)
+            case _:
+                redrive = load("holdfast._program.dead", "redrive_letters")
+                well.append(await redrive(given.letters, nats=nats, out=sys.stdout))
+
+    _until_stopped(run())
+    return 0 if all(well) else 1
+
+
 def _token(settings: Settings, given: argparse.Namespace) -> int:
     issue: Callable[..., str] = load("gateway.auth", "issue_token")
     print(issue(_secret(settings), given.tenant, given.user, given.role, timedelta(hours=given.hours)))
@@ -211,6 +229,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _tools(command)
 
+    _dead_letters(command)
+
     token = command("token", _token, does="print a token for development")
     token.add_argument("--tenant", required=True)
     token.add_argument("--user", required=True)
@@ -243,6 +263,21 @@ def _tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     erasing.add_argument("--tenant", required=True)
     erasing.add_argument("--yes", action="store_true", help="yes, everything of this tenant")
     _tool(erasing)
+
+
+def _dead_letters(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """What became of effects that were refused, or failed too often."""
+    dead = command("dead", _dead, does="see effects that did not happen, and let them happen after all")
+    actions = dead.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="a line for each")
+    listing.add_argument("--purpose", metavar="PURPOSE", help="only those that events of this purpose caused")
+    showing = actions.add_parser("show", help="all of one, as JSON")
+    showing.add_argument("letter", metavar="LETTER", help="as the list names it, such as auction/3")
+    redriving = actions.add_parser("redrive", help="try them again under their old ids")
+    redriving.add_argument("letters", nargs="+", metavar="LETTER", help="as the list names them")
+    for action in (listing, showing, redriving):
+        _nats_flags(action)
+        _log(action)
 
 
 def _tool(parser: argparse.ArgumentParser) -> None:

@@ -99,7 +99,10 @@ AnyReactor = Reactor[Any]
 AnyWorker = Worker[Any]
 
 
-def effect_id(name: Name, seq: int, reactor: str, step: str) -> str:
-    """The id of one effect, the same however often its event is delivered."""
-    digest = hashlib.blake2b(f"{name}\0{seq}\0{reactor}\0{step}".encode(), digest_size=16).hexdigest()
-    return f"r-{digest}"
+def effect_id(stored: StoredEvent[Any], reactor: str, step: str) -> str:
+    """The id of one effect, the same however often its event is delivered.
+
+    The event's command tells the lives of an entity apart: after a deletion, seqs begin anew.
+    """
+    parts = (str(stored.name), str(stored.seq), stored.recorded.command_id, reactor, step)
+    return f"r-{hashlib.blake2b(chr(0).join(parts).encode(), digest_size=16).hexdigest()}"

@@ -1,6 +1,8 @@
 """Reactors and workers: what a commit causes happens once in effect, in order, and nothing of it is lost."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -217,6 +219,19 @@ async def test_everything_delivered_twice_happens_once(world: World) -> None:
     async with running(again):
         await until_done(again)
     assert await world.amounts() == [1, 2, 3]
+
+
+async def test_an_entity_of_a_deleted_one_s_name_has_effects_of_its_own(world: World) -> None:
+    runner = await world.runner()
+    async with running(runner):
+        await world.history.add(5)
+        await world.until_amounts([5])
+        await world.history.purge("a")
+        later = History(world.bus)
+        later.purpose = world.history.purpose
+        await later.add(5)
+        await world.until_amounts([5, 5])
+    assert await world.letters() == []
 
 
 class Killed(BaseException):
@@ -573,3 +588,40 @@ async def test_a_service_runs_what_it_declares(single: NatsServer, tmp_path: Pat
 async def test_a_wrong_declaration_is_refused(bus: NatsBus, wrong: tuple[Forward, ...], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Effects(bus, [Service(name="counter", entities=(CounterEntity(),), reactors=wrong)])
+
+
+async def holdfast(url: str, *arguments: str) -> tuple[int, str]:
+    """Run the program; returns its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "holdfast.cli", "dead", *arguments, "--nats", url, stdout=PIPE, stderr=STDOUT
+    )
+    async with asyncio.timeout(PATIENCE):
+        out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+async def test_dead_letters_are_listed_shown_and_driven_again_from_the_command_line(
+    world: World, single: NatsServer
+) -> None:
+    purpose = world.history.purpose
+    await world.client.send(world.target(), "add", msgspec.json.encode({"amount": LIMIT}), by=ANN)
+    async with running(await world.runner()):
+        await world.history.add(7)
+        await world.until_letters(1)
+    code, listed = await holdfast(single.url, "list", "--purpose", purpose)
+    assert code == 0
+    assert listed.startswith(f"{purpose}/1  ")
+    assert listed.endswith(
+        f"{world.history.name()} seq 1, forward: add to {world.target()}: TOO_MUCH: at most 0 more\n"
+    )
+    code, shown = await holdfast(single.url, "show", f"{purpose}/1")
+    assert (code, msgspec.json.decode(shown)["content"]["data"]) == (0, {"amount": 7})
+    code, said = await holdfast(single.url, "redrive", f"{purpose}/1")
+    assert (code, said) == (1, f"{purpose}/1: TOO_MUCH: at most 0 more; it stays\n")
+    await world.client.send(world.target(), "add", b'{"amount": -10}', by=ANN)
+    assert await holdfast(single.url, "redrive", f"{purpose}/1") == (0, f"{purpose}/1: done\n")
+    assert await holdfast(single.url, "list", "--purpose", purpose) == (0, "no dead letters\n")
+    code, said = await holdfast(single.url, "redrive", f"{purpose}/1")
+    assert code == 2
+    assert f"there is no dead letter {purpose}/1" in said
+    assert await world.amounts() == [LIMIT, -10, 7]
