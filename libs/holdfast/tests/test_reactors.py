@@ -474,15 +474,20 @@ async def test_replicas_of_a_worker_share_its_jobs(world: World) -> None:
     assert others.taken
 
 
+class NotifyFromTheBeginning(Notify):
+    starts: ClassVar[Literal["now", "beginning"]] = "beginning"
+
+
 async def test_a_job_asked_for_twice_is_on_the_queue_once(world: World) -> None:
-    await world.runner(Notify(world.history.purpose))
     await world.history.add(1)
+    worker = await world.worker(Notes(world.history.purpose))
     for _ in range(2):
-        reactor = await world.runner(Notify(world.history.purpose))
+        reactor = await world.runner(NotifyFromTheBeginning(world.history.purpose))
+        await reactor.backlog.look()
+        assert reactor.backlog.lag == 1
         async with running(reactor):
             await until_done(reactor)
         await world.bus.request(f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-notify", b"", timeout=5)
-    worker = await world.worker(Notes(world.history.purpose))
     await worker.backlog.look()
     assert worker.backlog.lag == 1
 
