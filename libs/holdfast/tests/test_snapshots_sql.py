@@ -136,7 +136,7 @@ async def test_a_damaged_file_is_unavailable_however_often_it_is_tried(tmp_path:
         with pytest.raises(Unavailable):
             await SqlSnapshots(database).load(LOT)
     await database.dispose()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # those of earlier tests may have ended meanwhile
 
 
 async def test_services_share_a_database_and_not_their_tables(database_url: str) -> None:
