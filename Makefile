@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-SOURCES := libs services gateway tests bench examples
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint bench lock clean
