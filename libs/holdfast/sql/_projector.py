@@ -25,6 +25,9 @@ MAX_RETRY_SECONDS: Final = 10.0
 STOPPED_SECONDS: Final = 5.0
 MAX_STOPPED_SECONDS: Final = 60.0
 STAND_BY_SECONDS: Final = 1.0
+REST_SHARE: Final = 4.0
+"""The rest after a batch, as a multiple of the time it took: commands in the same process go before rows."""
+MAX_REST_SECONDS: Final = 1.0
 
 _BUSY: Final = (Unavailable, OSError, OperationalError, InterfaceError, PoolTimeout)
 """NATS or the database is away or slow. Whatever else goes wrong is a bug, or written by newer code."""
@@ -140,8 +143,12 @@ class Projector:
         self._behind = end - position
         async with aclosing(self._log.follow(position)) as chunks:
             async for chunk in chunks:
+                began = asyncio.get_running_loop().time()
                 stand = await self._take(chunk, stand)
                 position = stand.position
+                if until is None and chunk.commits:
+                    took = asyncio.get_running_loop().time() - began
+                    await asyncio.sleep(min(REST_SHARE * took, MAX_REST_SECONDS))
                 if progress is not None:
                     progress(position, max(end, position))
                 if until is not None and (position >= until or not chunk.commits):
