@@ -14,8 +14,8 @@ from litestar.params import FromPath
 from gateway.auth import Identity
 from gateway.door import Door
 from gateway.settings import Settings
-from holdfast import ErrorBody, HoldfastError, Name, NotFound, Unavailable, ValidationFailed
-from holdfast.wire import error_from
+from holdfast import Name, NotFound, Unavailable, ValidationFailed
+from holdfast.wire import opened
 
 MAX_LIMIT: Final = 200
 DEFAULT_LIMIT: Final = 50
@@ -25,14 +25,6 @@ BACKOFF_SECONDS: Final = 0.05
 BACKOFF_MAX_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 6.0
 _encoder: Final = msgspec.json.Encoder()
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    ok: msgspec.Raw = msgspec.Raw()
-    error: ErrorBody | None = None
-
-
-_answers: Final = msgspec.json.Decoder(_Answer)
 
 
 @get("/v1/{purpose:str}", include_in_schema=False)
@@ -74,19 +66,10 @@ async def _ask(door: Door, subject: str, body: bytes, timeout: float) -> msgspec
         try:
             left = max(BACKOFF_SECONDS, deadline - loop.time())
             answer = await door.client.bus.request(subject, body, timeout=min(left, ANSWER_SECONDS))
-            return _opened(answer.data)
+            return opened(answer.data)
         except Unavailable:
             pause = backoff * (0.5 + random.random())  # noqa: S311 - jitter
             if loop.time() + pause >= deadline:
                 raise
         await asyncio.sleep(pause)
         backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
-
-
-def _opened(data: bytes) -> msgspec.Raw:
-    answer = _answers.decode(data)
-    if answer.error is not None:
-        raise error_from(answer.error)
-    if not bytes(answer.ok):
-        raise HoldfastError("an answer without content; the service is newer or broken")
-    return answer.ok

@@ -13,9 +13,10 @@ import msgspec
 import structlog
 
 from holdfast._actor import VIEW_COMMAND
+from holdfast._answers import answer_decoder, opened
 from holdfast._bus import Bus, Message, Subscription
 from holdfast._deletion import DELETE_COMMAND
-from holdfast._errors import ErrorBody, HoldfastError, TimedOut, Unavailable, error_from
+from holdfast._errors import TimedOut, Unavailable
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
 from holdfast._names import Name, check_command_id
 from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
@@ -30,17 +31,11 @@ log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    ok: msgspec.Raw = msgspec.Raw()
-    error: ErrorBody | None = None
-
-
 class _Outcome(msgspec.Struct, frozen=True):
     events: tuple[msgspec.Raw, ...] | None = None
 
 
 _outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
-_answer_decoder: Final = msgspec.json.Decoder(_Answer)
 _accepted_decoder: Final = msgspec.json.Decoder(Accepted)
 _view_decoder: Final = msgspec.json.Decoder(View)
 
@@ -201,7 +196,7 @@ class Client:
         backoff = BACKOFF_SECONDS
         while True:
             try:
-                return _opened(await self._ask(subject, body, deadline))
+                return opened(await self._ask(subject, body, deadline))
             except Unavailable:
                 pause = backoff * (0.5 + random.random())  # noqa: S311 - jitter
                 if loop.time() + pause >= deadline:
@@ -284,14 +279,5 @@ async def _wait(answer: asyncio.Future[bytes], seconds: float) -> None:
 
 def _is_final(body: bytes) -> bool:
     """Whether no later copy of the command can have another outcome: it is in the log, or it was a view."""
-    answer = _answer_decoder.decode(body)
+    answer = answer_decoder.decode(body)
     return answer.error is None and _outcome_decoder.decode(answer.ok).events != ()
-
-
-def _opened(body: bytes) -> msgspec.Raw:
-    answer = _answer_decoder.decode(body)
-    if answer.error is not None:
-        raise error_from(answer.error)
-    if not bytes(answer.ok):
-        raise HoldfastError("an answer without content; the service is newer or broken")
-    return answer.ok

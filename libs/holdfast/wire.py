@@ -1,5 +1,6 @@
 """What doors need: the messages as they travel, what each viewer sees of them, and the bus they travel on."""
 
+from holdfast._answers import opened
 from holdfast._bus import Bus, Message, Receive, Subscription
 from holdfast._clock import utc_now
 from holdfast._deletion import ADMIN
@@ -22,6 +23,7 @@ __all__ = [
     "Subscription",
     "View",
     "error_from",
+    "opened",
     "render",
     "render_for",
     "sight",
