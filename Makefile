@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+SIDE_BY_SIDE ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint bench lock clean
+.PHONY: help run test check fast lint bench lock clean
 
 help:
 	@echo 'make run     install into $(VENV) and start everything on this machine'
@@ -20,11 +21,14 @@ help:
 run: $(INSTALLED)
 	@$(BIN)/holdfast up
 
-test: $(INSTALLED)
-	$(BIN)/pytest
+test: fast $(INSTALLED)
+	$(BIN)/pytest -m 'slow or cluster'
 
-check: lint
-	$(BIN)/pytest -m 'not slow and not cluster'
+check: lint fast
+
+# Most of their time is waiting, so more of them run at once than there are cores.
+fast: $(INSTALLED)
+	$(BIN)/pytest -n $(SIDE_BY_SIDE) -m 'not slow and not cluster'
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
