@@ -1,0 +1,187 @@
+"""What goes into a commit, what waits for it, and what happens when it fails or another owner was faster."""
+
+import asyncio
+
+import msgspec
+
+from holdfast import Unavailable
+from holdfast._log import Judged, NewCommit
+from holdfast.memory import MemoryLog
+from holdfast.tests.world import NAME, Gated, World, commit_of_another_owner
+
+
+async def test_nothing_is_answered_before_the_log_has_acknowledged() -> None:
+    world = World()
+    log = Gated()
+    world.log = log
+    world.host = world.new_host()
+    await world.post("add", reply="_INBOX.a")
+    await world.post("_view", reply="_INBOX.v")
+    await world.post("add", data={"amount": 9_999_999}, reply="_INBOX.refused")
+    async with asyncio.timeout(5):
+        while log.appends == 0:
+            await asyncio.sleep(0)
+    assert world.answers == {}
+    log.gate.set()
+    await world.settled()
+    assert set(world.answers) == {"_INBOX.a", "_INBOX.v", "_INBOX.refused"}
+
+
+async def test_commands_that_arrive_during_an_append_share_the_next_commit() -> None:
+    world = World()
+    log = Gated()
+    world.log = log
+    world.host = world.new_host()
+    await world.post("add")
+    async with asyncio.timeout(5):
+        while log.appends == 0:
+            await asyncio.sleep(0)
+    for _ in range(50):
+        await world.post("add")
+    log.gate.set()
+    await world.settled()
+    assert log.appends == 2
+    assert [seq for seq, _ in await world.events()] == list(range(1, 52))
+
+
+async def test_a_full_mailbox_answers_at_once_and_loses_nothing_that_it_took() -> None:
+    world = World(mailbox_size=3)
+    log = Gated()
+    world.log = log
+    world.host = world.new_host()
+    await world.post("add")
+    async with asyncio.timeout(5):
+        while log.appends == 0:
+            await asyncio.sleep(0)
+    for number in range(5):
+        await world.post("add", reply=f"_INBOX.{number}")
+    assert {reply: answers[0]["error"]["code"] for reply, answers in world.answers.items()} == {
+        "_INBOX.3": "UNAVAILABLE", "_INBOX.4": "UNAVAILABLE",
+    }  # fmt: skip
+    assert world.answers["_INBOX.3"][0]["error"]["retryable"] is True
+    log.gate.set()
+    await world.settled()
+    assert len(await world.events()) == 4
+
+
+class Overtaking(MemoryLog):
+    """Lets another owner write first, the given number of times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def append(self, commit: NewCommit, /) -> int:
+        if self.times > 0:
+            self.times -= 1
+            last = await self.last(NAME)
+            seq = last.commit.events[-1].seq if last else 0
+            event = msgspec.structs.replace(commit.commit.events[0], seq=seq + 1, command_id=f"rival-{self.times}")
+            rival = commit._replace(
+                commit=msgspec.structs.replace(commit.commit, events=(event,)),
+                commit_id="rival",
+                digests=((f"rival-{self.times}", "d"),),
+                expected=last.position if last else 0,
+                judged=Judged(),
+            )
+            await super().append(rival)
+        return await super().append(commit)
+
+
+async def test_an_owner_that_was_overtaken_reloads_and_decides_again() -> None:
+    world = World()
+    world.log = Overtaking(2)
+    world.host = world.new_host()
+    assert (await world.ask("add"))["ok"]["seq"] == 3
+    assert [seq for seq, _ in await world.events()] == [1, 2, 3]
+
+
+class LosingAcks(MemoryLog):
+    """Stores the commit, and says that the outcome is unknown."""
+
+    async def append(self, commit: NewCommit, /) -> int:
+        await super().append(commit)
+        raise Unavailable("the ack was lost")
+
+
+async def test_after_an_unknown_outcome_the_same_command_id_learns_what_was_committed() -> None:
+    world = World()
+    log = LosingAcks()
+    world.log = log
+    world.host = world.new_host()
+    assert (await world.ask("add", command_id="c"))["error"]["code"] == "UNAVAILABLE"
+    assert (await world.ask("add", command_id="c"))["ok"]["deduplicated"] is True
+    assert await world.events() == [(1, "added")]
+
+
+async def test_a_command_too_large_for_a_commit_is_refused_and_its_neighbours_are_not() -> None:
+    world = World()
+    log = Gated()
+    world.log = log
+    world.host = world.new_host()
+    await world.post("add")
+    async with asyncio.timeout(5):
+        while log.appends == 0:
+            await asyncio.sleep(0)
+    for reply, note in (("_INBOX.a", "x"), ("_INBOX.b", "x" * 2_000_000), ("_INBOX.c", "x")):
+        await world.post("add", data={"note": note}, reply=reply)
+    log.gate.set()
+    await world.settled()
+    codes = [world.answers[f"_INBOX.{letter}"][0].get("error", {}).get("code") for letter in "abc"]
+    assert codes == [None, "TOO_LARGE", None]
+    assert [seq for seq, _ in await world.events()] == [1, 2, 3]
+
+
+async def test_an_owner_that_missed_commands_looks_at_the_log_before_it_judges() -> None:
+    world = World()
+    await world.ask("add")
+    await commit_of_another_owner(world, "add", data={"amount": 10})
+    world.sequence += 1
+    world.host.missed(Judged(2**62, world.sequence))
+    assert (await world.ask("_view"))["ok"]["state"]["total"] == 11
+
+
+async def test_an_owner_that_refused_commands_for_want_of_room_looks_at_the_log_before_it_judges() -> None:
+    world = World(mailbox_size=1)
+    log = Gated()
+    world.log = log
+    log.gate.set()
+    world.host = world.new_host()
+    await world.ask("add")
+    log.gate.clear()
+    await world.post("add")
+    async with asyncio.timeout(5):
+        while log.appends < 2:
+            await asyncio.sleep(0)
+    await world.post("add", data={"amount": 0})
+    await world.post("add", data={"amount": 100}, reply="_INBOX.full")
+    log.gate.set()
+    await world.settled()
+    assert world.answers["_INBOX.full"][0]["error"]["code"] == "UNAVAILABLE"
+    await commit_of_another_owner(world, "add", data={"amount": 100})
+    assert (await world.ask("_view"))["ok"]["state"]["total"] == 102
+
+
+async def test_a_fault_during_a_commit_is_answered_as_unknown_and_stops_nobody() -> None:
+    class Faulty(MemoryLog):
+        faults = 1
+
+        async def append(self, commit: NewCommit, /) -> int:
+            if self.faults:
+                self.faults -= 1
+                raise ValueError("what nobody expected")
+            return await super().append(commit)
+
+    world = World()
+    world.log = Faulty()
+    world.host = world.new_host()
+    assert (await world.ask("add", command_id="c"))["error"]["code"] == "UNAVAILABLE"
+    assert (await world.ask("add", command_id="c"))["ok"]["seq"] == 1
+
+
+async def test_mailboxes_are_bounded_in_bytes_too() -> None:
+    world = World(mailbox_bytes=1000)
+    for number in range(3):
+        await world.post("add", data={"note": "x" * 600}, reply=f"_INBOX.{number}")
+    await world.settled()
+    assert ["ok" in world.answers[f"_INBOX.{number}"][0] for number in range(3)] == [True, False, False]
