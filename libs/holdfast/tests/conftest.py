@@ -5,8 +5,14 @@ from tempfile import TemporaryDirectory
 import pytest
 import pytest_asyncio
 
+from holdfast.client import Client
 from holdfast.jetstream import NatsBus
+from holdfast.jetstream._work import ensure_work_streams
+from holdfast.testing.counter import service
+from holdfast.testing.history import History
 from holdfast.testing.servers import NatsServer, nats_cluster, nats_server
+from holdfast.testing.serving import serving
+from holdfast.tests.reactions import World
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +40,12 @@ async def bus(single: NatsServer) -> AsyncGenerator[NatsBus]:
     connection = await NatsBus.connect(single.url, name="test")
     yield connection
     await connection.close()
+
+
+@pytest_asyncio.fixture
+async def world(single: NatsServer, bus: NatsBus, tmp_path: Path) -> AsyncGenerator[World]:
+    """A source log of the test's own, and served counters that its effects reach."""
+    history = await History(bus).open()
+    await ensure_work_streams(bus, history.purpose, replicas=1)
+    async with serving([service], single.url, tmp_path), await Client.connect(single.url) as client:
+        yield World(bus, client, history)

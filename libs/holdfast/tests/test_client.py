@@ -1,0 +1,58 @@
+"""Which answer is the last word when a client sent more than one copy of a command."""
+
+import asyncio
+
+import pytest
+
+from holdfast import Name
+from holdfast._bus import Message
+from holdfast.client import Client
+from holdfast.jetstream import (
+    H_REPLY,
+    NatsBus,
+)
+from holdfast.testing.servers import NatsServer
+from holdfast.tests.wiretap import ANN, PATIENCE, a_purpose, until
+
+
+class Owner:
+    """Answers commands as the test says: each copy of a call is kept until then."""
+
+    def __init__(self, bus: NatsBus) -> None:
+        self._bus = bus
+        self.copies: list[str] = []
+
+    async def take(self, message: Message) -> None:
+        self.copies.append(message.headers[H_REPLY])
+
+    async def answer(self, copy: int, body: bytes) -> None:
+        await self._bus.publish(self.copies[copy], body)
+
+
+REFUSED = b'{"error":{"code":"TOO_MUCH","message":"no"}}'
+NOTHING_TO_DO = b'{"ok":{"name":"n","seq":1,"events":[],"deduplicated":false}}'
+ACCEPTED = b'{"ok":{"name":"n","seq":2,"events":[{"seq":2}],"deduplicated":false}}'
+
+
+@pytest.mark.parametrize("early", [REFUSED, NOTHING_TO_DO])
+async def test_what_a_later_copy_may_still_change_is_not_the_last_word(
+    single: NatsServer, bus: NatsBus, early: bytes
+) -> None:
+    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
+    await bus.subscribe(name.subject("cmd"), owner.take)
+    async with await Client.connect(single.url) as client:
+        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
+        await until(lambda: len(owner.copies) == 2)
+        await owner.answer(0, early)
+        await owner.answer(1, ACCEPTED)
+        assert (await call).seq == 2
+
+
+async def test_the_acceptance_of_an_earlier_copy_is_final(single: NatsServer, bus: NatsBus) -> None:
+    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
+    await bus.subscribe(name.subject("cmd"), owner.take)
+    async with await Client.connect(single.url) as client:
+        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
+        await until(lambda: len(owner.copies) == 2)
+        await owner.answer(0, ACCEPTED)
+        assert (await call).seq == 2

@@ -1,0 +1,118 @@
+"""Jobs and their workers: done once in effect, tried again, shared among replicas."""
+
+import asyncio
+from typing import ClassVar, Literal
+
+import pytest
+
+from holdfast import Rejected
+from holdfast._dead_letters import redrive
+from holdfast.tests.reactions import Note, Notes, Notify, World, running, until, until_done
+from holdfast.worker import Work
+
+
+async def test_a_job_is_done(world: World) -> None:
+    notes = Notes(world.history.purpose)
+    reactor, worker = await world.runner(Notify(world.history.purpose)), await world.worker(notes)
+    async with running(reactor, worker):
+        for amount in range(20):
+            await world.history.add(amount)
+        await until_done(reactor)
+        await until_done(worker)
+    assert sorted(notes.taken) == list(range(20))
+
+
+async def test_replicas_of_a_worker_share_its_jobs(world: World) -> None:
+    some, others = Notes(world.history.purpose), Notes(world.history.purpose)
+    reactor = await world.runner(Notify(world.history.purpose))
+    async with running(reactor, await world.worker(some), await world.worker(others)):
+        for amount in range(1, 41):
+            await world.history.add(amount)
+        await until(lambda: len(some.taken) + len(others.taken) == 40)
+    assert sorted(some.taken + others.taken) == list(range(1, 41))
+    assert some.taken
+    assert others.taken
+
+
+class NotifyFromTheBeginning(Notify):
+    starts: ClassVar[Literal["now", "beginning"]] = "beginning"
+
+
+async def test_a_job_asked_for_twice_is_on_the_queue_once(world: World) -> None:
+    await world.history.add(1)
+    worker = await world.worker(Notes(world.history.purpose))
+    for _ in range(2):
+        reactor = await world.runner(NotifyFromTheBeginning(world.history.purpose))
+        await reactor.backlog.look()
+        assert reactor.backlog.lag == 1
+        async with running(reactor):
+            await until_done(reactor)
+        await world.bus.request(f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-notify", b"", timeout=5)
+    await worker.backlog.look()
+    assert worker.backlog.lag == 1
+
+
+async def test_a_failing_job_is_tried_again_under_the_same_id(world: World) -> None:
+    notes = Notes(world.history.purpose, fails=2)
+    async with running(await world.runner(Notify(world.history.purpose)), await world.worker(notes)):
+        await world.history.add(8)
+        await until(lambda: notes.taken == [8])
+    assert [attempt for _, attempt in notes.attempts_seen] == [1, 2, 3]
+    assert len({id_ for id_, _ in notes.attempts_seen}) == 1
+    assert await world.letters() == []
+
+
+async def test_a_job_that_fails_too_often_is_a_dead_letter_and_can_be_driven_again(world: World) -> None:
+    notes = Notes(world.history.purpose, fails=99)
+    worker = await world.worker(notes)
+    async with running(await world.runner(Notify(world.history.purpose)), worker):
+        await world.history.add(9)
+        [first] = await world.until_letters(1)
+        await redrive(world.client, world.history.purpose, first)
+        [second] = await world.until_letters(1)
+        await until_done(worker)
+        assert worker.backlog.dead == 1
+        notes.fails = 0
+        await redrive(world.client, world.history.purpose, second)
+        await until(lambda: notes.taken == [9])
+    assert await world.letters() == []
+    message = "failed 3 times, at last with RuntimeError('the printer is out of paper')"
+    assert [filed.letter.error.message for filed in (first, second)] == [message, message]
+    assert len({id_ for id_, _ in notes.attempts_seen}) == 1
+    assert len(notes.attempts_seen) == 7
+
+
+async def test_a_job_that_is_refused_is_not_tried_again(world: World) -> None:
+    notes = Notes(world.history.purpose, fails=99, error=Rejected)
+    async with running(await world.runner(Notify(world.history.purpose)), await world.worker(notes)):
+        await world.history.add(9)
+        await world.until_letters(1)
+    assert [attempt for _, attempt in notes.attempts_seen] == [1]
+
+
+class Patient(Notes):
+    """Never ends."""
+
+    async def handle(self, work: Work[Note], /) -> None:
+        await super().handle(work)
+        await asyncio.Event().wait()
+
+
+async def test_a_job_whose_worker_is_stopped_goes_to_another_at_once(world: World) -> None:
+    endless, notes = Patient(world.history.purpose), Notes(world.history.purpose)
+    async with running(await world.runner(Notify(world.history.purpose))):
+        async with running(await world.worker(endless)):
+            await world.history.add(3)
+            await until(lambda: endless.taken == [3])
+        async with asyncio.timeout(10):
+            async with running(await world.worker(notes)):
+                await until(lambda: notes.taken == [3])
+
+
+async def test_a_job_that_takes_too_long_has_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Patient, "seconds", 0.05)
+    endless = Patient(world.history.purpose)
+    async with running(await world.runner(Notify(world.history.purpose)), await world.worker(endless)):
+        await world.history.add(3)
+        [filed] = await world.until_letters(1)
+    assert "TimeoutError" in filed.letter.error.message

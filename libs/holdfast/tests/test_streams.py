@@ -1,0 +1,88 @@
+"""Setting up the streams of a purpose on a server, and being refused by one that will not do."""
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from holdfast import Unavailable
+from holdfast._bus import Bus, Message
+from holdfast.jetstream import (
+    NatsBus,
+    ensure_streams,
+)
+from holdfast.jetstream import _api as api
+from holdfast.testing.servers import free_ports
+from holdfast.tests.wiretap import Request, Tapped, a_purpose, tapped
+
+
+async def configuration(bus: NatsBus, stream: str) -> dict[str, Any]:
+    return (await api.call(bus, f"STREAM.INFO.{stream}"))["config"]
+
+
+async def test_a_purpose_gets_its_streams_and_setting_them_up_again_changes_nothing(bus: NatsBus) -> None:
+    purpose, operations = a_purpose(), list[str]()
+
+    async def listen(forward: Request, subject: str) -> Message:
+        operations.append(subject)
+        return await forward()
+
+    for _ in range(2):
+        await ensure_streams(tapped(bus, listen), purpose)
+    assert [one for one in operations if ".CREATE." in one] == [
+        f"$JS.API.STREAM.CREATE.{stream}-{purpose}" for stream in ("evt", "cmd", "ckpt", "alarm")
+    ]
+    assert not [one for one in operations if ".UPDATE." in one]
+    assert (await configuration(bus, f"evt-{purpose}"))["storage"] == "file"
+    assert (await configuration(bus, f"cmd-{purpose}"))["storage"] == "memory"
+
+
+async def test_a_stream_of_an_older_configuration_is_upgraded_and_keeps_what_we_do_not_set(bus: NatsBus) -> None:
+    purpose = a_purpose()
+    await ensure_streams(bus, purpose)
+    stream = f"cmd-{purpose}"
+    older = {**await configuration(bus, stream), "max_age": 5_000_000_000, "duplicate_window": 0, "description": "ours"}
+    await api.call(bus, f"STREAM.UPDATE.{stream}", older)
+    await ensure_streams(bus, purpose)
+    upgraded = await configuration(bus, stream)
+    assert (upgraded["max_age"], upgraded["description"]) == (30_000_000_000, "ours")
+
+
+async def test_a_stream_that_another_program_owns_is_a_clear_error(bus: NatsBus) -> None:
+    purpose = a_purpose()
+    await api.call(
+        bus, f"STREAM.CREATE.foreign-{purpose}", {"name": f"foreign-{purpose}", "subjects": [f"evt.{purpose}.>"]}
+    )
+    with pytest.raises(Unavailable, match="an account of its own"):
+        await ensure_streams(bus, purpose)
+
+
+async def test_a_server_that_is_too_old_is_a_clear_error(bus: NatsBus) -> None:
+    class Old(Tapped):
+        server_version = "2.14.5"
+
+    async def untouched(_forward: Request, subject: str) -> Message:
+        raise AssertionError(subject)
+
+    with pytest.raises(Unavailable, match=r"2\.14\.5; Holdfast needs 2\.15"):
+        await ensure_streams(cast("Bus", Old(bus, untouched)), a_purpose())
+
+
+async def test_a_server_without_jetstream_is_a_clear_error() -> None:
+    port = free_ports(1)[0]
+    binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
+    process = await asyncio.create_subprocess_exec(
+        binary, "-a", "127.0.0.1", "-p", str(port), stderr=subprocess.DEVNULL
+    )
+    try:
+        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="test")
+        with pytest.raises(Unavailable, match="start the server with a jetstream block"):
+            await ensure_streams(bus, a_purpose())
+        await bus.close()
+    finally:
+        process.kill()
+        await process.wait()
