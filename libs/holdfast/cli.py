@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvloop
 
 from holdfast._errors import HoldfastError
-from holdfast._program.discovery import load, service_names
+from holdfast._program.discovery import load, load_demo, service_names
 from holdfast._program.embedded_nats import nats_url
 from holdfast._program.errors import CannotStart
 from holdfast._program.folder import SECRET_FILE, read_secret
@@ -155,7 +155,7 @@ def _token(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _demo(_settings: Settings, given: argparse.Namespace) -> int:
-    run: Callable[[Sequence[str]], int] = load(f"services.{given.service}.demo", "main")
+    run: Callable[[Sequence[str]], int] = load_demo(given.demo)
     return run(given.arguments)
 
 
@@ -237,8 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--role", action="append", default=[], help="may be given several times")
     token.add_argument("--hours", type=float, default=DAY_HOURS, help="how long it is valid (default 24)")
 
-    demo = command("demo", _demo, does="put a service to the test from outside")
-    demo.add_argument("service", metavar="SERVICE")
+    demo = command("demo", _demo, does="put services to the test from outside")
+    demo.add_argument("demo", metavar="DEMO", help="such as auction")
     demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo itself")
     return parser
 

@@ -14,11 +14,12 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final
 
+from holdfast.testing.doors import Lost, Refused
+from holdfast.testing.system import CannotRun, Processes, System, started
 from services.auction._demo.report import report
 from services.auction._demo.run import Plan, play
-from services.auction._demo.system import CannotRun, Processes, System, started
-from services.auction._demo.wire import Lost, Refused
 
+DEMO: Final = "auction"
 WRONG: Final = 1
 CANNOT_RUN: Final = 2
 
@@ -60,7 +61,7 @@ async def _run(plan: Plan, given: argparse.Namespace) -> int:
 async def _system(given: argparse.Namespace) -> AsyncGenerator[System]:
     if given.url is None:
         with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
-            async with started(Path(folder) / "data") as system:
+            async with started(Path(folder) / "data", "auction") as system:
                 yield system
         return
     if given.kills > (given.owner_pid is not None):

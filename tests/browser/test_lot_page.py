@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright, expect
 
-from services.auction._demo.system import System, started
+from holdfast.testing.system import System, started
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -57,7 +57,7 @@ class Hall:
 
 @pytest_asyncio.fixture
 async def hall(tmp_path: Path) -> AsyncGenerator[Hall]:
-    async with started(tmp_path / "data") as system:
+    async with started(tmp_path / "data", "auction") as system:
         yield Hall(system, f"lot-{uuid4().hex[:8]}")
 
 

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import pytest
 
-from services.auction._demo.system import System, started
+from holdfast.testing.doors import Frame, Lost, Refused, Socket, get, open_socket, read_log
+from holdfast.testing.system import System, started
 from services.auction._demo.watchers import KINDS, Watcher
-from services.auction._demo.wire import Frame, Lost, Refused, Socket, get, open_socket, read_log
 
 pytestmark = pytest.mark.slow
 SECONDS = 60
@@ -75,7 +75,7 @@ class Hall:
 
 @asynccontextmanager
 async def hall(folder: Path) -> AsyncGenerator[Hall]:
-    async with started(folder) as system:
+    async with started(folder, "auction") as system:
         yield Hall(system, {user: system.token("acme", user, roles) for user, roles in ROLES.items()})
 
 

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ def load_service(name: str) -> Service:
     if not isinstance(service, Service):
         raise CannotStart(f"{module}:{attribute} is not a Service")
     return service
+
+
+def load_demo(name: str) -> Callable[[Sequence[str]], int]:
+    """Import the program of a demo by the name that its module gives it; a service may hold one, in `demo.py`."""
+    modules = [f"services.{service}.demo" for service in service_names()]
+    demos = {load(module, "DEMO"): module for module in modules if importlib.util.find_spec(module)}
+    if name not in demos:
+        raise CannotStart(f"there is no demo {name!r}; there are: {', '.join(sorted(demos)) or 'none'}")
+    return load(demos[name], "main")
 
 
 def load(module: str, attribute: str) -> Any:

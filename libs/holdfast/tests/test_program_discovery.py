@@ -49,3 +49,8 @@ def test_a_module_that_lacks_an_import_of_its_own_is_broken_and_not_missing(
 
     with pytest.raises(ModuleNotFoundError, match="no_such_thing_anywhere"):
         load("broken_part", "serve")
+
+
+def test_an_unknown_demo_is_refused_with_those_there_are() -> None:
+    with pytest.raises(CannotStart, match="there is no demo 'nowhere'; there are: auction"):
+        load_demo("nowhere")

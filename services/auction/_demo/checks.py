@@ -6,8 +6,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
+from holdfast.testing.doors import Frame
 from services.auction._demo.evidence import Bid, Evidence, Sighting, numbers_in
-from services.auction._demo.wire import Frame
 from services.auction.reference import ReferenceBid, reference_leader, reference_minimum, reference_price
 
 REFERENCE_POINTS: Final = 4

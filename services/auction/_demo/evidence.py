@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from services.auction._demo.wire import Frame
+from holdfast.testing.doors import Frame
 
 _NUMBER: Final = re.compile(r"\d+")
 _NEVER_AMOUNTS: Final = frozenset({"id", "command_id", "bid_id", "connection", "name", "user"})

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
+from holdfast.testing.doors import Frame, Lost, Refused, Socket, open_socket
 from services.auction._demo.evidence import Bid, Sighting
-from services.auction._demo.wire import Frame, Lost, Refused, Socket, open_socket
 from services.auction.reference import reference_minimum
 
 ANSWER_SECONDS: Final = 30.0

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+from holdfast.testing.doors import Frame, Lost, Refused, get, open_socket, read_log
+from holdfast.testing.system import CannotRun, System
 from services.auction._demo.evidence import Evidence, Kill
 from services.auction._demo.market import Bidder, Room
-from services.auction._demo.system import CannotRun, System
 from services.auction._demo.watchers import KINDS, Watcher
-from services.auction._demo.wire import Frame, Lost, Refused, get, open_socket, read_log
 
 TENANT: Final = "demo"
 SELLER: Final = "sam"

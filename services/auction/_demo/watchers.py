@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final, Literal
 
+from holdfast.testing.doors import JSON, MSGPACK, Frame, Lost, Refused, open_socket, stream
 from services.auction._demo.evidence import Sighting
-from services.auction._demo.wire import JSON, MSGPACK, Frame, Lost, Refused, open_socket, stream
 
 Kind = Literal["plain", "resuming", "msgpack", "sse"]
 KINDS: Final[tuple[Kind, ...]] = ("plain", "resuming", "msgpack", "sse")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from holdfast.testing.system import started
 from services.auction._demo.checks import CHECKS
 from services.auction._demo.evidence import Bid, Evidence, Kill, Sighting, numbers_in
 from services.auction._demo.report import report
-from services.auction._demo.system import started
 
 END = "2026-06-01T12:00:00Z"
 LATER = "2026-06-01T12:00:03Z"
@@ -246,7 +246,7 @@ def test_holdfast_demo_auction_passes_with_a_kill(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_the_demo_takes_a_system_that_runs_already(tmp_path: Path) -> None:
-    async with started(tmp_path / "data") as system:
+    async with started(tmp_path / "data", "auction") as system:
         pid = await system.processes.pid("auction")
         options = [*("--url", system.url, "--data", tmp_path / "data", "--owner-pid", pid, "--kills", 1)]
         plan = [*("--seconds", 5, "--bidders", 10)]

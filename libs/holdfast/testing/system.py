@@ -1,4 +1,4 @@
-"""The system under test: started for the demo, or one that runs already; its tokens, and the process to kill."""
+"""A whole system under test: started for the occasion, or one that runs already; its tokens, and the processes to kill."""
 
 import asyncio
 import contextlib
@@ -20,14 +20,14 @@ STOP_SECONDS: Final = 15.0
 LINES_KEPT: Final = 30
 LONGEST_LINE: Final = 4 * 1024 * 1024
 KEPT: Final = "HOLDFAST_SECRET"
-"""Of the settings in the environment only this one counts for the demo's own system: its tokens are signed with it."""
+"""Of the settings in the environment only this one counts for the system: its tokens are signed with it."""
 _ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
 _STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)$")
 _AGAIN: Final = re.compile(r"^holdfast: (\S+) serves again, pid (\d+)$")
 
 
 class CannotRun(Exception):
-    """The demo cannot begin or go on; the message says why."""
+    """A demo cannot begin or go on; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Processes:
 
 
 @contextlib.asynccontextmanager
-async def started(folder: Path) -> AsyncGenerator[System]:
-    """Run `holdfast up` with its data in this folder and on free ports, until the end of the block."""
+async def started(folder: Path, *services: str) -> AsyncGenerator[System]:
+    """Run these services by `holdfast up`, with the data in this folder and on free ports, until the end of the block."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "holdfast.cli", "up", "auction"),
+        *(sys.executable, "-m", "holdfast.cli", "up", *services),
         *("--data", str(folder), "--port", "0", "--nats-port", "0", "--log", "warning"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
