@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast._program.discovery import load, load_service, service_names
+from holdfast._program.discovery import load, load_demo, load_service, service_names
 from holdfast._program.errors import CannotStart
 
 ROOT = Path(__file__).parents[3]
