@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from holdfast import Actor, Audience, Context, Entity, NotFound, ValidationFailed
+from holdfast.money import check_currency, minor
 from services.auction import domain_commands as commands
 from services.auction import domain_errors as refusals
 from services.auction import domain_events as events
@@ -22,13 +23,11 @@ from services.auction.domain_eligibility import (
     LAST_HOURS,
     bidder_of,
     check_credit,
-    check_currency,
     check_eligible,
     check_phase,
 )
 from services.auction.domain_events import AuctionEvent
 from services.auction.domain_lot import ENDED, Lot, evolve, mask_of
-from services.auction.domain_money import minor
 from services.auction.domain_proxy import Standing, next_minimum, refold, resolve
 from services.auction.domain_soft_close import extended_end
 from services.auction.domain_view import LotView, view
@@ -142,7 +141,7 @@ def place_bid(lot: Lot, command: commands.PlaceBid, ctx: Context) -> Events:
     bidder = bidder_of(command.bidder_id, ctx)
     max_minor = minor(command.max_minor, "max_minor")
     check_phase(lot, "english")
-    check_currency(lot, command.currency)
+    check_currency(command.currency, lot.terms.currency)
     check_eligible(lot, bidder)
     bid_id = command.bid_id or ctx.new_id("bid")
     earlier = lot.bids.get(bid_id)
@@ -236,7 +235,7 @@ def buy_now(lot: Lot, command: commands.BuyNow, ctx: Context) -> Events:
     """Sell at the buy-now price and close at once."""
     bidder = bidder_of(command.bidder_id, ctx)
     check_phase(lot, "english")
-    check_currency(lot, command.currency)
+    check_currency(command.currency, lot.terms.currency)
     check_eligible(lot, bidder)
     price = lot.terms.buy_now_minor
     if price is None or not lot.buy_now_open:
@@ -252,7 +251,7 @@ def accept(lot: Lot, command: commands.Accept, ctx: Context) -> Events:
     """Sell a Dutch lot to the first who takes it, at the price of this moment."""
     bidder = bidder_of(command.bidder_id, ctx)
     check_phase(lot, "dutch")
-    check_currency(lot, command.currency)
+    check_currency(command.currency, lot.terms.currency)
     check_eligible(lot, bidder)
     price = dutch_price(lot, ctx.now)
     check_credit(lot, bidder, price)

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from holdfast import Command
+from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.auction import domain_errors as refusals
 from services.auction.domain_increments import Band, TableId
-from services.auction.domain_money import Amount
 from services.auction.domain_soft_close import Moment, SoftClose
 
 LotType = Literal["english", "dutch", "sealed", "vickrey"]
@@ -24,7 +24,7 @@ AUCTIONEERS = frozenset({"auctioneer"})
 
 _TAKING_PART = (refusals.NotOpen, refusals.AuctionEnded, refusals.WrongAuctionType)
 _ELIGIBLE = (refusals.ShillBid, refusals.NotEligible)
-_PAYING = (refusals.CreditLimit, refusals.CurrencyMismatch)
+_PAYING = (refusals.CreditLimit, CurrencyMismatch)
 _CHANGING = (refusals.HasBids, refusals.TooLate)
 
 
@@ -45,7 +45,7 @@ class CreateLot(Command, tag="create_lot"):
 
     roles = SELLERS
     creates = True
-    raises = (refusals.AmountInvalid,)
+    raises = (AmountInvalid,)
 
     currency: str
     start_minor: Amount
@@ -85,7 +85,7 @@ class PlaceBid(Command, tag="place_bid"):
         refusals.NotHigherThanOwnMax,
         *_ELIGIBLE,
         *_PAYING,
-        refusals.AmountInvalid,
+        AmountInvalid,
     )
 
     max_minor: Amount
@@ -146,7 +146,7 @@ class RevealBid(Command, tag="reveal_bid"):
     """Tell the amount of a sealed bid after the end of bidding; what is not revealed does not count."""
 
     roles = BIDDERS
-    raises = (*_TAKING_PART, refusals.CommitmentMismatch, refusals.BidTooLow, *_PAYING, refusals.AmountInvalid)
+    raises = (*_TAKING_PART, refusals.CommitmentMismatch, refusals.BidTooLow, *_PAYING, AmountInvalid)
 
     max_minor: Amount
     nonce: Nonce
@@ -218,7 +218,7 @@ class RegisterBidder(Command, tag="register_bidder"):
     """
 
     roles = frozenset({"auctioneer", "clerk"})
-    raises = (refusals.AmountInvalid, refusals.TooLate)
+    raises = (AmountInvalid, refusals.TooLate)
 
     bidder_id: UserId
     limit_minor: Amount | None = None

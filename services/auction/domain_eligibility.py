@@ -61,12 +61,6 @@ def check_credit(lot: Lot, bidder: str, amount_minor: int) -> None:
         raise refusals.CreditLimit(f"your limit leaves {max(available, 0)} for this lot", available=max(available, 0))
 
 
-def check_currency(lot: Lot, currency: str | None) -> None:
-    """Refuse an amount in another currency than the lot's."""
-    if currency is not None and currency != lot.terms.currency:
-        raise refusals.CurrencyMismatch(f"this lot is sold in {lot.terms.currency}", currency=lot.terms.currency)
-
-
 def check_owner(lot: Lot, ctx: Context) -> None:
     """Refuse everyone but the lot's seller and auctioneers."""
     if "auctioneer" not in ctx.actor.roles and ctx.actor.user != lot.terms.seller:

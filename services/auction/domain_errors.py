@@ -3,20 +3,6 @@
 from holdfast import Rejected
 
 
-class AmountInvalid(Rejected):
-    """An amount is a whole number of minor units within ±(2^53-1)."""
-
-    code = "AMOUNT_INVALID"
-    status = 400
-
-
-class CurrencyMismatch(Rejected):
-    """The bid names another currency than the lot's."""
-
-    code = "CURRENCY_MISMATCH"
-    status = 422
-
-
 class NotOpen(Rejected):
     """The lot does not take this now: not opened yet, paused, or in another phase."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from holdfast import ValidationFailed
-from services.auction.domain_money import MAX_MINOR
+from holdfast.money import MAX_MINOR
 
 MAX_BANDS: Final = 100
 

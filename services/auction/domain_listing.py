@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, get_args
 
 from holdfast import Context, Forbidden, StateConflict, ValidationFailed
+from holdfast.money import CURRENCIES, USUAL_DIGITS, Amount, minor, minor_digits
 from services.auction import domain_commands as commands
 from services.auction import domain_errors as refusals
 from services.auction import domain_events as events
 from services.auction.domain_eligibility import check_changeable, check_owner
 from services.auction.domain_increments import DEFAULT_TABLE, TABLES, Band, Bands, TableId, check_bands
 from services.auction.domain_lot import ENDED, Lot
-from services.auction.domain_money import CURRENCIES, USUAL_DIGITS, Amount, minor, minor_digits
 from services.auction.domain_soft_close import SoftClose
 
 Events = tuple[events.AuctionEvent, ...]

@@ -4,12 +4,12 @@ import hashlib
 from datetime import timedelta
 
 from holdfast import Context, Name
+from holdfast.money import check_currency, minor
 from services.auction import domain_commands as commands
 from services.auction import domain_errors as refusals
 from services.auction import domain_events as events
-from services.auction.domain_eligibility import bidder_of, check_credit, check_currency, check_eligible, check_phase
+from services.auction.domain_eligibility import bidder_of, check_credit, check_eligible, check_phase
 from services.auction.domain_lot import Lot, mask_of
-from services.auction.domain_money import minor
 
 Events = tuple[events.AuctionEvent, ...]
 
@@ -49,7 +49,7 @@ def reveal_bid(lot: Lot, command: commands.RevealBid, ctx: Context) -> Events:
         raise refusals.CommitmentMismatch("send the amount and the nonce that you committed to")
     if sealed.max_minor is not None:
         return ()
-    check_currency(lot, command.currency)
+    check_currency(command.currency, lot.terms.currency)
     if max_minor < lot.terms.start_minor:
         raise refusals.BidTooLow(f"bid at least {lot.terms.start_minor}", minimum=lot.terms.start_minor)
     check_credit(lot, bidder, max_minor)

@@ -3,14 +3,13 @@ from datetime import timedelta
 import pytest
 
 from holdfast import Actor, Forbidden, NotFound, ValidationFailed
+from holdfast.money import AmountInvalid, CurrencyMismatch
 from holdfast.testing import given
 from services.auction.contract import BidAccepted, CommitBid, EndExtended, Outbid, PauseLot, PlaceBid, SoftClose
 from services.auction.domain import Auction
 from services.auction.domain_errors import (
-    AmountInvalid,
     AuctionEnded,
     BidTooLow,
-    CurrencyMismatch,
     NotHigherThanOwnMax,
     NotOpen,
     WrongAuctionType,

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from holdfast import Command
+from holdfast.money import CURRENCIES, minor_digits
 from services.auction.contract import contract
-from services.auction.domain_money import CURRENCIES, minor_digits
 from services.auction.tests.scenes import ANN, listed
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from holdfast import Actor, Forbidden, ValidationFailed
+from holdfast.money import AmountInvalid
 from services.auction.contract import (
     AcceptTerms,
     BanBidder,
@@ -16,7 +17,7 @@ from services.auction.contract import (
     TermsAccepted,
     UnbanBidder,
 )
-from services.auction.domain_errors import AmountInvalid, CreditLimit, NotEligible, ShillBid, TooLate
+from services.auction.domain_errors import CreditLimit, NotEligible, ShillBid, TooLate
 from services.auction.tests.scenes import ANN, AUCTIONEER, BOB, CLERK, END, SELLER, bid, listed
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from holdfast import Actor, Forbidden, NotFound, StateConflict, ValidationFailed
+from holdfast.money import AmountInvalid
 from holdfast.testing import given
 from services.auction.contract import (
     AmendDescription,
@@ -28,7 +29,6 @@ from services.auction.contract import (
 )
 from services.auction.domain import Auction
 from services.auction.domain_errors import (
-    AmountInvalid,
     AuctionEnded,
     HasBids,
     NotOpen,

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 
 from holdfast import Actor, Name
+from holdfast.money import AmountInvalid, CurrencyMismatch
 from holdfast.testing import Scenario
 from services.auction.contract import (
     Accept,
@@ -25,12 +26,10 @@ from services.auction.contract import (
     commitment_of,
 )
 from services.auction.domain_errors import (
-    AmountInvalid,
     AuctionEnded,
     BidTooLow,
     CommitmentMismatch,
     CreditLimit,
-    CurrencyMismatch,
     NotOpen,
     ShillBid,
     WrongAuctionType,

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from holdfast import Forbidden
+from holdfast.money import CurrencyMismatch
 from holdfast.testing import Scenario
 from services.auction.contract import (
     AcceptSecondChance,
@@ -20,7 +21,7 @@ from services.auction.contract import (
     SecondChanceOffered,
     Settled,
 )
-from services.auction.domain_errors import AuctionEnded, BuyNowGone, CurrencyMismatch, NoOffer, NothingDue
+from services.auction.domain_errors import AuctionEnded, BuyNowGone, NoOffer, NothingDue
 from services.auction.tests.scenes import ANN, AUCTIONEER, BOB, CAT, DAN, END, HOUR, NOON, SECOND, SELLER, bid, listed
 
 DUE = END + 48 * HOUR
