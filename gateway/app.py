@@ -16,10 +16,12 @@ from litestar.params import FromPath
 import services
 from gateway import ask, http, lists
 from gateway.asyncapi import asyncapi_document
+from gateway.auth import Authenticator, Rules
 from gateway.contracts import discover
 from gateway.door import Door
 from gateway.errors import on_crash, on_http_exception, on_refusal
 from gateway.fanout import Fanout
+from gateway.keys import Freshness, KeySet
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.openapi import openapi_document
@@ -71,7 +73,7 @@ def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None =
             _page,
             _asset,
         ],
-        dependencies={"who": Provide(http.identify, sync_to_thread=False)},
+        dependencies={"who": Provide(http.identify)},
         before_request=http.check_target,
         exception_handlers={HoldfastError: on_refusal, HTTPException: on_http_exception, Exception: on_crash},
         lifespan=[_lifespan(settings)],
@@ -118,17 +120,46 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
                     client.bus, interval=settings.presence_interval, lifetime=settings.presence_lifetime
                 ).running()
             )
+            authenticator = await stack.enter_async_context(_authenticating(settings))
             await stack.enter_async_context(ask.serving(door))
-            sockets = Sockets(Doors(door=door, fanout=fanout, presence=presence, settings=settings), limits)
+            doors = Doors(door=door, fanout=fanout, presence=presence, authenticator=authenticator, settings=settings)
+            sockets = Sockets(doors, limits)
             metrics.gauge("sockets", "Open WebSockets.", lambda: sockets.count)
             metrics.gauge("watched_entities", "Entities with a subscription.", lambda: fanout.topics)
-            app.state.update({"door": door, "fanout": fanout, "sockets": sockets, "streams": set[Outbox]()})
+            app.state.update(
+                {
+                    "door": door,
+                    "fanout": fanout,
+                    "authenticator": authenticator,
+                    "sockets": sockets,
+                    "streams": set[Outbox](),
+                }
+            )
             try:
                 yield
             finally:
                 await drain(app)
 
     return lifespan
+
+
+@asynccontextmanager
+async def _authenticating(settings: Settings) -> AsyncGenerator[Authenticator, None]:
+    """What checks tokens, with the key set kept fresh where there is one."""
+    async with AsyncExitStack() as stack:
+        keys = None
+        if settings.jwks:
+            freshness = Freshness(
+                refresh=settings.jwks_refresh, max_age=settings.jwks_max_age, cooldown=settings.jwks_cooldown
+            )
+            keys = await stack.enter_async_context(KeySet(settings.jwks, freshness).running())
+        rules = Rules(
+            issuer=settings.issuer,
+            audience=settings.audience,
+            leeway=settings.leeway,
+            lifetime=settings.token_lifetime,
+        )
+        yield Authenticator(secret=settings.key, keys=keys, rules=rules)
 
 
 @websocket("/v1/ws")

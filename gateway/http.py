@@ -15,7 +15,7 @@ from litestar.exceptions import InternalServerException
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from gateway.auth import Identity, authenticate_header
+from gateway.auth import Authenticator, Identity
 from gateway.door import Door, check_seq
 from gateway.errors import slash_hidden
 from gateway.fanout import Fanout, Watch
@@ -54,10 +54,10 @@ def check_target(request: AnyRequest) -> None:
         raise ValidationFailed("each query parameter is given at most once")
 
 
-def identify(request: AnyRequest, state: State) -> Identity:
+async def identify(request: AnyRequest, state: State) -> Identity:
     """The caller, from the Authorization header."""
-    settings: Settings = state.settings
-    return authenticate_header(request.headers.get("authorization"), settings.key)
+    authenticator: Authenticator = state.authenticator
+    return await authenticator.authenticate_header(request.headers.get("authorization"))
 
 
 @post("/v1/{purpose:str}/{id_:str}/{command:str}", status_code=200, include_in_schema=False)

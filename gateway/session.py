@@ -12,7 +12,7 @@ import structlog
 
 from gateway import frames
 from gateway.allowance import Allowance
-from gateway.auth import Identity
+from gateway.auth import Authenticator, Identity
 from gateway.door import Door, check_seq
 from gateway.fanout import Fanout, Watch
 from gateway.frames import Codec
@@ -71,6 +71,7 @@ class Doors:
     door: Door
     fanout: Fanout
     presence: PresenceBoard
+    authenticator: Authenticator
     settings: Settings
 
 

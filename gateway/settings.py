@@ -1,8 +1,10 @@
 """What the gateway is told from outside, read once from `HOLDFAST_*` environment variables."""
 
 import ipaddress
+import math
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,6 +26,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8400
     secret: str = ""
     """HS256 key. Empty means the public development secret, which only a loopback host may use."""
+    jwks: str = ""
+    """The JSON Web Key Set of who issues tokens: an https URL, an http one on this machine, or a file."""
+    jwks_refresh: float = 300.0
+    """How often the set is read again: a key that left it is refused within this time."""
+    jwks_max_age: float = 86_400.0
+    """How long the last good set serves while its source is down; afterwards requests are UNAVAILABLE."""
+    jwks_cooldown: float = 5.0
+    """A key that nobody knows is looked for in the set at most this often."""
+    issuer: str = ""
+    """What a token's `iss` must be, when set."""
+    audience: str = ""
+    """What a token's `aud` must hold, when set; otherwise tokens with an `aud` are refused."""
+    leeway: float = 0.0
+    """How far the clock of the tokens' issuer may be off."""
+    token_lifetime: float = 30 * 86_400.0
+    """The longest that a token may live; revocations are kept as long."""
     origins: str = ""
     """Comma-separated origins, such as `https://shop.example`, that may open sockets besides the gateway's own."""
     max_body: int = 8 * MEBIBYTE
@@ -53,17 +71,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_retry_after: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.secret and not is_loopback(self.host):
+        if not self.secret and not self.jwks and not is_loopback(self.host):
             raise SettingsInvalid(
-                f"set HOLDFAST_SECRET: the development secret is for 127.0.0.1 only, not for host {self.host!r}"
+                "set HOLDFAST_SECRET or HOLDFAST_JWKS: the development secret is for 127.0.0.1 only, "
+                f"not for host {self.host!r}"
             )
         if self.secret and len(self.secret.encode()) < MIN_SECRET_BYTES:
             raise SettingsInvalid(f"HOLDFAST_SECRET needs at least {MIN_SECRET_BYTES} bytes")
+        _check_source(self.jwks)
+        for field in ("jwks_refresh", "jwks_max_age", "jwks_cooldown", "token_lifetime"):
+            if not 0 < getattr(self, field) < math.inf:
+                raise SettingsInvalid(f"HOLDFAST_{field.upper()} is a number of seconds above 0")
+        if not 0 <= self.leeway < self.token_lifetime:
+            raise SettingsInvalid("HOLDFAST_LEEWAY is a number of seconds from 0 to less than HOLDFAST_TOKEN_LIFETIME")
 
     @property
     def key(self) -> str:
-        """What tokens are signed with."""
-        return self.secret or DEVELOPMENT_SECRET
+        """What HS256 tokens are signed with; empty where none are accepted, beside a key set without a secret."""
+        return self.secret or ("" if self.jwks else DEVELOPMENT_SECRET)
 
     @property
     def allowed_origins(self) -> frozenset[str]:
@@ -84,6 +109,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(error.__cause__, SettingsInvalid):
                 raise error.__cause__ from None
             raise SettingsInvalid(f"HOLDFAST_ variables: {error}") from error
+
+
+def _check_source(jwks: str) -> None:
+    """Refuse a key set that anyone on the way could replace."""
+    if "://" not in jwks:
+        return
+    try:
+        parts = urlsplit(jwks)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise SettingsInvalid(f"HOLDFAST_JWKS is no URL: {error}") from None
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        raise SettingsInvalid("HOLDFAST_JWKS is an https URL, an http one on this machine, or a file")
 
 
 def is_loopback(host: str) -> bool:

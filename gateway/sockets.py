@@ -9,15 +9,16 @@ import structlog
 from litestar import WebSocket
 
 from gateway import frames
-from gateway.auth import Identity, authenticate, authenticate_header
+from gateway.auth import Identity
 from gateway.frames import CODECS, JSON, Codec
 from gateway.limits import Limits
 from gateway.session import CLOSE_CREDENTIAL, CLOSE_MALFORMED, CLOSE_RESTART, Closing, Doors, Session, Wire
-from holdfast import RateLimited, Unauthenticated
+from holdfast import RateLimited, Unauthenticated, Unavailable
 
 CLOSE_FORBIDDEN: Final = 4403
 CLOSE_HELLO_MISSING: Final = 4408
 CLOSE_RATE: Final = 4429
+CLOSE_AGAIN: Final = 1013  # RFC 6455's registry: try again later
 MAX_REASON_BYTES: Final = 123  # RFC 6455, section 5.5: a control frame holds 125, two are the code's
 log = structlog.get_logger(__name__)
 
@@ -91,22 +92,24 @@ class Sockets:
             raise Closing(CLOSE_RESTART, "the server restarts")
 
     async def _identify(self, socket: AnySocket, wire: Wire, codec: Codec) -> Identity:
-        secret = self._doors.settings.key
+        authenticator = self._doors.authenticator
         header = socket.headers.get("authorization")
         try:
             if header is not None:
-                return authenticate_header(header, secret)
+                return await authenticator.authenticate_header(header)
             async with asyncio.timeout(self._doors.settings.hello_timeout):
                 op = codec.read(await wire.read())
             if not isinstance(op, frames.Hello):
                 raise Closing(CLOSE_HELLO_MISSING, "the first frame must be hello")
-            return authenticate(op.token, secret)
+            return await authenticator.authenticate(op.token)
         except TimeoutError:
             raise Closing(CLOSE_CREDENTIAL, "no hello in time") from None
         except frames.Malformed as error:
             raise Closing(CLOSE_MALFORMED, str(error)) from None
         except Unauthenticated as error:
             raise Closing(CLOSE_CREDENTIAL, error.message) from None
+        except Unavailable as error:
+            raise Closing(CLOSE_AGAIN, error.message) from None
 
     async def _close(self, socket: AnySocket, code: int, reason: str) -> None:
         """Close without waiting long for a peer that takes nothing any more."""

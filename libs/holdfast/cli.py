@@ -58,7 +58,7 @@ def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
     environment = {
         **os.environ,
         "HOLDFAST_NATS": _nats(settings),
-        "HOLDFAST_SECRET": _secret(settings),
+        "HOLDFAST_SECRET": _shared_secret(settings),
         "HOLDFAST_HOST": settings.host,
         "HOLDFAST_PORT": str(settings.port),
     }
@@ -165,6 +165,13 @@ def _ready(_port: int | None = None) -> None:
 
 def _secret(settings: Settings) -> str:
     return settings.secret or read_secret(settings.folder / SECRET_FILE)
+
+
+def _shared_secret(settings: Settings) -> str:
+    """The gateway's secret, or none where tokens are checked with public keys alone."""
+    if settings.secret is None and os.environ.get("HOLDFAST_JWKS") and not (settings.folder / SECRET_FILE).exists():
+        return ""
+    return _secret(settings)
 
 
 def _nats(settings: Settings) -> str:
