@@ -61,7 +61,8 @@ def add_events(schemas: Schemas, contract: Contract) -> Schema:
                     "command_id": {"type": "string"},
                 },
                 description="Fields of `data` that the viewer may not see are absent.",
-            ),
+            )
+            | ({"deprecated": True} if tag in contract.retired else {}),
         )
         for tag, kind in contract.events.items()
     ]

@@ -14,6 +14,8 @@ from gateway.contracts import ContractInvalid, discover
 from gateway.openapi import openapi_document
 from gateway.tests.pad import contract
 from gateway.tests.world import World
+from holdfast import Contract
+from holdfast.testing import ledger_2
 
 
 def references(document: Any) -> set[str]:
@@ -41,6 +43,13 @@ async def test_openapi_has_one_operation_for_each_command_with_its_schema_and_co
     assert operation["summary"] == "Write a note, with a secret that only keepers see."
     assert "keeper" in document["paths"]["/v1/pad/{id}/lock"]["post"]["description"]
     assert "pad.written" in document["components"]["schemas"]
+
+
+def test_an_event_that_is_written_no_more_is_described_as_deprecated() -> None:
+    ledger = Contract.of(ledger_2.LedgerRules, view=ledger_2.Ledger)
+    schemas = openapi_document({"ledger": ledger})["components"]["schemas"]
+    assert schemas["ledger.noted"]["deprecated"] is True
+    assert "deprecated" not in schemas["ledger.remarked"]
 
 
 async def test_asyncapi_describes_every_operation_and_subject(world: World) -> None:

@@ -22,6 +22,7 @@ from holdfast._errors import (
 from holdfast._messages import Actor, Audience, Command, Event, State
 from holdfast._names import Name
 from holdfast._service import Service
+from holdfast._upcasting import Upcast
 
 __all__ = [
     "Actor",
@@ -49,6 +50,7 @@ __all__ = [
     "TooLarge",
     "Unauthenticated",
     "Unavailable",
+    "Upcast",
     "ValidationFailed",
     "VersionConflict",
 ]

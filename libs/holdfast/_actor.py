@@ -30,7 +30,7 @@ from holdfast._judge import Judge, UnknownEvent, payload_digest, view_of
 from holdfast._loading import Loader
 from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
 from holdfast._mailbox import Mailbox, Received
-from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, View
+from holdfast._messages import COMMIT_VERSION, Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, View
 from holdfast._names import Name
 from holdfast._rings import ALARM_COMMAND, Ring, Rings
 from holdfast._sight import render_for
@@ -68,6 +68,8 @@ class Surroundings:
     mailbox_bytes: int
     done: Callable[[Name, int], None]
     """Told the sequence of each command for which nothing more will be done."""
+    too_new: Callable[[Name], None]
+    """Told of an entity that holds what only newer code can read."""
 
 
 class LiveEntity:
@@ -201,7 +203,10 @@ class LiveEntity:
         except UnknownEvent as error:
             self._broken_until = loop.time() + BROKEN_SECONDS
             log.error("entity.stopped", name=str(self.name), reason=str(error))  # noqa: TRY400 - the message is all
-            raise Unavailable(f"this entity was written by newer code: {error}. Update this service") from error
+            self._around.too_new(self.name)
+            raise Unavailable(
+                f"this entity was written by newer code: {error}. Nothing is lost: it goes on where newer code runs"
+            ) from error
         except Unavailable:
             raise
         except Exception as error:
@@ -307,7 +312,7 @@ class LiveEntity:
             name=self.name,
             expected=image.position,
             commit_id=uuid4().hex,
-            commit=Commit(v=1, name=str(self.name), events=tuple(turn.events)),
+            commit=Commit(v=COMMIT_VERSION, name=str(self.name), events=tuple(turn.events)),
             judged=turn.judged,
             digests=tuple(turn.digests.items()),
         )

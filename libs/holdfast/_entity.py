@@ -11,6 +11,7 @@ from uuid import UUID
 
 from holdfast._messages import Actor, Audience, Command, Event, State
 from holdfast._names import Name
+from holdfast._upcasting import AnyUpcast
 
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command)
@@ -61,10 +62,16 @@ class Entity(Generic[S, C, E]):
     """Events between two snapshots."""
     exists_from_start: ClassVar[bool] = False
     """Whether an entity reads as `initial` at seq 0 before its first event."""
+    upcasters: ClassVar[tuple[AnyUpcast, ...]] = ()
+    """How events that are written no more are read; they stay in the log as they are."""
+    state_version: ClassVar[int] = 1
+    """Raise it when the same events lead to another state than before: then snapshots are replayed."""
 
     state_type: ClassVar[type[State]]
     command_types: ClassVar[Mapping[str, type[Command]]]
     event_types: ClassVar[Mapping[str, type[Event]]]
+    retired_types: ClassVar[Mapping[str, type[Event]]] = {}
+    """The stored forms that `upcasters` read."""
 
     def __init_subclass__(cls, **config: Any) -> None:
         """Read the message types from the type arguments."""
@@ -76,6 +83,7 @@ class Entity(Generic[S, C, E]):
                 cls.state_type = state
                 cls.command_types = _by_tag(commands)
                 cls.event_types = _by_tag(events)
+        cls.retired_types = _retired(cls)
 
     def decide(self, state: S, command: C, ctx: Context, /) -> Sequence[E]:
         """Judge a command: the events it causes, none when it is already so, or raise `Rejected`."""
@@ -122,6 +130,18 @@ def _by_tag(union: Any) -> dict[str, type[Any]]:
 AnyEntity = Entity[Any, Any, Any]
 
 
+def _retired(entity: type[AnyEntity]) -> dict[str, type[Event]]:
+    retired: dict[str, type[Event]] = {}
+    for upcast in entity.upcasters:
+        old: type[Event] = upcast.old
+        if not old.tag:
+            raise TypeError(f'{old.__name__} has no wire tag: write class {old.__name__}(..., tag="...")')
+        if old.tag in retired or old.tag in entity.event_types:
+            raise TypeError(f"{old.__name__}: the tag {old.tag!r} is in use; a new meaning is an event with a new tag")
+        retired[old.tag] = old
+    return retired
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """What others may know of a service: its purpose, its messages and its codes, for schemas and doors."""
@@ -129,6 +149,7 @@ class Contract:
     purpose: str
     commands: Mapping[str, type[Command]]
     events: Mapping[str, type[Event]]
+    """What the log may hold: the events that are written, and those that were."""
     view: type[Any]
     """The type that `Entity.view` returns."""
     filters: type[Any] | None = None
@@ -138,6 +159,8 @@ class Contract:
     summary: str = ""
     codes: Mapping[str, int] = field(default_factory=dict[str, int])
     """The service's own error codes with their HTTP status."""
+    retired: frozenset[str] = frozenset()
+    """The tags among `events` that are written no more."""
 
     @classmethod
     def of(
@@ -154,10 +177,11 @@ class Contract:
         return cls(
             purpose=entity.purpose,
             commands=entity.command_types,
-            events=entity.event_types,
+            events={**entity.event_types, **entity.retired_types},
             view=view,
             filters=filters,
             item=item,
             summary=summary,
             codes=codes,
+            retired=frozenset(entity.retired_types),
         )

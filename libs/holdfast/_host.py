@@ -75,6 +75,7 @@ class Host:
         done: Callable[[Name, int], None] | None = None,
         forget: Forget | None = None,
         announce: Announce | None = None,
+        too_new: Callable[[Name], None] | None = None,
         settings: HostSettings | None = None,
     ) -> None:
         self.purpose = entity.purpose
@@ -101,6 +102,7 @@ class Host:
             mailbox_size=self._settings.mailbox_size,
             mailbox_bytes=self._settings.mailbox_bytes,
             done=done or _nothing,
+            too_new=too_new or _nothing,
         )
 
     @property
@@ -287,8 +289,8 @@ class Host:
             log.warning("answer.not_sent", error=str(error))
 
 
-def _nothing(_name: Name, _sequence: int) -> None:
-    """Where nobody asks how far the commands are answered."""
+def _nothing(_name: Name, _sequence: int = 0) -> None:
+    """Where nobody asks how far the commands are answered, or who else could serve an entity."""
 
 
 @lru_cache(NAMES_CACHED)

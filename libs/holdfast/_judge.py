@@ -39,7 +39,9 @@ class Judge:
     def __init__(self, entity: AnyEntity) -> None:
         self.entity = entity
         self._commands = {tag: msgspec.json.Decoder(kind) for tag, kind in entity.command_types.items()}
-        self._events = {tag: msgspec.json.Decoder(kind) for tag, kind in entity.event_types.items()}
+        stored = {**entity.event_types, **entity.retired_types}
+        self._events = {tag: msgspec.json.Decoder(kind) for tag, kind in stored.items()}
+        self._upcasts = {upcast.old.tag: upcast.into for upcast in entity.upcasters}
 
     def command(self, tag: str, data: bytes | msgspec.Raw) -> Command:
         """Decode a command; an unknown tag or a wrong field is `VALIDATION` with what to do."""
@@ -54,14 +56,26 @@ class Judge:
             raise ValidationFailed(f"{tag}: {error}") from None
 
     def event(self, recorded: RecordedEvent) -> Event:
-        """Decode a recorded event; a tag of newer code is `UnknownEvent`."""
+        """Decode a recorded event, a retired one into what it means now; one of newer code is `UnknownEvent`."""
         decoder = self._events.get(recorded.type)
         if decoder is None:
             raise UnknownEvent(f"event {recorded.seq} is a {recorded.type!r}, which this code does not know")
         try:
-            return decoder.decode(recorded.data)
+            event = decoder.decode(recorded.data)
         except msgspec.ValidationError as error:
             raise UnknownEvent(f"event {recorded.seq}, {recorded.type!r}, is of a newer form: {error}") from error
+        return self.current(event)
+
+    def current(self, event: Event) -> Event:
+        """What a stored event means now."""
+        for _ in self._upcasts:
+            into = self._upcasts.get(event.tag)
+            if into is None:
+                return event
+            event = into(event)
+        if event.tag not in self.entity.event_types:
+            raise TypeError(f"the upcasts of {self.entity.purpose} end at {event.tag!r}, which is no event of its own")
+        return event
 
     def fold(self, state: State, events: Iterable[RecordedEvent]) -> State:
         """Replay recorded events over a state."""
@@ -110,7 +124,7 @@ class Judge:
     def _record(self, state: State, events: Sequence[Event], ctx: Context) -> Judgement:
         recorded: list[RecordedEvent] = []
         for offset, event in enumerate(events, start=1):
-            state = self.entity.evolve(state, event)
+            state = self.entity.evolve(state, self.current(event))
             recorded.append(
                 RecordedEvent(
                     seq=ctx.seq + offset,

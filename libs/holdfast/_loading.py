@@ -12,9 +12,9 @@ import structlog
 
 from holdfast._errors import HoldfastError, NotFound, Unavailable
 from holdfast._image import Image, from_snapshot, to_snapshot
-from holdfast._judge import Judge
+from holdfast._judge import Judge, UnknownEvent
 from holdfast._log import EventLog, StoredCommit
-from holdfast._messages import RecordedEvent, State
+from holdfast._messages import COMMIT_VERSION, RecordedEvent, State
 from holdfast._names import Name
 from holdfast._snapshots import Snapshots, schema_fingerprint
 
@@ -112,6 +112,8 @@ class Loader:
                 if stored.commit.events[0].seq != seq + 1:
                     log.error("log.read_with_a_hole", name=str(name), after=seq, found=stored.commit.events[0].seq)
                     raise Unavailable(f"the log was read with a hole after event {seq}; try again")
+                if stored.commit.v > COMMIT_VERSION:
+                    raise UnknownEvent(f"the commit of event {seq + 1} is of version {stored.commit.v}")
                 seq = stored.commit.events[-1].seq
                 yield stored
             if len(commits) < COMMITS_A_READ:

@@ -100,6 +100,10 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     to: Audience | None = None
 
 
+COMMIT_VERSION: Final = 1
+"""Raised when a commit or its events get a field that no reader may overlook."""
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """One message of the log: the events of one or more commands to one entity."""
 

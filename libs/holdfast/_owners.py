@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterable
-from typing import Final
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
@@ -22,6 +23,9 @@ LISTEN_SECONDS: Final = 0.4
 _FNV_OFFSET: Final = 0x811C9DC5
 _FNV_PRIME: Final = 0x01000193
 
+Members = Mapping[str, frozenset[int]]
+"""The live members, each with the partitions that it declines."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -38,10 +42,15 @@ def owner_of(number: int, members: Collection[str]) -> str | None:
     return max(members, key=lambda member: _weight(number, member), default=None)
 
 
-def owned(member: str, members: Iterable[str]) -> frozenset[int]:
-    """The partitions of one member among these."""
+def owned(member: str, members: Members) -> frozenset[int]:
+    """The partitions of one member among these. What a member declines falls to it only when all others do as well."""
     everyone = {member, *members}
-    return frozenset(number for number in range(PARTITIONS) if owner_of(number, everyone) == member)
+    found: set[int] = set()
+    for number in range(PARTITIONS):
+        willing = [each for each in everyone if number not in members.get(each, ())]
+        if owner_of(number, willing or everyone) == member:
+            found.add(number)
+    return frozenset(found)
 
 
 def _weight(number: int, member: str) -> bytes:
@@ -53,6 +62,14 @@ class _Word(msgspec.Struct, frozen=True):
 
     member: str
     leaving: bool = False
+    declines: frozenset[int] = frozenset()
+
+
+class _Heard(NamedTuple):
+    """When a member was heard last, and what it said then."""
+
+    at: float
+    declines: frozenset[int]
 
 
 _decoder: Final = msgspec.json.Decoder(_Word)
@@ -64,7 +81,8 @@ class Membership:
 
     A member is gone when it says so, when nobody answers on its subject (its connection ended: noticed within a
     tenth of a second), or when it was silent for a second (it hangs, or is cut off). Two members may disagree for
-    a moment; the log refuses one of them. `changed` is told the members at first and after every change, `lapsed`
+    a moment; the log refuses one of them. A member declines a partition with an entity that newer code wrote, so that
+    it falls to a member that may run that code. `changed` is told the members at first and after every change, `lapsed`
     when this process stood still for longer than a lease.
     """
 
@@ -74,7 +92,7 @@ class Membership:
         purpose: str,
         member: str,
         *,
-        changed: Callable[[frozenset[str]], None],
+        changed: Callable[[Members], None],
         lapsed: Callable[[], None] | None = None,
     ) -> None:
         self.member = member
@@ -82,8 +100,10 @@ class Membership:
         self._subject = f"own.{purpose}"
         self._changed = changed
         self._lapsed = lapsed
-        self._heard: dict[str, float] = {}
-        self._told: frozenset[str] | None = None
+        self._heard: dict[str, _Heard] = {}
+        self._told: Members | None = None
+        self._declines: frozenset[int] = frozenset()
+        self._declined = asyncio.Event()
         self._leaving = False
 
     async def run(self) -> None:
@@ -107,19 +127,30 @@ class Membership:
         self._leaving = True
         await self._announce()
 
+    def decline(self, number: int) -> None:
+        """Leave a partition to others, for as long as one of them does not decline it."""
+        if number not in self._declines:
+            self._declines |= {number}
+            self._declined.set()
+            log.info("membership.declined", member=self.member, partition=number)
+
     async def _keep_announcing(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self._declined.clear()
             await self._announce()
             self._tell()
             before = loop.time()
-            await asyncio.sleep(ANNOUNCE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANNOUNCE_SECONDS):
+                    await self._declined.wait()
             if loop.time() - before > LEASE_SECONDS and self._lapsed is not None:
                 self._lapsed()
 
     async def _announce(self) -> None:
         try:
-            await self._bus.publish(self._subject, _encoder.encode(_Word(self.member, self._leaving)))
+            word = _Word(self.member, self._leaving, self._declines)
+            await self._bus.publish(self._subject, _encoder.encode(word))
         except Unavailable:
             log.debug("membership.not_announced", member=self.member)
 
@@ -130,14 +161,14 @@ class Membership:
             return
         if word.member == self.member:
             return
-        known = word.member in self._heard
+        known = self._heard.get(word.member)
         if word.leaving:
             self._heard.pop(word.member, None)
         else:
-            self._heard[word.member] = asyncio.get_running_loop().time()
-        if known == word.leaving:
-            if not word.leaving:
+            self._heard[word.member] = _Heard(asyncio.get_running_loop().time(), word.declines)
+            if known is None:
                 await self._announce()
+        if word.leaving or known is None or known.declines != word.declines:
             self._tell()
 
     async def _on_probe(self, message: Message) -> None:
@@ -162,10 +193,10 @@ class Membership:
     def _tell(self) -> None:
         """Pass the members on if they changed."""
         oldest = asyncio.get_running_loop().time() - LEASE_SECONDS
-        for member in [member for member, heard in self._heard.items() if heard < oldest]:
+        for member in [member for member, heard in self._heard.items() if heard.at < oldest]:
             log.info("membership.lease_ended", member=member)
             del self._heard[member]
-        members = frozenset((self.member, *self._heard))
+        members = {self.member: self._declines, **{each: heard.declines for each, heard in self._heard.items()}}
         if members != self._told and not self._leaving:
             self._told = members
             self._changed(members)

@@ -15,9 +15,9 @@ from holdfast._entity import AnyEntity
 from holdfast._errors import HoldfastError, Unavailable
 from holdfast._host import Host, HostSettings
 from holdfast._log import Judged
-from holdfast._messages import Commit
+from holdfast._messages import COMMIT_VERSION, Commit
 from holdfast._names import Name
-from holdfast._owners import PARTITIONS, Membership, owned, partition
+from holdfast._owners import PARTITIONS, Members, Membership, owned, partition
 from holdfast._progress import Progress
 from holdfast._snapshots import Snapshots
 from holdfast.jetstream import (
@@ -64,7 +64,7 @@ class Share:
         self._member = uuid4().hex
         self._progress = Progress()
         self._partitions: frozenset[int] = frozenset()
-        self._members: frozenset[str] = frozenset()
+        self._members: Members = {}
         self._members_changed = asyncio.Event()
         self._membership = Membership(
             bus, entity.purpose, self._member, changed=self._on_members, lapsed=self._on_lapse
@@ -83,6 +83,7 @@ class Share:
             done=self._on_done,
             forget=forget,
             announce=self._announce_deletion,
+            too_new=self._on_too_new,
             settings=settings,
         )
 
@@ -145,9 +146,13 @@ class Share:
         self._expected = self._progress.next_sequence()
         self._commands.aim(command_subjects(self._purpose, self._partitions), sequence=self._expected)
 
-    def _on_members(self, members: frozenset[str]) -> None:
+    def _on_members(self, members: Members) -> None:
         self._members = members
         self._members_changed.set()
+
+    def _on_too_new(self, name: Name) -> None:
+        """Leave the partition of this entity to a member that may run newer code."""
+        self._membership.decline(_partition(name))
 
     def _on_lapse(self) -> None:
         """Others may have gone on in the place of this process: it stood still, or was cut off."""
@@ -187,7 +192,9 @@ class Share:
 
     async def _announce_deletion(self, name: Name) -> None:
         """Tell watchers: a commit without events, which the log never holds."""
-        await self._bus.publish(name.subject("live"), msgspec.json.encode(Commit(v=1, name=str(name), events=())))
+        await self._bus.publish(
+            name.subject("live"), msgspec.json.encode(Commit(v=COMMIT_VERSION, name=str(name), events=()))
+        )
 
     async def _keep_checkpoint(self) -> None:
         while True:

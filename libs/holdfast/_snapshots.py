@@ -38,6 +38,7 @@ class Snapshots(Protocol):
 
 
 def schema_fingerprint(entity: AnyEntity) -> str:
-    """A digest of the state's schema: it changes when a stored state might no longer be readable."""
-    schema = msgspec.json.encode(msgspec.json.schema(entity.state_type), order="sorted")
+    """A digest of what a stored state depends on: its schema, its version, and how retired events are read."""
+    parts = (msgspec.json.schema(entity.state_type), entity.state_version, sorted(entity.retired_types))
+    schema = msgspec.json.encode(parts, order="sorted")
     return hashlib.blake2b(schema, digest_size=12).hexdigest()

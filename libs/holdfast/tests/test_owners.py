@@ -9,12 +9,13 @@ from uuid import uuid4
 import pytest
 
 from holdfast import Name
-from holdfast._owners import PARTITIONS, Membership, owned, owner_of, partition
+from holdfast._owners import PARTITIONS, Members, Membership, owned, owner_of, partition
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 from holdfast.testing.servers import NatsServer
 
 PATIENCE = 10.0
+NOTHING = frozenset[int]()
 
 
 async def test_the_partition_of_a_name_is_the_one_that_the_server_computes(bus: NatsBus) -> None:
@@ -40,7 +41,7 @@ async def test_the_partition_of_a_name_is_the_one_that_the_server_computes(bus: 
 
 def test_every_partition_has_exactly_one_owner() -> None:
     members = ["a", "b", "c"]
-    shares = [owned(member, members) for member in members]
+    shares = [owned(member, dict.fromkeys(members, NOTHING)) for member in members]
     assert sorted(number for share in shares for number in share) == list(range(PARTITIONS))
     assert all(len(share) > PARTITIONS // 6 for share in shares)
 
@@ -49,8 +50,21 @@ def test_a_new_member_moves_only_what_it_takes_and_a_lost_one_only_what_it_had()
     before = {number: owner_of(number, ["a", "b", "c"]) for number in range(PARTITIONS)}
     after = {number: owner_of(number, ["a", "b", "c", "d"]) for number in range(PARTITIONS)}
     moved = {number for number in before if before[number] != after[number]}
-    assert moved == owned("d", ["a", "b", "c"])
+    assert moved == owned("d", dict.fromkeys("abc", NOTHING))
     assert 0 < len(moved) < PARTITIONS // 2
+
+
+def test_a_declined_partition_falls_to_another_member_and_the_others_stay() -> None:
+    before = {number: owner_of(number, ["a", "b", "c"]) for number in range(PARTITIONS)}
+    number = next(number for number, owner in before.items() if owner == "a")
+    members = {"a": frozenset({number}), "b": NOTHING, "c": NOTHING}
+    after = {each: member for member in members for each in owned(member, members)}
+    assert after == {**before, number: owner_of(number, ["b", "c"])}
+
+
+def test_a_partition_that_everyone_declines_keeps_its_owner() -> None:
+    members = dict.fromkeys("abc", frozenset(range(PARTITIONS)))
+    assert owned("a", members) == owned("a", dict.fromkeys("abc", NOTHING))
 
 
 def test_names_spread_over_all_partitions() -> None:
@@ -68,18 +82,18 @@ class Member:
 
     def __init__(self, bus: NatsBus, purpose: str, name: str) -> None:
         self.bus = bus
-        self.seen: frozenset[str] = frozenset()
+        self.members: Members = {}
         self._changed = asyncio.Event()
         self.membership = Membership(bus, purpose, name, changed=self._on_change)
         self.task = asyncio.create_task(self.membership.run())
 
-    def _on_change(self, members: frozenset[str]) -> None:
-        self.seen = members
+    def _on_change(self, members: Members) -> None:
+        self.members = members
         self._changed.set()
 
     async def sees(self, *names: str) -> None:
         async with asyncio.timeout(PATIENCE):
-            while self.seen != frozenset(names):
+            while set(self.members) != set(names):
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -145,3 +159,19 @@ async def test_a_member_that_comes_back_is_a_member_again(single: NatsServer) ->
         await a.sees("a")
         b.task = asyncio.create_task(b.membership.run())
         await a.sees("a", "b")
+
+
+async def test_what_a_member_declines_is_known_to_those_who_come_later_too(single: NatsServer) -> None:
+    async with members(single, "a", "b") as (a, b):
+        await a.sees("a", "b")
+        a.membership.decline(7)
+        for member in (a, b):
+            async with asyncio.timeout(PATIENCE):
+                while member.members["a"] != frozenset({7}):
+                    await asyncio.sleep(0.01)
+        await b.stop()
+        await a.sees("a")
+        b.task = asyncio.create_task(b.membership.run())
+        async with asyncio.timeout(PATIENCE):
+            while b.members.get("a") != frozenset({7}):
+                await asyncio.sleep(0.01)

@@ -1,6 +1,7 @@
 """A host with everything around it in memory."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -38,7 +39,7 @@ class World:
         self.settings = HostSettings(**settings)
         self.host = self.new_host()
 
-    def new_host(self, answer: Answer | None = None) -> Host:
+    def new_host(self, answer: Answer | None = None, *, too_new: Callable[[Name], None] | None = None) -> Host:
         async def keep(reply: str, body: bytes) -> None:
             self.answers.setdefault(reply, []).append(msgspec.json.decode(body))
 
@@ -54,6 +55,7 @@ class World:
             answer=answer or keep,
             pass_ring=pass_ring,
             settings=self.settings,
+            too_new=too_new,
         )
 
     async def deliver(self, body: bytes, *, name: Name = NAME, reply: str = "", at: Judged | None = None) -> Judged:
