@@ -25,9 +25,9 @@ from gateway.keys import Freshness, KeySet
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.openapi import openapi_document
-from gateway.outbox import Outbox
+from gateway.operations import Doors
+from gateway.outbox import StreamOutbox
 from gateway.presence import PresenceBoard
-from gateway.session import Doors
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import Contract, HoldfastError, NotFound
@@ -43,7 +43,6 @@ ASSETS: Final = {
     "lot.css": "text/css",
     "lot.svg": "image/svg+xml",
 }
-DRAIN_SECONDS: Final = 1.5
 
 
 def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None = None) -> Litestar:
@@ -90,10 +89,11 @@ async def drain(app: Litestar) -> None:
     sockets: Sockets | None = getattr(app.state, "sockets", None)
     if sockets is None:
         return
-    streams: set[Outbox] = app.state.streams
+    settings: Settings = app.state.settings
+    streams: set[StreamOutbox] = app.state.streams
     for stream in streams:
         stream.end()
-    await sockets.drain(timeout=DRAIN_SECONDS)
+    await sockets.drain(timeout=settings.drain_timeout)
 
 
 def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
@@ -123,16 +123,17 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
             authenticator = await stack.enter_async_context(_authenticating(settings))
             await stack.enter_async_context(ask.serving(door))
             doors = Doors(door=door, fanout=fanout, presence=presence, authenticator=authenticator, settings=settings)
-            sockets = Sockets(doors, limits)
+            sockets = await stack.enter_async_context(Sockets(doors, limits).running())
             metrics.gauge("sockets", "Open WebSockets.", lambda: sockets.count)
             metrics.gauge("watched_entities", "Entities with a subscription.", lambda: fanout.topics)
+            metrics.gauge("subscriptions", "Subjects listened to for watched entities.", lambda: client.bus.listening)
             app.state.update(
                 {
                     "door": door,
                     "fanout": fanout,
                     "authenticator": authenticator,
                     "sockets": sockets,
-                    "streams": set[Outbox](),
+                    "streams": set[StreamOutbox](),
                 }
             )
             try:

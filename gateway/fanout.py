@@ -177,13 +177,15 @@ class Fanout:
             watch.seq = event.seq
             self._metrics.count("frames")
         else:
-            self._drop(topic, watch)
+            self.drop(watch)
 
-    def _drop(self, topic: _Topic, watch: Watch) -> None:
-        """End a watch that cannot be kept complete; its owner tells the viewer where to resume, and leaves."""
-        topic.live.discard(watch)
-        self._metrics.count("lagging")
-        watch.dropped(watch)
+    def drop(self, watch: Watch) -> None:
+        """End a live watch that cannot be kept complete; its owner tells the viewer where to resume, and leaves."""
+        topic = self._topics.get(watch.name)
+        if topic is not None and watch in topic.live:
+            topic.live.discard(watch)
+            self._metrics.count("lagging")
+            watch.dropped(watch)
 
     def _end(self, topic: _Topic) -> None:
         """The entity was deleted: its watches end, and what is watched under this name later begins anew."""
@@ -213,7 +215,7 @@ class Fanout:
                     events = await events_after(self._client, topic.name, topic.seq, target=topic.heard)
                 except (ResumeGap, NotFound):
                     for watch in tuple(topic.live):
-                        self._drop(topic, watch)
+                        self.drop(watch)
                     return
                 except HoldfastError as error:
                     topic.doubtful = True

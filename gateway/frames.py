@@ -1,10 +1,11 @@
-"""The frames of `/v1/ws`: what each holds, and how it is written as JSON and as msgpack."""
+"""The frames of `/v1/ws`: what each holds, and how it stands on the wire as JSON and as msgpack."""
 
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from gateway import framing
 from gateway.outbox import Frame
 from holdfast import Name
 from holdfast.wire import utc_now
@@ -170,12 +171,12 @@ class Codec(Protocol):
 
     subprotocol: str
 
-    def read(self, frame: Frame) -> Op:
+    def read(self, frame: str | bytes) -> Op:
         """Decode a client's frame, or `Malformed`."""
         ...
 
     def write(self, answer: Answer) -> Frame:
-        """Encode a frame of the server."""
+        """Encode a frame of the server, ready for the wire."""
         ...
 
     def event(self, name: Name, seq: int, rendered: bytes) -> Frame:
@@ -188,7 +189,7 @@ class JsonCodec:
 
     subprotocol: str = "holdfast.v1"
 
-    def read(self, frame: Frame) -> Op:
+    def read(self, frame: str | bytes) -> Op:
         """Decode a client's frame, or `Malformed`."""
         if not isinstance(frame, str):
             raise Malformed("holdfast.v1 takes text frames")
@@ -196,11 +197,11 @@ class JsonCodec:
 
     def write(self, answer: Answer) -> Frame:
         """Encode a frame of the server."""
-        return _json.encode(answer).decode()
+        return framing.text(_json.encode(answer))
 
     def event(self, name: Name, seq: int, rendered: bytes) -> Frame:
         """Make the `event` frame from an event that is rendered as JSON."""
-        return _event(name, seq, rendered).decode()
+        return framing.text(_event(name, seq, rendered))
 
 
 class MsgpackCodec:
@@ -208,7 +209,7 @@ class MsgpackCodec:
 
     subprotocol: str = "holdfast.v1.msgpack"
 
-    def read(self, frame: Frame) -> Op:
+    def read(self, frame: str | bytes) -> Op:
         """Decode a client's frame, or `Malformed`."""
         if not isinstance(frame, bytes):
             raise Malformed("holdfast.v1.msgpack takes binary frames")
@@ -222,11 +223,11 @@ class MsgpackCodec:
 
     def write(self, answer: Answer) -> Frame:
         """Encode a frame of the server."""
-        return _transcode(_json.encode(answer))
+        return framing.binary(_transcode(_json.encode(answer)))
 
     def event(self, name: Name, seq: int, rendered: bytes) -> Frame:
         """Make the `event` frame from an event that is rendered as JSON."""
-        return _transcode(_event(name, seq, rendered))
+        return framing.binary(_transcode(_event(name, seq, rendered)))
 
 
 JSON: Final = JsonCodec()

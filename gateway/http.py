@@ -22,7 +22,7 @@ from gateway.fanout import Fanout, Watch
 from gateway.frames import sse_event
 from gateway.limits import Limits
 from gateway.metrics import CONTENT_TYPE
-from gateway.outbox import Frame, Outbox
+from gateway.outbox import Frame, StreamOutbox
 from gateway.replay import events_after
 from gateway.settings import Settings
 from gateway.sockets import Sockets
@@ -146,9 +146,11 @@ async def _stream(state: State, who: Identity, name: Name, after: int) -> Stream
     with limits.socket(who):  # a place must be free now; the stream takes it when it begins
         head = await _head_beyond(state.door, name, who, after)
         await events_after(state.door.client, name, after, target=head, limit=1)
-    outbox = Outbox(frames=settings.queue_frames, size=settings.queue_bytes)
+    outbox = StreamOutbox(frames=settings.queue_frames, size=settings.queue_bytes)
     watch = Watch(name, who.actor.tags, sse_event, outbox, lambda _: outbox.end(), seq=after)
-    content = _content(fanout, watch, who, head=head, heartbeat=settings.heartbeat, streams=state.streams)
+    content = _content(
+        fanout, watch, who, outbox=outbox, head=head, heartbeat=settings.heartbeat, streams=state.streams
+    )
     return Stream(
         _in_place(limits, who, content), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
@@ -163,17 +165,24 @@ async def _in_place(limits: Limits, who: Identity, content: AsyncGenerator[Frame
 
 
 async def _content(
-    fanout: Fanout, watch: Watch, who: Identity, *, head: int, heartbeat: float, streams: set[Outbox]
+    fanout: Fanout,
+    watch: Watch,
+    who: Identity,
+    *,
+    outbox: StreamOutbox,
+    head: int,
+    heartbeat: float,
+    streams: set[StreamOutbox],
 ) -> AsyncGenerator[Frame]:
     """Replay, then live, with a comment now and then; ends when the viewer lags, the token expires or we drain."""
     await fanout.join(watch)
-    streams.add(watch.outbox)
+    streams.add(outbox)
     catching_up = asyncio.create_task(_catch_up(fanout, watch, head))
     try:
         while (left := who.remaining()) > 0:
             try:
                 async with asyncio.timeout(min(left, heartbeat)):
-                    frame = await watch.outbox.take()
+                    frame = await outbox.take()
             except TimeoutError:
                 yield b": still here\n\n"
                 continue
@@ -181,7 +190,7 @@ async def _content(
                 return
             yield frame
     finally:
-        streams.discard(watch.outbox)
+        streams.discard(outbox)
         catching_up.cancel()
         fanout.leave(watch)
 
@@ -192,7 +201,7 @@ async def _catch_up(fanout: Fanout, watch: Watch, head: int) -> None:
         await fanout.replay(watch, until=head)
         await fanout.go_live(watch)
     except HoldfastError:
-        watch.outbox.end()
+        watch.dropped(watch)
 
 
 async def _head_beyond(door: Door, name: Name, who: Identity, after: int) -> int:

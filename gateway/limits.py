@@ -53,18 +53,27 @@ class Limits:
     @contextmanager
     def socket(self, who: Identity) -> Generator[None, None, None]:
         """Hold one of the user's places for a socket or an event stream; `RATE_LIMITED` when all are taken."""
+        self.take_place(who)
+        try:
+            yield
+        finally:
+            self.give_place(who)
+
+    def take_place(self, who: Identity) -> None:
+        """Take one of the user's places until `give_place`; `RATE_LIMITED` when all are taken."""
         key = (who.tenant, who.actor.user)
         if self._sockets[key] >= self._sockets_per_user:
             raise RateLimited(
                 f"a user has at most {self._sockets_per_user} sockets: close one first", retry_after_ms=1000
             )
         self._sockets[key] += 1
-        try:
-            yield
-        finally:
-            self._sockets[key] -= 1
-            if not self._sockets[key]:
-                del self._sockets[key]
+
+    def give_place(self, who: Identity) -> None:
+        """Give back what `take_place` took."""
+        key = (who.tenant, who.actor.user)
+        self._sockets[key] -= 1
+        if not self._sockets[key]:
+            del self._sockets[key]
 
     def _forget_full(self, now: float) -> None:
         """Drop buckets that have had time to fill: a fresh one says the same."""

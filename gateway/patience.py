@@ -1,4 +1,4 @@
-"""How long a connection may keep us waiting: for the rest of its request, and for taking what was written to it."""
+"""How long an HTTP connection may keep us waiting: for the rest of its request, and for taking its answer."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,6 @@ import h11
 import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.settings import Settings
 
@@ -39,10 +38,10 @@ class Timer:
 
 
 class PatientConfig(uvicorn.Config):
-    """uvicorn's configuration with our settings, for the protocols below."""
+    """uvicorn's configuration with our settings, for our protocols."""
 
     def __init__(self, app: Any, settings: Settings, **options: Any) -> None:
-        super().__init__(app, http=PatientHttp, ws=PatientSocket, **options)
+        super().__init__(app, http=PatientHttp, **options)
         self.settings = settings
 
 
@@ -82,30 +81,5 @@ class PatientHttp(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._request.stop()
-        self._stall.stop()
-        super().connection_lost(exc)
-
-
-class PatientSocket(WebSocketsSansIOProtocol):
-    """A WebSocket that ends with a client that takes neither frames nor the close that follows."""
-
-    config: PatientConfig
-
-    def __init__(self, config: PatientConfig, *arguments: Any, **options: Any) -> None:
-        super().__init__(config, *arguments, **options)
-        self._stall = Timer(config.settings.stall_timeout + config.settings.close_timeout, "frames were not taken")
-
-    def pause_writing(self) -> None:
-        """Begin to wait for the client to take something."""
-        super().pause_writing()
-        self._stall.start(self.transport)
-
-    def resume_writing(self) -> None:
-        """The client takes what is written."""
-        super().resume_writing()
-        self._stall.stop()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
         self._stall.stop()
         super().connection_lost(exc)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from gateway.frames import Codec, PresenceFrame
-from gateway.outbox import Outbox
+from gateway.outbox import Frame, SocketOutbox
 from holdfast import HoldfastError, Name, TooLarge
 from holdfast.wire import Bus, Message, Subscription, utc_now
 
@@ -46,7 +46,9 @@ class Member:
     connection: str
     user: str
     codec: Codec
-    outbox: Outbox
+    outbox: SocketOutbox
+    lost: Callable[["Member"], None]
+    """Called when what others show had to be left out: its viewer was too slow, and must ask for it anew."""
     shown: msgspec.Raw | None = None
     listening: bool = False
 
@@ -90,7 +92,7 @@ class PresenceBoard:
         try:
             async with room.lock:
                 if room.subscription is None:
-                    room.subscription = await self._bus.subscribe(member.name.subject("now"), self._hear)
+                    room.subscription = await self._bus.listen(member.name.subject("now"), self._hear)
                     await self._bus.flush(timeout=FLUSH_SECONDS)
         except BaseException:
             subscription = self._forget(room, member)
@@ -135,7 +137,7 @@ class PresenceBoard:
         sign = Sign(connection=member.connection, user=member.user, data=data, last_seen=utc_now())
         await self._bus.publish(member.name.subject("now"), _encode(sign))
 
-    async def _hear(self, message: Message) -> None:
+    def _hear(self, message: Message) -> None:
         try:
             name = Name.from_subject(message.subject)
             sign = _sign.decode(message.data)
@@ -157,10 +159,17 @@ class PresenceBoard:
             self._tell(room, sign)
 
     def _tell(self, room: _Room, sign: Sign) -> None:
+        """Show it to every other member; of what one connection shows, a slow viewer gets the newest."""
         frame = presence_frame(room.name, sign)
-        for member in room.members:
-            if member.listening and member.connection != sign.connection:
-                member.outbox.offer(member.codec.write(frame))
+        written: dict[Codec, Frame] = {}
+        for member in tuple(room.members):
+            if not member.listening or member.connection == sign.connection:
+                continue
+            if member.codec not in written:
+                written[member.codec] = member.codec.write(frame)
+            if not member.outbox.offer_newest((frame.name, frame.connection), written[member.codec]):
+                member.listening = False
+                member.lost(member)
 
     async def _repeat(self) -> None:
         while True:

@@ -11,6 +11,7 @@ import uvicorn
 from litestar import Litestar
 
 from gateway.app import create_app, drain
+from gateway.connection import Connection
 from gateway.patience import PatientConfig
 from gateway.settings import Settings
 from holdfast import Contract, HoldfastError, Unavailable
@@ -61,6 +62,7 @@ async def serve(
     config = PatientConfig(
         app,
         settings,
+        ws=Connection,
         ws_max_size=settings.max_frame,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,

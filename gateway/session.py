@@ -1,109 +1,81 @@
-"""One welcomed socket: reads operations, carries them out, writes what is due."""
+"""One welcomed socket: takes operations from its connection, has them carried out, and ends in good order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 from uuid import uuid4
 
 import structlog
 
 from gateway import frames
 from gateway.allowance import Allowance
-from gateway.auth import Authenticator, Identity
-from gateway.door import Door, check_seq
-from gateway.fanout import Fanout, Watch
+from gateway.auth import Identity
+from gateway.connection import Connection
 from gateway.frames import Codec
-from gateway.outbox import Frame, Outbox
-from gateway.presence import Member, PresenceBoard, presence_frame
-from gateway.settings import Settings
-from holdfast import ErrorBody, HoldfastError, Name, NotFound, RateLimited, ResumeGap, StateConflict, ValidationFailed
+from gateway.operations import Doors, Operation, Operations
+from gateway.outbox import SocketOutbox
+from holdfast import HoldfastError
 from holdfast.wire import utc_now
 
 CLOSE_MALFORMED: Final = 4400
 CLOSE_CREDENTIAL: Final = 4401
 CLOSE_RESTART: Final = 1012
-CLOSE_STALLED: Final = 1013
 LONGEST_SLEEP: Final = 3600.0
 log = structlog.get_logger(__name__)
 
 
-class Closing(Exception):
-    """The socket must close with this code; None when it is closed already."""
-
-    def __init__(self, code: int | None, reason: str = "") -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-class Wire:
-    """The socket itself, as frames."""
-
-    def __init__(self, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
-        self._receive = receive
-        self._send = send
-
-    async def read(self) -> Frame:
-        """The next frame, or `Closing` when there will be none."""
-        message = await self._receive()
-        if message["type"] != "websocket.receive":
-            raise Closing(None)
-        text: str | None = message.get("text")
-        data: bytes | None = message.get("bytes")
-        return text if text is not None else data or b""
-
-    async def write(self, frame: Frame) -> None:
-        """Write one frame, waiting while the other side takes nothing."""
-        kind = "text" if isinstance(frame, str) else "bytes"
-        try:
-            await self._send({"type": "websocket.send", kind: frame})
-        except OSError:
-            raise Closing(None) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """What sessions share."""
-
-    door: Door
-    fanout: Fanout
-    presence: PresenceBoard
-    authenticator: Authenticator
-    settings: Settings
-
-
-@dataclass(eq=False, slots=True)
-class _Place:
-    """What a socket holds of one entity that it watches."""
-
-    watch: Watch
-    member: Member
-
-
 class Session:
-    """A socket after `welcome`.
+    """A socket after `welcome`. While nothing happens it has no task, only a timer for its credential.
 
     Commands are published in the order they came, without waiting for each other's answers: they are judged in that
     order unless one of them has to be published again. Other operations on one entity wait for each other.
     """
 
-    def __init__(self, wire: Wire, codec: Codec, who: Identity, doors: Doors) -> None:
+    __slots__ = (
+        "_codec", "_connection", "_crew", "_draining", "_ended", "_expiry", "_latest", "_operations", "_outbox", "_over",
+        "_tasks", "_under_way", "_unread", "_who",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        connection: Connection,
+        codec: Codec,
+        who: Identity,
+        *,
+        doors: Doors,
+        crew: asyncio.TaskGroup,
+        ended: Callable[["Session"], None],
+    ) -> None:
         settings = doors.settings
-        self.connection = uuid4().hex
-        self._wire = wire
+        self._connection = connection
         self._codec = codec
         self._who = who
-        self._doors = doors
-        self._outbox = Outbox(frames=settings.queue_frames, size=settings.queue_bytes)
+        self._crew = crew
+        self._ended = ended
+        self._outbox = SocketOutbox(connection, frames=settings.queue_frames, size=settings.queue_bytes)
+        self._operations = Operations(uuid4().hex, codec, who, doors=doors, outbox=self._outbox)
         self._under_way = Allowance(operations=settings.sends_in_flight, size=settings.queue_bytes)
         self._latest: dict[str, asyncio.Task[None]] = {}
-        self._places: dict[Name, _Place] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unread: deque[str | bytes] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._draining = False
+        self._over = False
 
-    async def run(self) -> None:
-        """Serve until the socket must close, which raises `Closing`."""
+    @property
+    def who(self) -> Identity:
+        """Whose socket this is."""
+        return self._who
+
+    @property
+    def tasks(self) -> int:
+        """How many operations are being carried out, each by a task."""
+        return len(self._tasks)
+
+    def begin(self) -> None:
+        """Welcome the client, and take over its connection."""
         actor = self._who.actor
         self._outbox.push(
             self._codec.write(
@@ -111,216 +83,129 @@ class Session:
                     tenant=self._who.tenant,
                     user=actor.user,
                     roles=actor.roles,
-                    connection=self.connection,
+                    connection=self._operations.connection,
                     server_now=utc_now(),
                 )
             )
         )
+        self._watch_expiry()
+        self._connection.hand_over(self)
+
+    def receive(self, frame: str | bytes) -> None:
+        """Take one frame, or leave it and those after it unread until there is room for what it begins."""
+        if self._unread is not None:
+            self._unread.append(frame)  # what was read along with a frame that waits
+        elif not self._over and not self._draining:
+            if self._has_room(frame):
+                self._take(frame)
+            else:
+                self._unread = deque([frame])
+                self._connection.read_no_more()
+
+    def writable(self) -> None:
+        """Write what waits, and go on with what that held up."""
+        self._outbox.flush()
+        self._go_on()
+
+    def lost(self) -> None:
+        """End everything that this socket had under way."""
+        if self._over:
+            return
+        self._over = True
+        self._unread = None
+        self._outbox.drop()
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._tasks or self._operations.watches:
+            self._crew.create_task(self._leave())
+        else:
+            self._ended(self)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close at once, behind what was written."""
+        self._connection.end(code, reason)
+        self.lost()
+
+    def drain(self, *, retry_after_ms: int) -> None:
+        """Say that the server is about to restart, take nothing new, and close once what has begun is answered."""
+        if self._over or self._draining:
+            return
+        self._draining = True
+        self._unread = None
+        self._connection.read_no_more()
+        self._outbox.push(self._codec.write(frames.Draining(retry_after_ms=retry_after_ms)))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._draining and not self._over and not self._tasks and self._outbox.is_empty:
+            self.close(CLOSE_RESTART, "the server restarts")
+        while self._unread and self._has_room(self._unread[0]):
+            self._take(self._unread.popleft())
+        if self._unread is not None and not self._unread:
+            self._unread = None
+            self._connection.read_on()
+
+    def _has_room(self, frame: str | bytes) -> bool:
+        return self._outbox.has_room and self._under_way.has_room(len(frame))
+
+    def _take(self, frame: str | bytes) -> None:
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write())
-                tasks.create_task(self._expire())
-                tasks.create_task(self._read(tasks))
-        except* Closing as closings:
-            raise _first(closings) from None
-        finally:
-            await self._leave_all()
+            op = self._codec.read(frame)
+        except frames.Malformed as error:
+            self.close(CLOSE_MALFORMED, str(error))
+            return
+        match op:
+            case frames.Hello():
+                self.close(CLOSE_MALFORMED, "hello is for the first frame only")
+            case frames.Ping():
+                self._outbox.push(self._codec.write(frames.Pong(id=op.id, server_now=utc_now())))
+            case frames.Watch() | frames.Unwatch() | frames.Send() | frames.Presence():
+                self._start(op, len(frame))
+            case _:
+                assert_never(op)
 
-    def drain(self) -> None:
-        """Say that the server is about to restart, after everything that waits, and close."""
-        retry_after = int(self._doors.settings.drain_retry_after * 1000)
-        self._outbox.push(self._codec.write(frames.Draining(retry_after_ms=retry_after)))
-        self._outbox.end()
-
-    async def _read(self, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            frame = await self._wire.read()
-            try:
-                op = self._codec.read(frame)
-            except frames.Malformed as error:
-                raise Closing(CLOSE_MALFORMED, str(error)) from None
-            match op:
-                case frames.Hello():
-                    raise Closing(CLOSE_MALFORMED, "hello is for the first frame only")
-                case frames.Ping():
-                    await self._put(frames.Pong(id=op.id, server_now=utc_now()))
-                case frames.Watch() | frames.Unwatch() | frames.Send() | frames.Presence():
-                    await self._under_way.take(len(frame))
-                    before = None if isinstance(op, frames.Send) else self._latest.get(op.name)
-                    task = tasks.create_task(self._carry_out(op, before))
-                    if not isinstance(op, frames.Send):
-                        self._latest[op.name] = task
-                    task.add_done_callback(partial(self._done, op.name, len(frame)))
-                case _:
-                    assert_never(op)
+    def _start(self, op: Operation, size: int) -> None:
+        self._under_way.take(size)
+        before = None if isinstance(op, frames.Send) else self._latest.get(op.name)
+        task = self._crew.create_task(self._carry_out(op, before))
+        self._tasks.add(task)
+        if not isinstance(op, frames.Send):
+            self._latest[op.name] = task
+        task.add_done_callback(partial(self._done, op.name, size))
 
     def _done(self, name: str, size: int, task: asyncio.Task[None]) -> None:
         self._under_way.give(size)
+        self._tasks.discard(task)
         if self._latest.get(name) is task:
             del self._latest[name]
+        self._go_on()
 
-    async def _write(self) -> None:
-        while (frame := await self._outbox.take()) is not None:
-            try:
-                async with asyncio.timeout(self._doors.settings.stall_timeout):
-                    await self._wire.write(frame)
-            except TimeoutError:
-                raise Closing(CLOSE_STALLED, "nothing was read for too long") from None
-        raise Closing(CLOSE_RESTART, "the server restarts")
-
-    async def _expire(self) -> None:
-        while (left := self._who.remaining()) > 0:  # noqa: ASYNC110 - the wall clock sets no event
-            await asyncio.sleep(min(left, LONGEST_SLEEP))
-        raise Closing(CLOSE_CREDENTIAL, "the token has expired")
-
-    async def _carry_out(
-        self,
-        op: frames.Watch | frames.Unwatch | frames.Send | frames.Presence,
-        before: asyncio.Task[None] | None,
-    ) -> None:
+    async def _carry_out(self, op: Operation, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
         try:
             self._who.require_valid()
-            name = self._doors.door.parse(op.name, self._who)
-            match op:
-                case frames.Watch():
-                    await self._watch(op, name)
-                case frames.Unwatch():
-                    await self._unwatch(name)
-                    await self._put(frames.Ok(id=op.id))
-                case frames.Send():
-                    await self._send(op, name)
-                case frames.Presence():
-                    await self._show(op, name)
-                case _:
-                    assert_never(op)
+            await self._operations.carry_out(op)
         except HoldfastError as error:
-            await self._refuse(op.id, op.name, error)
+            await self._operations.refuse(op.id, op.name, error)
         except Exception:  # a bug ends this operation, not the socket's other ones
-            log.exception("gateway.operation_failed", connection=self.connection)
-            await self._refuse(op.id, op.name, HoldfastError("a bug in the gateway; it is in its log"))
+            log.exception("gateway.operation_failed", connection=self._operations.connection)
+            await self._operations.refuse(op.id, op.name, HoldfastError("a bug in the gateway; it is in its log"))
 
-    async def _send(self, op: frames.Send, name: Name) -> None:
-        accepted = await self._doors.door.send(
-            name,
-            op.command,
-            op.data,
-            by=self._who.actor,
-            command_id=op.command_id,
-            expected_seq=op.expected_seq,
-        )
-        await self._put(
-            frames.Sent(
-                id=op.id,
-                name=accepted.name,
-                seq=accepted.seq,
-                events=accepted.events,
-                deduplicated=accepted.deduplicated,
-            )
-        )
-
-    async def _watch(self, op: frames.Watch, name: Name) -> None:
-        most = self._doors.settings.watches_per_socket
-        if name not in self._places and len(self._places) >= most:
-            raise RateLimited(f"a socket watches at most {most} entities: unwatch one first", retry_after_ms=0)
-        watch = Watch(name, self._who.actor.tags, self._codec.event, self._outbox, self._on_dropped)
-        async with self._joined(watch) as member:
-            if op.after is None:
-                await self._start_with_state(op, watch)
-            else:
-                await self._resume(op, watch, op.after)
-            for sign in self._doors.presence.enter(member):
-                await self._put(presence_frame(name, sign))
-            await self._doors.fanout.go_live(watch)
-
-    @asynccontextmanager
-    async def _joined(self, watch: Watch) -> AsyncGenerator[Member, None]:
-        """Subscribe, in place of an earlier watch; the socket's presence stays. When the block fails, end both."""
-        fanout, presence = self._doors.fanout, self._doors.presence
-        await fanout.join(watch)
-        place = self._places.get(watch.name)
-        if place is not None:
-            fanout.leave(place.watch)
-            place.watch = watch
+    def _watch_expiry(self) -> None:
+        left = self._who.remaining()
+        if left <= 0:
+            self.close(CLOSE_CREDENTIAL, "the token has expired")
         else:
-            member = Member(watch.name, self.connection, self._who.actor.user, self._codec, self._outbox)
-            try:
-                await presence.join(member)
-            except BaseException:
-                fanout.leave(watch)
-                raise
-            place = self._places[watch.name] = _Place(watch, member)
+            self._expiry = asyncio.get_running_loop().call_later(min(left, LONGEST_SLEEP), self._watch_expiry)
+
+    async def _leave(self) -> None:
         try:
-            yield place.member
-        except BaseException:
-            await self._unwatch(watch.name)
-            raise
-
-    async def _start_with_state(self, op: frames.Watch, watch: Watch) -> None:
-        view = await self._doors.door.view(watch.name, by=self._who.actor)
-        await self._put(
-            frames.StateFrame(
-                id=op.id, name=str(watch.name), seq=view.seq, state=view.state, server_now=view.server_now
-            )
-        )
-        watch.seq = view.seq
-
-    async def _resume(self, op: frames.Watch, watch: Watch, after: int) -> None:
-        check_seq("after", after)
-        head = await self._doors.door.head(watch.name, by=self._who.actor)
-        if after > head:
-            raise ValidationFailed(f"after is at most the entity's last seq, {head}", seq=head)
-        watch.seq = after
-        try:
-            await self._doors.fanout.replay(watch, until=head)
-        except ResumeGap as gap:
-            await self._refuse(op.id, op.name, gap)
-            await self._start_with_state(op, watch)
-        else:
-            await self._put(frames.Watching(id=op.id, name=str(watch.name), seq=watch.seq))
-
-    def _on_dropped(self, watch: Watch) -> None:
-        """Tell the viewer where to resume, or that there is nothing more. It keeps its place until it unwatches."""
-        if watch.deleted:
-            gone = NotFound("this entity was deleted").body()
-            self._outbox.push(self._codec.write(_failed(None, str(watch.name), gone)))
-            return
-        self._outbox.push(self._codec.write(frames.Lagging(name=str(watch.name), seq=watch.seq)))
-
-    async def _unwatch(self, name: Name) -> None:
-        place = self._places.pop(name, None)
-        if place is not None:
-            self._doors.fanout.leave(place.watch)
-            await self._doors.presence.leave(place.member)
-
-    async def _show(self, op: frames.Presence, name: Name) -> None:
-        place = self._places.get(name)
-        if place is None:
-            raise StateConflict("watch an entity before you show presence on it")
-        await self._doors.presence.show(place.member, op.data)
-
-    async def _leave_all(self) -> None:
-        for name in list(self._places):
-            try:
-                await self._unwatch(name)
-            except HoldfastError as error:
-                log.warning("gateway.leave_failed", name=str(name), code=error.code)
-
-    async def _refuse(self, id_: frames.Id, name: str, error: HoldfastError) -> None:
-        await self._put(_failed(id_, name, error.body()))
-
-    async def _put(self, answer: frames.Answer) -> None:
-        await self._outbox.put(self._codec.write(answer))
-
-
-def _failed(id_: frames.Id, name: str, body: ErrorBody) -> frames.Failed:
-    return frames.Failed(
-        id=id_, name=name, code=body.code, message=body.message, retryable=body.retryable, details=body.details
-    )
-
-
-def _first(group: BaseExceptionGroup[Closing]) -> Closing:
-    for error in group.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise AssertionError("an exception group is never empty")
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+            await self._operations.leave_all()
+        finally:
+            self._ended(self)

@@ -69,6 +69,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     presence_interval: float = 10.0
     presence_lifetime: float = 30.0
     drain_retry_after: float = 1.0
+    """When the first sockets of a stopping gateway may come back."""
+    drain_returns_per_second: float = 2000.0
+    """How many sockets come back in a second, wherever they go: the more there are, the longer they are spread."""
+    drain_timeout: float = 1.5
+    """How long a stopping gateway waits for answers that are under way."""
 
     def __post_init__(self) -> None:
         if not self.secret and not self.jwks and not is_loopback(self.host):

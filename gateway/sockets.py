@@ -1,7 +1,9 @@
 """`/v1/ws`: the upgrade, the credential, and the orderly end of every socket."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -10,95 +12,131 @@ from litestar import WebSocket
 
 from gateway import frames
 from gateway.auth import Identity
+from gateway.connection import EXTENSION, MAX_REASON_BYTES, Connection
 from gateway.frames import CODECS, JSON, Codec
 from gateway.limits import Limits
-from gateway.session import CLOSE_CREDENTIAL, CLOSE_MALFORMED, CLOSE_RESTART, Closing, Doors, Session, Wire
+from gateway.operations import Doors
+from gateway.session import CLOSE_CREDENTIAL, CLOSE_MALFORMED, CLOSE_RESTART, Session
 from holdfast import RateLimited, Unauthenticated, Unavailable
 
 CLOSE_FORBIDDEN: Final = 4403
 CLOSE_HELLO_MISSING: Final = 4408
 CLOSE_RATE: Final = 4429
 CLOSE_AGAIN: Final = 1013  # RFC 6455's registry: try again later
-MAX_REASON_BYTES: Final = 123  # RFC 6455, section 5.5: a control frame holds 125, two are the code's
+DRAINED_AT_ONCE: Final = 200
+"""Sockets told of the drain before others get a turn."""
 log = structlog.get_logger(__name__)
 
 AnySocket = WebSocket[Any, Any, Any]
 
 
+class Closing(Exception):
+    """The socket must close with this code before it is welcomed; None when it is closed already."""
+
+    def __init__(self, code: int | None, reason: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
 class Sockets:
-    """All open sockets of this process."""
+    """All open sockets of this process. `running` owns their tasks."""
 
     def __init__(self, doors: Doors, limits: Limits) -> None:
         self._doors = doors
         self.limits = limits
         self._sessions: set[Session] = set()
+        self._crew: asyncio.TaskGroup | None = None
         self._none_left = asyncio.Event()
         self._none_left.set()
         self.draining = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator["Sockets", None]:
+        """Own the tasks of all sockets until the end of the block."""
+        async with asyncio.TaskGroup() as crew:
+            self._crew = crew
+            yield self
 
     @property
     def count(self) -> int:
         """How many sockets have been welcomed and are open."""
         return len(self._sessions)
 
+    @property
+    def tasks(self) -> int:
+        """How many operations are being carried out; a socket that waits has none."""
+        return sum(session.tasks for session in self._sessions)
+
     async def serve(self, socket: AnySocket) -> None:
-        """Serve one socket from the upgrade to its close."""
+        """Take one socket from the upgrade to its welcome, and leave it to a session."""
         codec = _choose(socket.scope["subprotocols"])
         if codec is None or not self._origin_allowed(socket):
             await socket.close(CLOSE_FORBIDDEN)
             return
         await socket.accept(subprotocols=codec.subprotocol if socket.scope["subprotocols"] else None)
         try:
-            await self._converse(socket, codec)
+            self._refuse_when_draining()
+            who = await self._identify(socket, codec)
+            self._refuse_when_draining()
+            self._welcome(_connection(socket), codec, who)
         except Closing as closing:
             if closing.code is not None:
                 await self._close(socket, closing.code, closing.reason)
 
     async def drain(self, *, timeout: float) -> None:
-        """Tell every socket to come again elsewhere, take no new ones, and wait until they are closed."""
+        """Tell every socket to come again elsewhere, take no new ones, and wait until all have closed.
+
+        They are told to come at different times. After `timeout` seconds, whoever still waits for an answer is closed.
+        """
         self.draining = True
-        for session in self._sessions:
-            session.drain()
+        settings = self._doors.settings
+        spread = self.count / settings.drain_returns_per_second
+        for number, session in enumerate(tuple(self._sessions), 1):
+            retry_after = settings.drain_retry_after + random.uniform(0, spread)  # noqa: S311 - jitter is no secret
+            session.drain(retry_after_ms=int(retry_after * 1000))
+            if number % DRAINED_AT_ONCE == 0:
+                await asyncio.sleep(0)
         try:
             async with asyncio.timeout(timeout):
                 await self._none_left.wait()
         except TimeoutError:
             log.warning("gateway.drain_incomplete", sockets=self.count)
+            for session in tuple(self._sessions):
+                session.close(CLOSE_RESTART, "the server restarts")
 
-    async def _converse(self, socket: AnySocket, codec: Codec) -> None:
-        self._refuse_when_draining()
-        wire = Wire(socket.receive, socket.send)
-        who = await self._identify(socket, wire, codec)
+    def _welcome(self, connection: Connection, codec: Codec, who: Identity) -> None:
+        crew = self._crew
+        if crew is None:
+            raise Closing(CLOSE_RESTART, "the server restarts")
         try:
-            with self.limits.socket(who):
-                await self._run(Session(wire, codec, who, self._doors))
+            self.limits.take_place(who)
         except RateLimited as error:
             raise Closing(CLOSE_RATE, error.message) from None
-
-    async def _run(self, session: Session) -> None:
-        self._refuse_when_draining()
+        session = Session(connection, codec, who, doors=self._doors, crew=crew, ended=self._on_end)
         self._sessions.add(session)
         self._none_left.clear()
         self._doors.door.metrics.count("sockets_opened")
-        try:
-            await session.run()
-        finally:
-            self._sessions.discard(session)
-            if not self._sessions:
-                self._none_left.set()
+        session.begin()
+
+    def _on_end(self, session: Session) -> None:
+        self._sessions.discard(session)
+        self.limits.give_place(session.who)
+        if not self._sessions:
+            self._none_left.set()
 
     def _refuse_when_draining(self) -> None:
         if self.draining:
             raise Closing(CLOSE_RESTART, "the server restarts")
 
-    async def _identify(self, socket: AnySocket, wire: Wire, codec: Codec) -> Identity:
+    async def _identify(self, socket: AnySocket, codec: Codec) -> Identity:
         authenticator = self._doors.authenticator
         header = socket.headers.get("authorization")
         try:
             if header is not None:
                 return await authenticator.authenticate_header(header)
             async with asyncio.timeout(self._doors.settings.hello_timeout):
-                op = codec.read(await wire.read())
+                op = codec.read(await _first_frame(socket))
             if not isinstance(op, frames.Hello):
                 raise Closing(CLOSE_HELLO_MISSING, "the first frame must be hello")
             return await authenticator.authenticate(op.token)
@@ -129,6 +167,22 @@ class Sockets:
         return (
             origin in self._doors.settings.allowed_origins or _host_of(origin) == socket.headers.get("host", "").lower()
         )
+
+
+async def _first_frame(socket: AnySocket) -> str | bytes:
+    message: Any = await socket.receive()
+    if message["type"] != "websocket.receive":
+        raise Closing(None)
+    text: str | None = message.get("text")
+    return text if text is not None else message["bytes"]
+
+
+def _connection(socket: AnySocket) -> Connection:
+    scope: Any = socket.scope
+    connection = scope["extensions"].get(EXTENSION)
+    if not isinstance(connection, Connection):
+        raise TypeError("sockets need the gateway's own server: run gateway.server.serve")
+    return connection
 
 
 def _host_of(origin: str) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.auth import Identity
 from gateway.limits import MAX_BUCKETS, Limits
-from gateway.outbox import Outbox
+from gateway.outbox import StreamOutbox
 from holdfast import Actor, RateLimited
 
 
@@ -53,22 +53,22 @@ def test_a_socket_that_closes_gives_its_place_back() -> None:
 
 
 async def test_a_full_outbox_refuses_live_frames_lets_replay_wait_and_takes_notices() -> None:
-    outbox = Outbox(frames=2, size=100)
-    assert outbox.offer("a")
-    assert outbox.offer("b")
-    assert not outbox.offer("c")
-    outbox.push("notice")
-    waiting = asyncio.create_task(outbox.put("d"))
+    outbox = StreamOutbox(frames=2, size=100)
+    assert outbox.offer(b"a")
+    assert outbox.offer(b"b")
+    assert not outbox.offer(b"c")
+    outbox.push(b"notice")
+    waiting = asyncio.create_task(outbox.put(b"d"))
     heard = [await outbox.take() for _ in range(4)]
     await waiting
-    assert heard == ["a", "b", "notice", "d"]
+    assert heard == [b"a", b"b", b"notice", b"d"]
 
 
 async def test_an_outbox_is_bounded_in_bytes_but_takes_one_frame_of_any_size() -> None:
-    outbox = Outbox(frames=100, size=10)
-    assert outbox.offer("x" * 1000)
-    assert not outbox.offer("y")
+    outbox = StreamOutbox(frames=100, size=10)
+    assert outbox.offer(b"x" * 1000)
+    assert not outbox.offer(b"y")
     await outbox.take()
-    assert outbox.offer("y")
+    assert outbox.offer(b"y")
     outbox.end()
-    assert [await outbox.take(), await outbox.take()] == ["y", None]
+    assert [await outbox.take(), await outbox.take()] == [b"y", None]

@@ -1,13 +1,11 @@
 """Many commands from one socket: in order, and without waiting for each other."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import msgspec
-import pytest
 from nats.aio.client import Client as Nats
 
 from gateway.allowance import Allowance
@@ -82,14 +80,22 @@ async def test_a_command_does_not_wait_for_the_answer_to_the_one_before_up_to_a_
         assert number_of(await silent.hear()) == 3
 
 
-async def test_a_socket_has_bounded_bytes_under_way_but_one_thing_of_any_size() -> None:
+def test_a_socket_has_bounded_bytes_under_way_but_one_thing_of_any_size() -> None:
     allowance = Allowance(operations=10, size=100)
-    await allowance.take(1000)
+    assert allowance.has_room(1000)
+    allowance.take(1000)
+    assert not allowance.has_room(1)
     allowance.give(1000)
-    await allowance.take(60)
-    waiting = asyncio.create_task(allowance.take(60))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0):
-            await asyncio.shield(waiting)
-    allowance.give(60)
-    await waiting
+    allowance.take(60)
+    assert not allowance.has_room(60)
+    assert allowance.has_room(40)
+
+
+def test_a_socket_has_a_bounded_number_of_operations_under_way() -> None:
+    allowance = Allowance(operations=2, size=100)
+    for _ in range(2):
+        assert allowance.has_room(1)
+        allowance.take(1)
+    assert not allowance.has_room(1)
+    allowance.give(1)
+    assert allowance.has_room(1)

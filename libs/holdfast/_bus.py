@@ -14,6 +14,7 @@ class Message(NamedTuple):
 
 
 Receive = Callable[[Message], Awaitable[None]]
+Hear = Callable[[Message], None]
 
 
 class Subscription(Protocol):
@@ -42,6 +43,11 @@ class Bus(Protocol):
         """The largest message in bytes that the server takes."""
         ...
 
+    @property
+    def listening(self) -> int:
+        """How many subjects are listened to."""
+        ...
+
     async def publish(
         self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None, reply: str = ""
     ) -> None:
@@ -60,6 +66,13 @@ class Bus(Protocol):
 
     async def subscribe(self, subject: str, receive: Receive, *, queue: str = "") -> Subscription:
         """Call `receive` for every message, one after the other. It survives reconnects."""
+        ...
+
+    async def listen(self, subject: str, hear: Hear) -> Subscription:
+        """Call `hear`, which must return at once, for every message as it is read: no task, no queue of its own.
+
+        For the many subjects of which most are quiet. It survives reconnects.
+        """
         ...
 
     async def flush(self, *, timeout: float) -> None:

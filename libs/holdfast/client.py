@@ -159,7 +159,7 @@ class Client:
         `gap` is called when some may have been missed.
         """
 
-        async def on_message(message: Message) -> None:
+        def on_message(message: Message) -> None:
             try:
                 commit = decode_live(message)
             except msgspec.MsgspecError:
@@ -168,7 +168,7 @@ class Client:
                 return
             receive(commit)
 
-        subscription = await self.bus.subscribe(name.subject("live"), on_message)
+        subscription = await self.bus.listen(name.subject("live"), on_message)
         end_gap = self.bus.on_gap(gap)
         try:
             await self.bus.flush(timeout=ANSWER_SECONDS)

@@ -1,7 +1,7 @@
 """What doors need: the messages as they travel, what each viewer sees of them, and the bus they travel on."""
 
 from holdfast._answers import opened
-from holdfast._bus import Bus, Message, Receive, Subscription
+from holdfast._bus import Bus, Hear, Message, Receive, Subscription
 from holdfast._clock import utc_now
 from holdfast._deletion import ADMIN
 from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
@@ -17,6 +17,7 @@ __all__ = [
     "Bus",
     "CommandEnvelope",
     "Commit",
+    "Hear",
     "Message",
     "Receive",
     "RecordedEvent",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import nats
 import nats.errors
@@ -10,7 +10,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from holdfast._bus import Message, Receive, Subscription
+from holdfast._bus import Hear, Message, Receive, Subscription
 from holdfast._errors import NoResponders, TooLarge, Unavailable
 
 CONNECT_SECONDS: Final = 5.0
@@ -23,8 +23,57 @@ _NO_HEADERS: Final[Mapping[str, str]] = {}
 log = structlog.get_logger(__name__)
 
 
+class _Listener(NamedTuple):
+    subject: str
+    hear: Hear
+
+
 class _Client(Client):
-    """nats-py stops reading for good when a message does not decode, and anyone who may publish can send one."""
+    """nats-py with messages that may hold anything, and with subscriptions that cost a few hundred bytes.
+
+    nats-py stops reading for good when a message does not decode, and anyone who may publish can send one. And each
+    of its subscriptions has a task and a queue, several kilobytes that a watched entity does not need.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listeners: dict[int, _Listener] = {}
+
+    async def listen(self, subject: str, hear: Hear) -> int:
+        """Subscribe without a task or a queue; returns the id that ends it."""
+        self._sid += 1
+        sid = self._sid
+        self.listeners[sid] = _Listener(subject, hear)
+        await self._tell(_sub(sid, subject))
+        return sid
+
+    async def unlisten(self, sid: int) -> None:
+        """End what `listen` began."""
+        if self.listeners.pop(sid, None) is not None and self.is_connected:
+            await self._tell(b"UNSUB %d\r\n" % sid)
+
+    async def _tell(self, line: bytes) -> None:
+        await self._send_command(line)
+        await self._flush_pending()
+
+    async def _process_connect_init(self) -> None:
+        await super()._process_connect_init()
+        lines = [_sub(sid, listener.subject) for sid, listener in self.listeners.items()]
+        if lines and self._transport is not None:
+            self._transport.write(b"".join(lines))
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        listener = self.listeners.get(sid)
+        if listener is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        read = await self._process_headers(headers) if headers else None
+        try:
+            listener.hear(
+                Message(subject.decode(errors="replace"), data, read or _NO_HEADERS, reply.decode(errors="replace"))
+            )
+        except Exception:  # a bug in one listener must not end the reading for all
+            log.exception("nats.listener_failed", subject=listener.subject)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:
@@ -103,6 +152,11 @@ class NatsBus:
         version = self._nats.connected_server_version
         return f"{version.major}.{version.minor}.{version.patch}"
 
+    @property
+    def listening(self) -> int:
+        """How many subjects are listened to."""
+        return len(self._nats.listeners)
+
     async def publish(
         self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None, reply: str = ""
     ) -> None:
@@ -169,6 +223,13 @@ class NatsBus:
         )
         return _NatsSubscription(subscription, self._nats)
 
+    async def listen(self, subject: str, hear: Hear) -> Subscription:
+        """Call `hear` for every message as it is read; its exceptions are logged."""
+        try:
+            return _Listening(await self._nats.listen(subject, hear), self._nats)
+        except (nats.errors.Error, OSError) as error:
+            raise Unavailable(f"NATS did not take the subscription: {error}") from error
+
     async def flush(self, *, timeout: float) -> None:
         """Wait until the server has seen everything sent before."""
         try:
@@ -223,6 +284,25 @@ class _NatsSubscription:
             await self._subscription.unsubscribe()
         except (nats.errors.Error, OSError):
             log.debug("nats.unsubscribe_after_close")
+
+
+class _Listening:
+    __slots__ = ("_nats", "_sid")
+
+    def __init__(self, sid: int, client: _Client) -> None:
+        self._sid = sid
+        self._nats = client
+
+    async def stop(self) -> None:
+        """Hear nothing more."""
+        try:
+            await self._nats.unlisten(self._sid)
+        except (nats.errors.Error, OSError):
+            log.debug("nats.unsubscribe_after_close")
+
+
+def _sub(sid: int, subject: str) -> bytes:
+    return f"SUB {subject}  {sid}\r\n".encode()
 
 
 def _message(message: Msg) -> Message:

@@ -1,9 +1,12 @@
 """The bus on a real NATS server: what the runtime relies on beyond nats-py itself."""
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from holdfast._bus import Message
 from holdfast.jetstream import NatsBus
+from holdfast.testing.servers import NatsServer, free_ports
 
 MOMENTS = 40
 
@@ -21,3 +24,64 @@ async def test_a_request_cancelled_at_any_moment_is_cancelled(bus: NatsBus) -> N
         if task.cancel():
             await asyncio.wait([task])
             assert task.cancelled()
+
+
+async def test_a_listener_hears_every_message_in_order_until_it_stops(bus: NatsBus) -> None:
+    subject = bus.new_inbox()
+    heard: list[bytes] = []
+    listening = await bus.listen(subject, lambda message: heard.append(message.data))
+    for number in range(100):
+        await bus.publish(subject, b"%d" % number, headers={"Number": str(number)})
+    await bus.flush(timeout=5)
+    assert heard == [b"%d" % number for number in range(100)]
+    await listening.stop()
+    await listening.stop()
+    await bus.publish(subject, b"after")
+    await bus.flush(timeout=5)
+    assert len(heard) == 100
+
+
+async def test_listeners_cost_no_task(bus: NatsBus) -> None:
+    before = len(asyncio.all_tasks())
+    for _ in range(100):
+        await bus.listen(bus.new_inbox(), lambda _: None)
+    assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_listener_that_fails_stops_nobody(bus: NatsBus) -> None:
+    good, bad = bus.new_inbox(), bus.new_inbox()
+    heard: list[bytes] = []
+
+    def fail(message: Message) -> None:
+        raise RuntimeError(message.subject)
+
+    await bus.listen(bad, fail)
+    await bus.listen(good, lambda message: heard.append(message.data))
+    for subject in (bad, good):
+        await bus.publish(subject, b"x")
+    await bus.flush(timeout=5)
+    assert heard == [b"x"]
+
+
+async def test_a_listener_survives_a_reconnect() -> None:
+    with TemporaryDirectory(prefix="holdfast-") as folder:
+        server = NatsServer(Path(folder), port=free_ports(1)[0]).start()
+        try:
+            await hears_on_after_a_kill(server)
+        finally:
+            server.kill()
+
+
+async def hears_on_after_a_kill(server: NatsServer) -> None:
+    await server.ready()
+    bus = await NatsBus.connect(server.url, name="listener")
+    back, heard = asyncio.Event(), asyncio.Event()
+    bus.on_gap(back.set)
+    await bus.listen("live.x.y.z", lambda _: heard.set())
+    server.kill()
+    server.start()
+    async with asyncio.timeout(20):
+        await back.wait()
+        await bus.publish("live.x.y.z", b"")
+        await heard.wait()
+    await bus.close()
