@@ -1,6 +1,6 @@
 """The gateway as one Litestar application."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -124,16 +124,18 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
             await stack.enter_async_context(ask.serving(door))
             doors = Doors(door=door, fanout=fanout, presence=presence, authenticator=authenticator, settings=settings)
             sockets = await stack.enter_async_context(Sockets(doors, limits).running())
-            metrics.gauge("sockets", "Open WebSockets.", lambda: sockets.count)
-            metrics.gauge("watched_entities", "Entities with a subscription.", lambda: fanout.topics)
-            metrics.gauge("subscriptions", "Subjects listened to for watched entities.", lambda: client.bus.listening)
+            streams = set[StreamOutbox]()
+            metrics.gauge("sockets", lambda: sockets.count)
+            metrics.gauge("watched_entities", lambda: fanout.topics)
+            metrics.gauge("subscriptions", lambda: client.bus.listening)
+            metrics.gauge("frames_queued", lambda: _queued(sockets, streams))
             app.state.update(
                 {
                     "door": door,
                     "fanout": fanout,
                     "authenticator": authenticator,
                     "sockets": sockets,
-                    "streams": set[StreamOutbox](),
+                    "streams": streams,
                 }
             )
             try:
@@ -161,6 +163,10 @@ async def _authenticating(settings: Settings) -> AsyncGenerator[Authenticator, N
             lifetime=settings.token_lifetime,
         )
         yield Authenticator(secret=settings.key, keys=keys, rules=rules)
+
+
+def _queued(sockets: Sockets, streams: Collection[StreamOutbox]) -> int:
+    return sockets.queued + sum(stream.waiting for stream in streams)
 
 
 @websocket("/v1/ws")

@@ -10,7 +10,7 @@ import msgspec
 from gateway.auth import Identity
 from gateway.limits import Limits
 from gateway.metrics import Metrics
-from holdfast import Actor, Contract, Forbidden, HoldfastError, Name, NotFound, TooLarge, ValidationFailed
+from holdfast import Actor, Contract, Forbidden, HoldfastError, Name, NotFound, RateLimited, TooLarge, ValidationFailed
 from holdfast.client import Client
 from holdfast.wire import ADMIN, Accepted, View
 
@@ -81,9 +81,11 @@ class Door:
             outcome = "OK"
         except HoldfastError as error:
             outcome = error.code
+            if isinstance(error, RateLimited):
+                self.metrics.count("refused", limit="commands")
             raise
         finally:
-            self.metrics.count("commands", labels=f'purpose="{name.purpose}",outcome="{outcome}"')
+            self.metrics.count("commands", purpose=name.purpose, outcome=outcome)
         return accepted
 
     async def delete(self, name: Name, *, by: Actor, command_id: str | None = None) -> None:

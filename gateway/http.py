@@ -21,12 +21,12 @@ from gateway.errors import slash_hidden
 from gateway.fanout import Fanout, Watch
 from gateway.frames import sse_event
 from gateway.limits import Limits
-from gateway.metrics import CONTENT_TYPE
 from gateway.outbox import Frame, StreamOutbox
 from gateway.replay import events_after
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import HoldfastError, Name, Unavailable, ValidationFailed
+from holdfast.telemetry import CONTENT_TYPE, expose
 from holdfast.wire import View, render_for
 
 AnyRequest = Request[Any, Any, Any]
@@ -281,7 +281,7 @@ async def readyz(state: State) -> str:
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(state: State) -> Response[str]:
+async def metrics(state: State) -> Response[bytes]:
     """Show the figures of this process."""
     door: Door = state.door
-    return Response(door.metrics.expose(), media_type=CONTENT_TYPE)
+    return Response(expose(door.metrics.registry), media_type=CONTENT_TYPE)

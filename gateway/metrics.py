@@ -1,16 +1,24 @@
-"""What the gateway counts, in the text format of Prometheus (version 0.0.4)."""
+"""What the gateway counts, in a registry of its own."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4"
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
 _COUNTERS: Final = {
-    "commands": "Commands by purpose and outcome code.",
-    "frames": "Event frames handed to viewers.",
-    "lagging": "Watches dropped because their viewer was too slow.",
-    "gaps": "Times that missing commits were read from the log.",
-    "sockets_opened": "WebSockets that were welcomed.",
+    "commands": ("Commands by purpose and outcome code.", ("purpose", "outcome")),
+    "frames": ("Event frames handed to viewers.", ()),
+    "lagging": ("Watches dropped because their viewer was too slow.", ()),
+    "gaps": ("Times that missing commits were read from the log.", ()),
+    "sockets_opened": ("WebSockets that were welcomed.", ()),
+    "refused": ("Commands and sockets that were over a limit.", ("limit",)),
+}
+
+_GAUGES: Final = {
+    "sockets": "Open WebSockets.",
+    "watched_entities": "Entities with a subscription.",
+    "subscriptions": "Subjects listened to for watched entities.",
+    "frames_queued": "Frames that wait for slow viewers.",
 }
 
 
@@ -18,29 +26,20 @@ class Metrics:
     """Counters by name and labels, and gauges that are read when asked for."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._gauges: dict[str, tuple[str, Callable[[], int]]] = {}
+        self.registry = CollectorRegistry()
+        self._counters = {
+            name: Counter(f"holdfast_gateway_{name}", text, labels, registry=self.registry)
+            for name, (text, labels) in _COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(f"holdfast_gateway_{name}", text, registry=self.registry) for name, text in _GAUGES.items()
+        }
 
-    def count(self, counter: str, by: int = 1, *, labels: str = "") -> None:
-        """Add to one of the counters; `labels` are written as Prometheus wants them, with safe values."""
-        self._counts[counter, labels] += by
+    def count(self, counter: str, by: int = 1, **labels: str) -> None:
+        """Add to one of the counters, under the values of its labels."""
+        family = self._counters[counter]
+        (family.labels(**labels) if labels else family).inc(by)
 
-    def gauge(self, name: str, text: str, read: Callable[[], int]) -> None:
+    def gauge(self, name: str, read: Callable[[], int]) -> None:
         """Show the value that `read` returns at each scrape."""
-        self._gauges[name] = (text, read)
-
-    def expose(self) -> str:
-        """All figures, one line each, with their help and type."""
-        return "\n".join(self._lines()) + "\n"
-
-    def _lines(self) -> Iterator[str]:
-        for name, text in _COUNTERS.items():
-            full = f"holdfast_gateway_{name}_total"
-            yield from (f"# HELP {full} {text}", f"# TYPE {full} counter")
-            values = {labels: count for (counter, labels), count in self._counts.items() if counter == name}
-            yield from (
-                f"{full}{{{labels}}} {count}" if labels else f"{full} {count}" for labels, count in values.items()
-            )
-        for name, (text, read) in self._gauges.items():
-            full = f"holdfast_gateway_{name}"
-            yield from (f"# HELP {full} {text}", f"# TYPE {full} gauge", f"{full} {read()}")
+        self._gauges[name].set_function(read)

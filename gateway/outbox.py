@@ -36,6 +36,11 @@ class StreamOutbox:
         self._emptied = asyncio.Event()
 
     @property
+    def waiting(self) -> int:
+        """How many frames wait."""
+        return len(self._waiting)
+
+    @property
     def has_room(self) -> bool:
         """Whether another frame may enter; an empty queue takes one of any size."""
         return not self._waiting or (len(self._waiting) < self._frames and self._bytes < self._size)
@@ -110,7 +115,12 @@ class SocketOutbox:
     @property
     def has_room(self) -> bool:
         """Whether another frame may enter; an empty queue takes one of any size."""
-        return self.is_empty or (self._length < self._frames and self._bytes < self._size)
+        return self.is_empty or (self.waiting < self._frames and self._bytes < self._size)
+
+    @property
+    def waiting(self) -> int:
+        """How many frames wait."""
+        return len(self._waiting or ()) + len(self._newest or ())
 
     @property
     def is_empty(self) -> bool:
@@ -183,10 +193,6 @@ class SocketOutbox:
         if self._emptied is not None:
             self._emptied.set()
             self._emptied = None
-
-    @property
-    def _length(self) -> int:
-        return len(self._waiting or ()) + len(self._newest or ())
 
     def _write(self, frame: Frame) -> None:
         self._bytes -= len(frame)

@@ -65,6 +65,11 @@ class Session:
         self._over = False
 
     @property
+    def queued(self) -> int:
+        """How many frames wait to be written."""
+        return self._outbox.waiting
+
+    @property
     def who(self) -> Identity:
         """Whose socket this is."""
         return self._who

@@ -68,6 +68,11 @@ class Sockets:
         """How many operations are being carried out; a socket that waits has none."""
         return sum(session.tasks for session in self._sessions)
 
+    @property
+    def queued(self) -> int:
+        """How many frames wait for all sockets."""
+        return sum(session.queued for session in self._sessions)
+
     async def serve(self, socket: AnySocket) -> None:
         """Take one socket from the upgrade to its welcome, and leave it to a session."""
         codec = _choose(socket.scope["subprotocols"])
@@ -112,6 +117,7 @@ class Sockets:
         try:
             self.limits.take_place(who)
         except RateLimited as error:
+            self._doors.door.metrics.count("refused", limit="sockets")
             raise Closing(CLOSE_RATE, error.message) from None
         session = Session(connection, codec, who, doors=self._doors, crew=crew, ended=self._on_end)
         self._sessions.add(session)

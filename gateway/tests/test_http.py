@@ -206,8 +206,8 @@ async def test_the_gateway_tells_that_it_lives_is_ready_and_counts(world: World)
     assert (await world.http.get("/livez")).status_code == 200
     assert (await world.http.get("/readyz")).status_code == 200
     text = (await world.http.get("/metrics")).text
-    assert 'holdfast_gateway_commands_total{purpose="pad",outcome="OK"} 1' in text
-    assert "holdfast_gateway_sockets 0" in text
+    assert 'holdfast_gateway_commands_total{outcome="OK",purpose="pad"} 1.0' in text
+    assert "holdfast_gateway_sockets 0.0" in text
 
 
 async def test_the_lot_page_and_its_assets_are_served(world: World) -> None:

@@ -206,12 +206,12 @@ async def test_viewers_of_one_entity_share_one_subscription(world: World) -> Non
     async with world.viewer("ann") as ann, world.viewer("bob") as bob:
         for viewer in (ann, bob):
             await viewer.ask("watch", name=f"pad:acme:{pad}")
-        assert "holdfast_gateway_watched_entities 1\n" in (await world.http.get("/metrics")).text
+        assert "holdfast_gateway_watched_entities 1.0\n" in (await world.http.get("/metrics")).text
         await ann.ask("unwatch", name=f"pad:acme:{pad}")
         await world.write(pad)
         assert (await bob.hear())["seq"] == 2
         await bob.ask("unwatch", name=f"pad:acme:{pad}")
-        assert "holdfast_gateway_watched_entities 0\n" in (await world.http.get("/metrics")).text
+        assert "holdfast_gateway_watched_entities 0.0\n" in (await world.http.get("/metrics")).text
 
 
 async def test_a_restart_of_nats_leaves_no_hole_in_what_a_viewer_sees(gateway: Factory, nats: NatsServer) -> None:

@@ -34,7 +34,8 @@ from holdfast._messages import COMMIT_VERSION, Accepted, Actor, CommandEnvelope,
 from holdfast._names import Name
 from holdfast._rings import ALARM_COMMAND, Ring, Rings
 from holdfast._sight import render_for
-from holdfast._turn import Lookup, Reply, Turn, ViewQuery
+from holdfast._turn import VIEW_COMMAND, Lookup, Reply, Turn, ViewQuery, outcome_of
+from holdfast.telemetry import EntityMeasures
 
 BATCH_COMMANDS: Final = 128
 BATCH_BYTES: Final = 512 * 1024
@@ -43,7 +44,6 @@ EVENTS_IN_A_CONFLICT: Final = 100
 BROKEN_SECONDS: Final = 2.0
 EARLY_RING_SECONDS: Final = 60.0
 """A ring this much before its deadline waits here: armed again, it would ring at once on a server whose clock is ahead."""
-VIEW_COMMAND: Final = "_view"
 
 log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
@@ -64,6 +64,7 @@ class Surroundings:
     rings: Rings
     deletion: Deletion
     past: Callable[["LiveEntity", Received, ViewQuery], None]
+    measures: EntityMeasures
     mailbox_size: int
     mailbox_bytes: int
     done: Callable[[Name, int], None]
@@ -170,11 +171,15 @@ class LiveEntity:
         """Delete the entity, behind everything that was received before, without loading it: it may be broken."""
         self.forget()
         self.snapshot_seq, self._broken_until = 0, 0.0
-        await self._send(received, await self._around.deletion.carry_out(self.name, received))
+        reply = await self._around.deletion.carry_out(self.name, received)
+        self._around.measures.judged(outcome_of(reply))
+        await self._send(received, reply)
         self._done([received])
 
     async def _answer(self, turn: Turn) -> None:
         """Send every answer of the turn; afterwards nothing of it is open."""
+        for outcome, commands in turn.outcomes().items():
+            self._around.measures.judged(outcome, commands)
         for received, query in turn.pasts:
             self._around.past(self, received, query)
         for received, reply in turn.replies:
@@ -198,6 +203,7 @@ class LiveEntity:
         loop = asyncio.get_running_loop()
         if loop.time() < self._broken_until:
             raise Unavailable("this entity is stopped by a fault and is looked at again in a moment; see the log")
+        began = loop.time()
         try:
             self.image, self.snapshot_seq = await self._around.loader.load(self.name)
         except UnknownEvent as error:
@@ -213,6 +219,7 @@ class LiveEntity:
             self._broken_until = loop.time() + BROKEN_SECONDS
             log.exception("entity.stopped", name=str(self.name))
             raise Unavailable("this entity is stopped by a fault; see the log of its service") from error
+        self._around.measures.loaded(events=self.image.seq - self.snapshot_seq, seconds=loop.time() - began)
         log.debug("entity.activated", name=str(self.name), seq=self.image.seq)
         return self.image
 
@@ -277,9 +284,15 @@ class LiveEntity:
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             raise ValidationFailed(str(error)) from None
         if turn.seq > 0:
-            self._expire(turn, received, "alarm")
+            self._expire_rung(turn, received)
         if self._around.rings.knows(self.name, ring.due):
             turn.rings[ring.due] = received.at
+
+    def _expire_rung(self, turn: Turn, received: Received) -> None:
+        due = self._around.judge.entity.alarm_at(turn.state)
+        if due is not None and due <= received.at:
+            self._around.measures.rang(late=(received.at - due).total_seconds())
+        self._expire(turn, received, "alarm")
 
     def _judge_view(self, turn: Turn, received: Received) -> None:
         envelope, entity = received.envelope, self._around.judge.entity
@@ -316,7 +329,10 @@ class LiveEntity:
             judged=turn.judged,
             digests=tuple(turn.digests.items()),
         )
+        began = asyncio.get_running_loop().time()
         position = await self._around.events.append(commit)
+        took = asyncio.get_running_loop().time() - began
+        self._around.measures.committed(commands=len(turn.digests), events=len(turn.events), seconds=took)
         stored = StoredCommit(position, commit.commit, commit.commit_id, commit.judged, commit.digests)
         image.apply(stored, turn.state)
         self._alarm_moved = self._alarm_moved or old != new
@@ -385,12 +401,14 @@ class LiveEntity:
 
     async def _look_up(self, received: Received, reply: Lookup) -> None:
         try:
-            await self._send(received, await reply())
+            answer: Reply = await reply()
         except HoldfastError as error:
-            await self._send(received, {"error": error.body()})
+            answer = {"error": error.body()}
         except Exception:
             log.exception("entity.fault", name=str(self.name), command_id=received.envelope.command_id)
-            await self._send(received, {"error": Unavailable("the answer cannot be read just now; try again").body()})
+            answer = {"error": Unavailable("the answer cannot be read just now; try again").body()}
+        self._around.measures.judged(outcome_of(answer))
+        await self._send(received, answer)
 
     async def _send(self, received: Received, reply: Reply) -> None:
         """Send an answer; when it cannot be sent, the caller asks again with the same command id."""
@@ -407,6 +425,7 @@ class LiveEntity:
     async def _send_errors(self, taken: Sequence[Received], error: HoldfastError) -> None:
         for received in taken:
             await self._send(received, {"error": error.body()})
+        self._around.measures.judged(error.code, len(taken))
         self._done(taken)
 
     def _done(self, taken: Sequence[Received]) -> None:

@@ -23,13 +23,13 @@ class Backlog:
         """Dead letters."""
         self._bus = bus
         self._durable = durable
-        self._purpose = purpose
-        self._origin = origin
+        self.purpose = purpose
+        self.origin = origin
 
     async def look(self) -> None:
         """Count now."""
         self.lag = await self._durable.waiting()
-        self.dead = await count_letters(self._bus, self._purpose, self._origin)
+        self.dead = await count_letters(self._bus, self.purpose, self.origin)
 
     async def run(self) -> None:
         """Count again and again until cancelled; while NATS is away, the last counts stand."""

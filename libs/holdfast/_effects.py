@@ -14,6 +14,7 @@ from holdfast._service import Service
 from holdfast.client import Client
 from holdfast.jetstream import ApiError
 from holdfast.jetstream._work import ensure_work_streams
+from holdfast.telemetry import Measures
 
 PREPARE_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 0.2
@@ -38,6 +39,17 @@ class Effects:
                 for reactor in service.reactors
             ]
             self.workers += [WorkerRunner(bus, worker) for worker in service.workers]
+
+    def show(self, measures: Measures) -> None:
+        """Let what waits and what was given up be seen."""
+        for each in (*self.reactors, *self.workers):
+            backlog = each.backlog
+            measures.effects(
+                backlog.purpose,
+                backlog.origin,
+                waiting=lambda backlog=backlog: backlog.lag,
+                dead=lambda backlog=backlog: backlog.dead,
+            )
 
     async def prepare(self) -> None:
         """Make what is needed on NATS before the first event; `Unavailable` says what is in the way."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from holdfast._actor import VIEW_COMMAND, Answer, LiveEntity, Surroundings
+from holdfast._actor import Answer, LiveEntity, Surroundings
 from holdfast._alarms import Alarms
 from holdfast._clock import utc_now
 from holdfast._deletion import DELETE_COMMAND, Announce, Deletion, Forget
@@ -25,7 +25,8 @@ from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
 from holdfast._rings import ALARM_COMMAND, Rings
 from holdfast._snapshots import Snapshots
-from holdfast._turn import ViewQuery
+from holdfast._turn import VIEW_COMMAND, ViewQuery
+from holdfast.telemetry import EntityMeasures, Measures
 
 SWEEP_SECONDS: Final = 1.0
 HIBERNATE_AT_ONCE: Final = 64
@@ -77,11 +78,13 @@ class Host:
         announce: Announce | None = None,
         too_new: Callable[[Name], None] | None = None,
         settings: HostSettings | None = None,
+        measures: EntityMeasures | None = None,
     ) -> None:
         self.purpose = entity.purpose
         self._settings = settings or HostSettings()
         self._judge = Judge(entity)
-        self._loader = Loader(self._judge, events, snapshots)
+        self._measures = measures or Measures().of(entity.purpose)
+        self._loader = Loader(self._judge, events, snapshots, measures=self._measures)
         self._answer = answer
         self._rings = Rings(alarms, pass_ring)
         self._awake: OrderedDict[Name, LiveEntity] = OrderedDict()
@@ -99,11 +102,13 @@ class Host:
             rings=self._rings,
             deletion=Deletion(events=events, alarms=alarms, loader=self._loader, forget=forget, announce=announce),
             past=self._read_past,
+            measures=self._measures,
             mailbox_size=self._settings.mailbox_size,
             mailbox_bytes=self._settings.mailbox_bytes,
             done=done or _nothing,
             too_new=too_new or _nothing,
         )
+        self._measures.awake(lambda: [entity.waiting for entity in self._awake.values()])
 
     @property
     def awake(self) -> int:
@@ -123,6 +128,7 @@ class Host:
             if not entity.accept(Received(envelope, place, reply)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
         except HoldfastError as error:
+            self._measures.judged(error.code)
             await self._send(reply, {"error": error.body()})
             return False
         if name not in self._running:

@@ -17,6 +17,7 @@ from holdfast._log import EventLog, StoredCommit
 from holdfast._messages import COMMIT_VERSION, RecordedEvent, State
 from holdfast._names import Name
 from holdfast._snapshots import Snapshots, schema_fingerprint
+from holdfast.telemetry import EntityMeasures, Measures
 
 COMMITS_A_READ: Final = 500
 STORE_CALLS_AT_ONCE: Final = 4
@@ -28,10 +29,13 @@ log = structlog.get_logger(__name__)
 class Loader:
     """Loads entities of one kind. A snapshot that cannot be used means replay, never failure."""
 
-    def __init__(self, judge: Judge, events: EventLog, snapshots: Snapshots) -> None:
+    def __init__(
+        self, judge: Judge, events: EventLog, snapshots: Snapshots, *, measures: EntityMeasures | None = None
+    ) -> None:
         self._judge = judge
         self._events = events
         self._snapshots = snapshots
+        self._measures = measures or Measures().of(judge.entity.purpose)
         self._fingerprint = schema_fingerprint(judge.entity)
         self._turns = asyncio.Semaphore(STORE_CALLS_AT_ONCE)
         self._saving: Counter[Name] = Counter()
@@ -67,7 +71,9 @@ class Loader:
                 await self._snapshots.save(name, to_snapshot(image, self._fingerprint))
         except Exception as error:  # noqa: BLE001 - whatever the store says, the log has everything
             log.warning("snapshot.not_saved", name=str(name), seq=image.seq, error=repr(error))
+            self._measures.saved(kept=False)
             return False
+        self._measures.saved(kept=True)
         return True
 
     async def forget(self, name: Name) -> None:

@@ -15,16 +15,28 @@ from holdfast._projection import AnyProjection, Listing
 from holdfast._service import Service
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import Archive, Projector
+from holdfast.telemetry import Measures
 
 
 class ReadSide:
     """Projectors and list servers on one database. Whatever fails here, commands go on."""
 
     def __init__(self, bus: Bus, service: Service, database: AsyncEngine) -> None:
+        self._service = service.name
         self.projectors = projectors_of(bus, service, database)
         self._lists = [
             ListServer(bus, entity.purpose, _listing(service, entity), database) for entity in service.entities
         ]
+
+    def show(self, measures: Measures) -> None:
+        """Let every projector's lag be seen."""
+        for projector in self.projectors:
+            measures.projection(
+                self._service,
+                projector.projection.name,
+                commits=lambda projector=projector: projector.lag,
+                seconds=lambda projector=projector: projector.late,
+            )
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to follow the logs and to answer lists."""

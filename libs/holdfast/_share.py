@@ -32,6 +32,7 @@ from holdfast.jetstream import (
     ring_subjects,
     rings,
 )
+from holdfast.telemetry import EntityMeasures, Measures
 
 CHECKPOINT_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 3.0
@@ -56,6 +57,7 @@ class Share:
         forget: Forget | None = None,
         replicas: int = 1,
         settings: HostSettings | None = None,
+        measures: EntityMeasures | None = None,
     ) -> None:
         self.ready = asyncio.Event()
         """Set once commands are being taken."""
@@ -73,6 +75,8 @@ class Share:
         self._commands = commands(bus, entity.purpose, self._on_command, renewed=self._on_renewal, replicas=replicas)
         self._rings = rings(bus, entity.purpose, self._on_ring, replicas=replicas)
         self._expected = 0
+        self._measures = measures or Measures().of(entity.purpose)
+        self._measures.owning(lambda: len(self._partitions))
         self.host = Host(
             entity,
             events=JetStreamLog(bus, replicas=replicas),
@@ -85,6 +89,7 @@ class Share:
             announce=self._announce_deletion,
             too_new=self._on_too_new,
             settings=settings,
+            measures=self._measures,
         )
 
     async def run(self) -> None:
@@ -134,6 +139,7 @@ class Share:
         self._progress.begin({number: answered.get(number, 0) for number in gained})
         self._partitions = wanted
         if gained:
+            self._measures.took_over(len(gained))
             self.host.missed(Judged(wall_ns(), max(answered.values(), default=0)))
             self._rings.aim(ring_subjects(self._purpose), sequence=1)
         self._aim()

@@ -1,17 +1,20 @@
 """One pass over an entity's mailbox: what has been decided on top of its image and is not committed yet."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from holdfast._errors import ErrorBody
 from holdfast._image import Image, Remembered
 from holdfast._log import Judged
 from holdfast._mailbox import Received
-from holdfast._messages import RecordedEvent, State
+from holdfast._messages import Accepted, RecordedEvent, State
 
+VIEW_COMMAND: Final = "_view"
 Reply = dict[str, object]
 """`{"ok": …}` or `{"error": …}`; sent after the commit that it depends on."""
 Lookup = Callable[[], Awaitable[Reply]]
@@ -58,6 +61,12 @@ class Turn:
             self.events.extend(events)
             self.bytes += sum(len(bytes(event.data)) for event in events)
 
+    def outcomes(self) -> Mapping[str, int]:
+        """How many of the commands that are answered without a look-up had each outcome; views are no commands."""
+        return Counter(
+            outcome_of(reply) for received, reply in self.replies if received.envelope.command != VIEW_COMMAND
+        )
+
     def accepted(self, command_id: str) -> Remembered | None:
         """What became of this command earlier in the same turn; its position is not known yet."""
         digest = self.digests.get(command_id)
@@ -65,3 +74,14 @@ class Turn:
             return None
         span = [event.seq for event in self.events if event.command_id == command_id]
         return Remembered(digest, 0, span[0], span[-1])
+
+
+def outcome_of(reply: Reply) -> str:
+    """The code of an error, `REPEATED` for a first result given again, else `OK`."""
+    match reply:
+        case {"error": ErrorBody(code=code)}:
+            return code
+        case {"ok": Accepted(deduplicated=True)}:
+            return "REPEATED"
+        case _:
+            return "OK"

@@ -12,13 +12,13 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from holdfast._actor import VIEW_COMMAND
 from holdfast._answers import answer_decoder, opened
 from holdfast._bus import Bus, Message, Subscription
 from holdfast._deletion import DELETE_COMMAND
 from holdfast._errors import TimedOut, Unavailable
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
 from holdfast._names import Name, check_command_id
+from holdfast._turn import VIEW_COMMAND
 from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
 
 ANSWER_SECONDS: Final = 10.0

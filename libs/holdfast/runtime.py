@@ -14,6 +14,7 @@ from holdfast._service import Service
 from holdfast._share import Share
 from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams
 from holdfast.sql import Forgetter, SqlSnapshots, migrate, open_database
+from holdfast.telemetry import Measures
 
 log: Final = structlog.get_logger(__name__)
 
@@ -25,6 +26,7 @@ async def serve(
     database: str,
     replicas: int = 1,
     settings: HostSettings | None = None,
+    measures: Measures | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve this process's share of every entity of these services until cancelled, then hand it over.
@@ -32,6 +34,7 @@ async def serve(
     `Unavailable` when NATS is not there or not usable, `DatabaseProblem` when the database is not. `ready` is called
     once commands are being taken.
     """
+    measures = measures or Measures()
     for service in services:
         await migrate(database, service.name, package=service.package)
     async with AsyncExitStack() as stack:
@@ -46,14 +49,25 @@ async def serve(
             snapshots = SqlSnapshots(engine)
             forgetter = Forgetter(projections_of(service), engine, JetStreamLog(bus, replicas=replicas))
             shares += [
-                Share(bus, entity, snapshots, forget=forgetter.forget, replicas=replicas, settings=settings)
+                Share(
+                    bus,
+                    entity,
+                    snapshots,
+                    forget=forgetter.forget,
+                    replicas=replicas,
+                    settings=settings,
+                    measures=measures.of(entity.purpose),
+                )
                 for entity in service.entities
             ]
-            read_sides.append(ReadSide(bus, service, reading))
+            side = ReadSide(bus, service, reading)
+            side.show(measures)
+            read_sides.append(side)
         for share in shares:
             await ensure_streams(bus, share.host.purpose, replicas=replicas)
         effects = Effects(bus, services, replicas=replicas)
         stack.push_async_callback(effects.stop)
+        effects.show(measures)
         await effects.prepare()
         for side in read_sides:
             stack.push_async_callback(side.stop)

@@ -75,14 +75,23 @@ class Projector:
         self._stand_by_seconds = stand_by_seconds
         self._behind = 0
         self._failures = 0
+        self._level_at: float | None = None
 
     @property
     def lag(self) -> int:
         """How many commits of the log were not yet applied when it was last looked at."""
         return self._behind
 
+    @property
+    def late(self) -> float:
+        """The seconds since the rows were last known to hold all of the log, or since it was begun; 0 while they do."""
+        if self._level_at is None or not (self._behind or self._failures):
+            return 0.0
+        return asyncio.get_running_loop().time() - self._level_at
+
     async def run(self) -> None:
         """Follow the log until cancelled. What fails is tried again; a bug stops this projection alone."""
+        self._level_at = asyncio.get_running_loop().time()
         while True:
             try:
                 await self._follow(until=None)
@@ -161,6 +170,8 @@ class Projector:
             stand = stand._replace(position=chunk.commits[-1].position)
         self._behind = chunk.behind
         self._failures = 0
+        if not chunk.behind:
+            self._level_at = asyncio.get_running_loop().time()
         return stand
 
     async def _apply(self, stand: Stand, commits: Sequence[LoggedCommit]) -> None:

@@ -15,6 +15,7 @@ from holdfast._host import Host, HostSettings
 from holdfast._log import Judged, NewCommit
 from holdfast._messages import CommandEnvelope
 from holdfast.memory import MemoryAlarms, MemoryLog
+from holdfast.telemetry import Measures
 from holdfast.testing import MemorySnapshots
 from holdfast.testing.counter import CounterEntity
 
@@ -37,6 +38,7 @@ class World:
         self.now = START
         self.entity = entity or CounterEntity()
         self.settings = HostSettings(**settings)
+        self.measures = Measures()
         self.host = self.new_host()
 
     def new_host(self, answer: Answer | None = None, *, too_new: Callable[[Name], None] | None = None) -> Host:
@@ -56,6 +58,7 @@ class World:
             pass_ring=pass_ring,
             settings=self.settings,
             too_new=too_new,
+            measures=self.measures.of(self.entity.purpose),
         )
 
     async def deliver(self, body: bytes, *, name: Name = NAME, reply: str = "", at: Judged | None = None) -> Judged:

@@ -1,0 +1,5 @@
+"""What operators see of a process: figures, health and traces."""
+
+from holdfast.telemetry._measures import CONTENT_TYPE, EntityMeasures, Measures, expose
+
+__all__ = ["CONTENT_TYPE", "EntityMeasures", "Measures", "expose"]
