@@ -25,13 +25,16 @@ from holdfast._errors import (
     ValidationFailed,
     VersionConflict,
 )
-from holdfast._image import Image, Remembered
+from holdfast._history import EntityHistory
+from holdfast._image import Image
 from holdfast._judge import Judge, UnknownEvent, payload_digest, view_of
 from holdfast._loading import Loader
 from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
 from holdfast._mailbox import Mailbox, Received
 from holdfast._messages import COMMIT_VERSION, Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, View
 from holdfast._names import Name
+from holdfast._recall import Recall, Recalled, needs_recall
+from holdfast._remembered import Remembered
 from holdfast._rings import ALARM_COMMAND, Ring, Rings
 from holdfast._sight import render_for
 from holdfast._turn import VIEW_COMMAND, Lookup, Reply, Turn, ViewQuery, outcome_of
@@ -59,6 +62,8 @@ class Surroundings:
     judge: Judge
     loader: Loader
     events: EventLog
+    history: EntityHistory
+    recall: Recall
     alarms: Alarms
     answer: Answer
     rings: Rings
@@ -134,9 +139,10 @@ class LiveEntity:
             await self._delete(self._mailbox.take())
             return True
         image = await self._current()
-        turn = Turn.on(image)
+        recalled = await self._around.recall.look_up(self.name, image.commands, self._mailbox.next(self._batch_limit))
+        turn = Turn.on(image, recalled)
         while self._mailbox and len(turn.taken) < self._batch_limit and turn.bytes < BATCH_BYTES:
-            if self._deletion_is_next():
+            if self._deletion_is_next() or self._recall_is_next(image, recalled):
                 break
             received = self._mailbox.take()
             turn.taken.append(received)
@@ -166,6 +172,11 @@ class LiveEntity:
 
     def _deletion_is_next(self) -> bool:
         return self._mailbox.first().envelope.command == DELETE_COMMAND
+
+    def _recall_is_next(self, image: Image, recalled: Recalled) -> bool:
+        """Whether the next command came after the look-up and needs one of its own, which the next turn makes."""
+        received = self._mailbox.first()
+        return received.envelope.command_id not in recalled.asked and needs_recall(image.commands, received)
 
     async def _delete(self, received: Received) -> None:
         """Delete the entity, behind everything that was received before, without loading it: it may be broken."""
@@ -248,8 +259,9 @@ class LiveEntity:
         self._around.judge.authorise(command, turn.state, envelope.by, seq=turn.seq)
         digest = payload_digest(command)
         known = turn.accepted(envelope.command_id) or image.commands.get(envelope.command_id)
+        known = known or turn.recalled.get(envelope.command_id)
         if known is not None:
-            if known.digest != digest:
+            if known.digest not in ("", digest):
                 raise IdempotencyKeyReused("this command id was accepted before with other data; use a new one")
             if not repeated or known.position >= image.position:
                 turn.lookups.append((received, self._answer_again(known, envelope.by)))
@@ -379,10 +391,10 @@ class LiveEntity:
     def _answer_again(self, known: Remembered, viewer: Actor) -> Lookup:
         async def reply() -> Reply:
             position = known.position or (self.image.position if self.image else 0)
-            stored = await self._around.events.read(self.name, position=position, limit=1)
-            if not stored or stored[0].position != position:
+            stored = await self._around.history.commit_at(self.name, position)
+            if stored is None:
                 raise Unavailable("the first answer to this command cannot be read just now; try again")
-            events = [event for event in stored[0].commit.events if known.first <= event.seq <= known.last]
+            events = [event for event in stored.commit.events if known.first <= event.seq <= known.last]
             return {"ok": self._accepted(events, viewer, seq=known.last, again=True)}
 
         return reply
@@ -390,10 +402,8 @@ class LiveEntity:
     def _conflict(self, envelope: CommandEnvelope, seq: int) -> Lookup:
         async def reply() -> Reply:
             expected = envelope.expected_seq or 0
-            position = await self._around.events.locate(self.name, expected + 1) if expected < seq else None
-            commits = await self._around.events.read(self.name, position=position, limit=10) if position else ()
-            since = [event for stored in commits for event in stored.commit.events if expected < event.seq <= seq]
-            rendered = [msgspec.Raw(render_for(event, envelope.by)) for event in since[:EVENTS_IN_A_CONFLICT]]
+            since = await self._around.history.events(self.name, after=expected, until=seq, limit=EVENTS_IN_A_CONFLICT)
+            rendered = [msgspec.Raw(render_for(event, envelope.by)) for event in since]
             message = f"the entity is at seq {seq}, not {expected}; look at it again"
             return {"error": VersionConflict(message, seq=seq, events=rendered).body()}
 

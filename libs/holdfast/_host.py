@@ -17,12 +17,15 @@ from holdfast._clock import utc_now
 from holdfast._deletion import DELETE_COMMAND, Announce, Deletion, Forget
 from holdfast._entity import AnyEntity
 from holdfast._errors import ErrorBody, HoldfastError, Unavailable, ValidationFailed
+from holdfast._history import Archived, EntityHistory
 from holdfast._judge import Judge, view_of
 from holdfast._loading import Loader
 from holdfast._log import EventLog, Judged
 from holdfast._mailbox import Received
 from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
+from holdfast._recall import Recall
+from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS, Bounds
 from holdfast._rings import ALARM_COMMAND, Rings
 from holdfast._snapshots import Snapshots
 from holdfast._turn import VIEW_COMMAND, ViewQuery
@@ -40,6 +43,7 @@ INBOX_LENGTH: Final = 200
 """A longer subject may be over the server's limit for one line, and costs the connection."""
 SNAPSHOT_PAUSE_SECONDS: Final = 2.0
 """Between two snapshots of one busy entity: a tail of two seconds replays faster than it was written."""
+
 
 log = structlog.get_logger(__name__)
 _INTERNAL_COMMANDS: Final = frozenset({ALARM_COMMAND, VIEW_COMMAND, DELETE_COMMAND})
@@ -59,6 +63,12 @@ class HostSettings:
     awake_limit: int = 10_000
     idle_seconds: float = 60.0
     """An entity that nobody commands this long is put to sleep."""
+    remembered_commands: int = REMEMBERED_COMMANDS
+    """Accepted command ids that one entity holds itself, and its snapshots; older ones are looked up."""
+    remembered_seconds: float = REMEMBERED_SECONDS
+    """The age up to which it holds them."""
+    command_id_seconds: float = COMMAND_ID_SECONDS
+    """How long an accepted command id gives its first result again."""
 
 
 class Host:
@@ -73,6 +83,7 @@ class Host:
         snapshots: Snapshots,
         answer: Answer,
         pass_ring: Callable[[Name, bytes], Awaitable[None]],
+        archive: Archived | None = None,
         done: Callable[[Name, int], None] | None = None,
         forget: Forget | None = None,
         announce: Announce | None = None,
@@ -84,7 +95,9 @@ class Host:
         self._settings = settings or HostSettings()
         self._judge = Judge(entity)
         self._measures = measures or Measures().of(entity.purpose)
-        self._loader = Loader(self._judge, events, snapshots, measures=self._measures)
+        history = EntityHistory(events, archive)
+        bounds = Bounds(count=self._settings.remembered_commands, seconds=self._settings.remembered_seconds)
+        self._loader = Loader(self._judge, history, snapshots, bounds=bounds, measures=self._measures)
         self._answer = answer
         self._rings = Rings(alarms, pass_ring)
         self._awake: OrderedDict[Name, LiveEntity] = OrderedDict()
@@ -97,6 +110,8 @@ class Host:
             judge=self._judge,
             loader=self._loader,
             events=events,
+            history=history,
+            recall=Recall(history, seconds=self._settings.command_id_seconds),
             alarms=alarms,
             answer=answer,
             rings=self._rings,

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Final
 
@@ -11,15 +11,15 @@ import msgspec
 import structlog
 
 from holdfast._errors import HoldfastError, NotFound, Unavailable
+from holdfast._history import EntityHistory
 from holdfast._image import Image, from_snapshot, to_snapshot
-from holdfast._judge import Judge, UnknownEvent
-from holdfast._log import EventLog, StoredCommit
-from holdfast._messages import COMMIT_VERSION, RecordedEvent, State
+from holdfast._judge import Judge
+from holdfast._messages import RecordedEvent, State
 from holdfast._names import Name
+from holdfast._remembered import Bounds
 from holdfast._snapshots import Snapshots, schema_fingerprint
 from holdfast.telemetry import EntityMeasures, Measures
 
-COMMITS_A_READ: Final = 500
 STORE_CALLS_AT_ONCE: Final = 4
 """Fewer than a database has connections: who waits here does not run into the pool's own limit."""
 
@@ -30,10 +30,17 @@ class Loader:
     """Loads entities of one kind. A snapshot that cannot be used means replay, never failure."""
 
     def __init__(
-        self, judge: Judge, events: EventLog, snapshots: Snapshots, *, measures: EntityMeasures | None = None
+        self,
+        judge: Judge,
+        history: EntityHistory,
+        snapshots: Snapshots,
+        *,
+        bounds: Bounds | None = None,
+        measures: EntityMeasures | None = None,
     ) -> None:
         self._judge = judge
-        self._events = events
+        self._history = history
+        self._bounds = bounds or Bounds()
         self._snapshots = snapshots
         self._measures = measures or Measures().of(judge.entity.purpose)
         self._fingerprint = schema_fingerprint(judge.entity)
@@ -43,9 +50,9 @@ class Loader:
 
     async def load(self, name: Name) -> tuple[Image, int]:
         """The entity as the log has it now, and the seq of the snapshot it came from, 0 for none."""
-        image = await self._from_snapshot(name) or Image(self._judge.entity.initial)
+        image = await self._from_snapshot(name) or Image(self._judge.entity.initial, self._bounds)
         saved = image.seq
-        async for stored in self._commits(name, image.position + 1, seq=saved):
+        async for stored in self._history.commits(name, position=image.position + 1, seq=saved):
             image.apply(stored, self._judge.fold(image.state, stored.commit.events))
         return image, saved
 
@@ -104,27 +111,13 @@ class Loader:
         self, name: Name, *, seq: int | None, at: datetime | None
     ) -> AsyncIterator[Sequence[RecordedEvent]]:
         """The events of each commit up to a bound, none of them empty."""
-        async for stored in self._commits(name, 0, seq=0):
-            events = [event for event in stored.commit.events if _is_before(event, seq=seq, at=at)]
-            if events:
-                yield events
-            if len(events) < len(stored.commit.events):
-                return
-
-    async def _commits(self, name: Name, position: int, *, seq: int) -> AsyncIterator[StoredCommit]:
-        """Everything from `position` on, which follows event `seq`. A message lost on the way must not go unseen."""
-        while commits := await self._events.read(name, position=position, limit=COMMITS_A_READ):
-            for stored in commits:
-                if stored.commit.events[0].seq != seq + 1:
-                    log.error("log.read_with_a_hole", name=str(name), after=seq, found=stored.commit.events[0].seq)
-                    raise Unavailable(f"the log was read with a hole after event {seq}; try again")
-                if stored.commit.v > COMMIT_VERSION:
-                    raise UnknownEvent(f"the commit of event {seq + 1} is of version {stored.commit.v}")
-                seq = stored.commit.events[-1].seq
-                yield stored
-            if len(commits) < COMMITS_A_READ:
-                return
-            position = commits[-1].position + 1
+        async with aclosing(self._history.commits(name)) as commits:
+            async for stored in commits:
+                events = [event for event in stored.commit.events if _is_before(event, seq=seq, at=at)]
+                if events:
+                    yield events
+                if len(events) < len(stored.commit.events):
+                    return
 
     async def _from_snapshot(self, name: Name) -> Image | None:
         try:
@@ -138,12 +131,12 @@ class Loader:
         if snapshot.fingerprint != self._fingerprint:
             log.info("snapshot.outdated", name=str(name), seq=snapshot.seq)
             return None
-        found = await self._events.read(name, position=snapshot.position, limit=1)
-        if not found or found[0].position != snapshot.position or found[0].commit.events[-1].seq != snapshot.seq:
+        found = await self._history.commit_at(name, snapshot.position)
+        if found is None or found.commit.events[-1].seq != snapshot.seq:
             log.warning("snapshot.not_of_this_log", name=str(name), seq=snapshot.seq)
             return None
         try:
-            return from_snapshot(self._judge.entity, snapshot)
+            return from_snapshot(self._judge.entity, snapshot, self._bounds)
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             log.warning("snapshot.unreadable", name=str(name), seq=snapshot.seq, error=repr(error))
             return None

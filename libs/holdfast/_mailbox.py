@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from holdfast._clock import from_ns
@@ -52,6 +53,10 @@ class Mailbox:
     def first(self) -> Received:
         """The oldest command, which stays where it is."""
         return self._waiting[0]
+
+    def next(self, count: int) -> Sequence[Received]:
+        """Up to so many of the oldest commands, which stay where they are."""
+        return tuple(islice(self._waiting, count))
 
     def take(self) -> Received:
         """Take the oldest command."""

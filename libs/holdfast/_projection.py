@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Table
 
 from holdfast._judge import Judge
+from holdfast._log import Judged, StoredCommit
 from holdfast._messages import Actor, Commit, Event, RecordedEvent
 from holdfast._names import Name
 
@@ -22,6 +23,14 @@ class LoggedCommit(NamedTuple):
     position: int
     name: Name
     commit: Commit
+    commit_id: str = ""
+    judged: Judged = Judged()
+    digests: Sequence[tuple[str, str]] = ()
+
+    @property
+    def stored(self) -> StoredCommit:
+        """The same as its entity's log has it."""
+        return StoredCommit(self.position, self.commit, self.commit_id, self.judged, self.digests)
 
 
 class Chunk(NamedTuple):
@@ -52,6 +61,8 @@ class StoredEvent(Generic[E]):
     position: int
     recorded: RecordedEvent
     judge: Judge
+    commit: StoredCommit | None = None
+    """What it was committed with; a projection other than the archive has no use for it."""
 
     @property
     def event(self) -> E:

@@ -13,6 +13,7 @@ from holdfast._clock import wall_ns
 from holdfast._deletion import Forget
 from holdfast._entity import AnyEntity
 from holdfast._errors import HoldfastError, Unavailable
+from holdfast._history import Archived
 from holdfast._host import Host, HostSettings
 from holdfast._log import Judged
 from holdfast._messages import COMMIT_VERSION, Commit
@@ -54,6 +55,7 @@ class Share:
         entity: AnyEntity,
         snapshots: Snapshots,
         *,
+        archive: Archived | None = None,
         forget: Forget | None = None,
         replicas: int = 1,
         settings: HostSettings | None = None,
@@ -84,6 +86,7 @@ class Share:
             snapshots=snapshots,
             answer=bus.publish,
             pass_ring=self._pass_ring,
+            archive=archive,
             done=self._on_done,
             forget=forget,
             announce=self._announce_deletion,

@@ -1,12 +1,15 @@
 """Where entities keep their snapshots: a cache of the log, never its replacement."""
 
 import hashlib
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from holdfast._entity import AnyEntity
 from holdfast._names import Name
+
+BODY_FORM: Final = 2
+"""Counted up when what a snapshot holds beside the state changes."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,6 @@ class Snapshots(Protocol):
 
 def schema_fingerprint(entity: AnyEntity) -> str:
     """A digest of what a stored state depends on: its schema, its version, and how retired events are read."""
-    parts = (msgspec.json.schema(entity.state_type), entity.state_version, sorted(entity.retired_types))
+    parts = (BODY_FORM, msgspec.json.schema(entity.state_type), entity.state_version, sorted(entity.retired_types))
     schema = msgspec.json.encode(parts, order="sorted")
     return hashlib.blake2b(schema, digest_size=12).hexdigest()

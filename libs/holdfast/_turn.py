@@ -9,10 +9,12 @@ from typing import Annotated, Final
 import msgspec
 
 from holdfast._errors import ErrorBody
-from holdfast._image import Image, Remembered
+from holdfast._image import Image
 from holdfast._log import Judged
 from holdfast._mailbox import Received
 from holdfast._messages import Accepted, RecordedEvent, State
+from holdfast._recall import Recalled
+from holdfast._remembered import Remembered
 
 VIEW_COMMAND: Final = "_view"
 Reply = dict[str, object]
@@ -36,6 +38,7 @@ class Turn:
     seq: int
     last_at: datetime
     judged: Judged
+    recalled: Recalled
     taken: list[Received] = field(default_factory=list[Received])
     events: list[RecordedEvent] = field(default_factory=list[RecordedEvent])
     bytes: int = 0
@@ -48,9 +51,9 @@ class Turn:
     """The rings that this host heard, and when each was received as a command."""
 
     @classmethod
-    def on(cls, image: Image) -> "Turn":
+    def on(cls, image: Image, recalled: Recalled) -> "Turn":
         """A turn in which nothing has happened yet."""
-        return cls(state=image.state, seq=image.seq, last_at=image.last_at, judged=image.judged)
+        return cls(state=image.state, seq=image.seq, last_at=image.last_at, judged=image.judged, recalled=recalled)
 
     def add(self, events: Sequence[RecordedEvent], state: State) -> None:
         """Take over what was decided."""

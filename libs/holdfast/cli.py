@@ -49,7 +49,9 @@ def _serve(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="+".join(given.services))
     serve_services = load("holdfast._program.serving", "serve_services")
     return _until_stopped(
-        serve_services(given.services, nats=_nats(settings), database=database_url(settings), ready=_ready)
+        serve_services(
+            given.services, nats=_nats(settings), database=database_url(settings), settings=settings, ready=_ready
+        )
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
-from uuid import uuid4
 
 import msgspec
 import structlog
@@ -18,6 +17,7 @@ from holdfast._deletion import DELETE_COMMAND
 from holdfast._errors import TimedOut, Unavailable
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
 from holdfast._names import Name, check_command_id
+from holdfast._remembered import new_command_id
 from holdfast._turn import VIEW_COMMAND
 from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
 
@@ -98,7 +98,7 @@ class Client:
         """Send a command until it is answered; refusals and `TimedOut` are raised. Safe to repeat with one id."""
         envelope = CommandEnvelope(
             command=command,
-            command_id=command_id or str(uuid4()),
+            command_id=command_id or new_command_id(),
             by=by,
             data=msgspec.Raw(data),
             expected_seq=expected_seq,
@@ -129,7 +129,7 @@ class Client:
 
         Whoever watches it is told by a commit without events. Its name may then be used anew, from seq 1.
         """
-        envelope = CommandEnvelope(command=DELETE_COMMAND, command_id=command_id or str(uuid4()), by=by)
+        envelope = CommandEnvelope(command=DELETE_COMMAND, command_id=command_id or new_command_id(), by=by)
         check_command_id(envelope.command_id)
         await self._call(name, envelope, timeout or ANSWER_SECONDS)
 
@@ -181,7 +181,7 @@ class Client:
     async def _view(self, name: Name, by: Actor, query: dict[str, object], timeout: float | None) -> View:
         envelope = CommandEnvelope(
             command=VIEW_COMMAND,
-            command_id=str(uuid4()),
+            command_id=new_command_id(),
             by=by,
             data=msgspec.Raw(_encoder.encode({key: value for key, value in query.items() if value is not None})),
         )

@@ -13,7 +13,7 @@ from holdfast._read_side import ReadSide, projections_of
 from holdfast._service import Service
 from holdfast._share import Share
 from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams
-from holdfast.sql import Forgetter, SqlSnapshots, migrate, open_database
+from holdfast.sql import Forgetter, SqlArchive, SqlSnapshots, migrate, open_database
 from holdfast.telemetry import Measures
 
 log: Final = structlog.get_logger(__name__)
@@ -46,13 +46,14 @@ async def serve(
             engine, reading = (open_database(database, service.name) for _ in range(2))
             stack.push_async_callback(engine.dispose)
             stack.push_async_callback(reading.dispose)
-            snapshots = SqlSnapshots(engine)
+            snapshots, archive = SqlSnapshots(engine), SqlArchive(engine)
             forgetter = Forgetter(projections_of(service), engine, JetStreamLog(bus, replicas=replicas))
             shares += [
                 Share(
                     bus,
                     entity,
                     snapshots,
+                    archive=archive,
                     forget=forgetter.forget,
                     replicas=replicas,
                     settings=settings,

@@ -7,12 +7,14 @@ from typing import Annotated, Any, Final, Literal, get_type_hints
 import msgspec
 
 from holdfast._program.errors import CannotStart
+from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS
 
 PREFIX: Final = "HOLDFAST_"
 MAX_PORT: Final = 65535
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=MAX_PORT)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_port: Port = 8422
     database: Text | None = None
     secret: Text | None = None
+    remembered_commands: Annotated[int, msgspec.Meta(ge=1)] = REMEMBERED_COMMANDS
+    """Accepted command ids that an awake entity and its snapshot hold; older ones are looked up in the archive."""
+    remembered_seconds: Seconds = REMEMBERED_SECONDS
+    command_id_seconds: Seconds = COMMAND_ID_SECONDS
+    """How long an accepted command id gives its first result again."""
     log: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

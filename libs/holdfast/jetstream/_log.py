@@ -134,7 +134,7 @@ class JetStreamLog:
             raise Unavailable(f"the log cannot be read: {error.description}") from error
         message: dict[str, Any] = answer["message"]
         headers = parse_headers(base64.b64decode(message.get("hdrs", "")))
-        return _decode(int(message["seq"]), base64.b64decode(message.get("data", "")), headers)
+        return decode_stored(int(message["seq"]), base64.b64decode(message.get("data", "")), headers)
 
     async def locate(self, name: Name, seq: int, /) -> int | None:
         """Find the commit by halving the range of positions: about 20 small reads at the most."""
@@ -184,10 +184,11 @@ def _headers(commit: NewCommit) -> dict[str, str]:
 
 
 def _stored(message: Message) -> StoredCommit:
-    return _decode(int(message.headers["Nats-Sequence"]), message.data, message.headers)
+    return decode_stored(int(message.headers["Nats-Sequence"]), message.data, message.headers)
 
 
-def _decode(position: int, data: bytes, headers: Mapping[str, str]) -> StoredCommit:
+def decode_stored(position: int, data: bytes, headers: Mapping[str, str]) -> StoredCommit:
+    """Read a commit as the stream holds it; headers that are not there were not known when it was written."""
     received, _, sequence = headers.get(H_JUDGED, "").partition(".")
     return StoredCommit(
         position=position,

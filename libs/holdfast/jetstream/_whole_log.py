@@ -9,10 +9,10 @@ import msgspec
 
 from holdfast._bus import Bus, Message
 from holdfast._errors import Unavailable
-from holdfast._messages import Commit
 from holdfast._names import Name
 from holdfast._projection import Chunk, LoggedCommit
 from holdfast.jetstream import _api
+from holdfast.jetstream._log import decode_stored
 from holdfast.jetstream._streams import log_stream
 
 PULL_COMMITS: Final = 500
@@ -29,8 +29,6 @@ _ACK_TOKENS: Final = 9
 _NOTHING_MORE: Final = frozenset({"404", "408"})
 _ENOUGH: Final = frozenset({"Batch Completed", "Message Size Exceeds MaxBytes"})
 """How the server ends a pull that has a limit in bytes."""
-
-_commits: Final = msgspec.json.Decoder(Commit)
 
 
 class JetStreamWholeLog:
@@ -139,4 +137,7 @@ class _Reader:
         self._deliveries += 1
         if delivery != self._deliveries:
             raise Unavailable("messages of the log went astray; reading again")
-        return LoggedCommit(position, Name.from_subject(message.subject), _commits.decode(message.data))
+        stored = decode_stored(position, message.data, message.headers)
+        return LoggedCommit(
+            position, Name.from_subject(message.subject), stored.commit, stored.commit_id, stored.judged, stored.digests
+        )

@@ -1,20 +1,24 @@
 """The archive: every event of the log, one row each, for what the stream no longer keeps."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Row, Table, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast._errors import Unavailable
-from holdfast._messages import Actor, Audience, RecordedEvent
+from holdfast._log import Judged, StoredCommit
+from holdfast._messages import Actor, Audience, Commit, RecordedEvent
 from holdfast._names import Name
 from holdfast._projection import Projection, StoredEvent
+from holdfast._remembered import Remembered
 from holdfast.sql._snapshots import OPERATION_SECONDS
-from holdfast.sql._tables import events
+from holdfast.sql._tables import events, positions
 from holdfast.sql._whole import to_the_end
 
 ARCHIVE: Final = "archive"
@@ -31,7 +35,7 @@ class Archive(Projection[Any]):
 
     def __init__(self, purpose: str) -> None:
         self.purpose = purpose
-        self.name = f"{ARCHIVE}-{purpose}"
+        self.name = archive_name(purpose)
 
     def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
         """Every event of the entity."""
@@ -39,7 +43,13 @@ class Archive(Projection[Any]):
 
     def apply_all(self, connection: Connection, stored: Sequence[StoredEvent[Any]], /) -> None:
         """Add the events."""
-        connection.execute(insert(events), [_row(each) for each in stored])
+        rows: list[dict[str, Any]] = []
+        commit, digests = None, {}
+        for each in stored:
+            if each.commit is not commit:
+                commit, digests = each.commit, dict(each.commit.digests if each.commit else ())
+            rows.append(_row(each, digests.get(each.recorded.command_id)))
+        connection.execute(insert(events), rows)
 
 
 class SqlArchive:
@@ -49,16 +59,43 @@ class SqlArchive:
         self._database = database
         self._timeout = timeout
 
-    async def find_command(self, name: Name, command_id: str) -> int | None:
-        """The position of the commit with this command's events, or None when none of them is archived."""
-        query = (
-            select(events.c.position)
-            .where(events.c.name == str(name), events.c.command_id == command_id)
-            .order_by(events.c.seq)
-            .limit(1)
-        )
+    async def position(self, purpose: str) -> int:
+        """Everything of the purpose up to this position is archived."""
+        mine = positions.c.projection == archive_name(purpose)
+        rows = await self._rows(select(positions.c.position).where(mine))
+        return rows[0].position if rows else 0
+
+    async def find(self, name: Name, command_ids: Collection[str], *, since: datetime) -> Mapping[str, Remembered]:
+        """Those of these commands that are archived and were accepted since, each as it was accepted last."""
+        these = (events.c.name == str(name), events.c.command_id.in_(command_ids), events.c.at >= since)
+        columns: list[Column[Any]] = [events.c.command_id, events.c.position, events.c.digest, events.c.at]
+        span: list[Any] = [func.min(events.c.seq).label("first"), func.max(events.c.seq).label("last")]
+        query = select(*columns, *span).where(*these).group_by(*columns).order_by(events.c.position)
+        return {
+            row.command_id: Remembered(row.digest or "", row.position, row.first, row.last, int(row.at.timestamp()))
+            for row in await self._rows(query)
+        }
+
+    async def commits(self, name: Name, *, after: int, limit: int = READ_EVENTS) -> Sequence[StoredCommit]:
+        """Whole commits beyond seq `after`, oldest first, about `limit` events; empty at the end."""
+        mine = events.c.name == str(name)
+        position = select(events.c.position).where(mine, events.c.seq > after).order_by(events.c.seq).limit(1)
+        begin = select(func.min(events.c.seq)).where(mine, events.c.position == position.scalar_subquery())
+        query = select(events).where(mine, events.c.seq >= begin.scalar_subquery()).order_by(events.c.seq)
+        rows = await self._rows(query.limit(limit + 1))
+        found = [_commit(name, list(group)) for _, group in groupby(rows, key=lambda row: row.position)]
+        if len(rows) <= limit:
+            return found
+        if len(found) > 1:
+            return found[:-1]  # the last one may go on behind the limit
+        whole = await self.commit_at(name, found[0].position)
+        return [whole] if whole else []
+
+    async def commit_at(self, name: Name, position: int) -> StoredCommit | None:
+        """The commit at this position, if it is archived."""
+        query = select(events).where(events.c.name == str(name), events.c.position == position).order_by(events.c.seq)
         rows = await self._rows(query)
-        return rows[0].position if rows else None
+        return _commit(name, rows) if rows else None
 
     async def read(self, name: Name, *, after: int = 0, limit: int = READ_EVENTS) -> Sequence[RecordedEvent]:
         """Up to `limit` events of the entity beyond seq `after`, oldest first, as the log had them."""
@@ -67,7 +104,7 @@ class SqlArchive:
         return [_event(row) for row in await self._rows(query)]
 
     @to_the_end
-    async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    async def _rows(self, query: Executable) -> Sequence[Row[Any]]:
         try:
             async with asyncio.timeout(self._timeout), self._database.begin() as connection:
                 return (await connection.execute(query)).all()
@@ -75,8 +112,13 @@ class SqlArchive:
             raise Unavailable("the archive's database does not answer") from error
 
 
-def _row(stored: StoredEvent[Any]) -> dict[str, Any]:
-    recorded = stored.recorded
+def archive_name(purpose: str) -> str:
+    """The name of the projection that archives a purpose."""
+    return f"{ARCHIVE}-{purpose}"
+
+
+def _row(stored: StoredEvent[Any], digest: str | None) -> dict[str, Any]:
+    recorded, commit = stored.recorded, stored.commit
     return {
         "name": str(stored.name),
         "seq": recorded.seq,
@@ -87,7 +129,24 @@ def _row(stored: StoredEvent[Any]) -> dict[str, Any]:
         "by": _encoder.encode(recorded.by).decode(),
         "command_id": recorded.command_id,
         "to": None if recorded.to is None else _encoder.encode(recorded.to).decode(),
+        "version": commit.commit.v if commit else None,
+        "digest": digest,
+        "commit_id": commit.commit_id if commit else None,
+        "received": commit.judged.received if commit else None,
+        "sequence": commit.judged.sequence if commit else None,
     }
+
+
+def _commit(name: Name, rows: Sequence[Row[Any]]) -> StoredCommit:
+    """Put the events of one commit together again."""
+    head = rows[0]
+    return StoredCommit(
+        position=head.position,
+        commit=Commit(v=head.version or 1, name=str(name), events=tuple(map(_event, rows))),
+        commit_id=head.commit_id or "",
+        judged=Judged(head.received or 0, head.sequence or 0),
+        digests=tuple({row.command_id: row.digest for row in rows if row.digest is not None}.items()),
+    )
 
 
 def _event(row: Row[Any]) -> RecordedEvent:

@@ -194,8 +194,8 @@ class Projector:
     async def _write(self, old: Stand, commits: Sequence[LoggedCommit]) -> None:
         """Apply the commits and move the position from `old` past them, or neither."""
         events: list[StoredEvent[Any]] = [
-            StoredEvent(name=each.name, position=each.position, recorded=recorded, judge=self._judge)
-            for each in commits
+            StoredEvent(name=each.name, position=each.position, recorded=recorded, judge=self._judge, commit=stored)
+            for each, stored in [(each, each.stored) for each in commits]
             for recorded in each.commit.events
         ]
         new = commits[-1].position

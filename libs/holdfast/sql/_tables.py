@@ -79,5 +79,11 @@ events: Final = Table(
     Column("by", Text, nullable=False),
     Column("command_id", String(100), nullable=False),
     Column("to", Text),
+    Column("version", BigInteger),
+    Column("digest", String(64)),
+    Column("commit_id", String(64)),
+    Column("received", BigInteger),
+    Column("sequence", BigInteger),
+    Index("events_by_position", "position", "name", "seq"),
     Index("events_by_command", "name", "command_id", "seq", unique=True),
 )

@@ -2,20 +2,24 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from msgspec.json import encode
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast import Audience
 from holdfast._judge import Judge
+from holdfast._log import StoredCommit
 from holdfast._messages import RecordedEvent
-from holdfast.jetstream import NatsBus
+from holdfast._remembered import Remembered
+from holdfast.jetstream import JetStreamLog, NatsBus
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import migrate, open_database
 from holdfast.sql._archive import Archive, SqlArchive
 from holdfast.sql._projector import Projector
 from holdfast.testing.counter import Added, CounterEntity
-from holdfast.testing.history import History
+from holdfast.testing.history import NOON, History
 
 pytest_plugins = ["holdfast.testing._databases"]
 
@@ -25,6 +29,7 @@ SECRET = Audience(only=("role:admin",), fields={"note": ("user:ann",), "by": ()}
 @dataclass(frozen=True)
 class Shelf:
     history: History
+    log: JetStreamLog
     database: AsyncEngine
     archive: SqlArchive
     projector: Projector
@@ -41,7 +46,7 @@ async def shelf(bus: NatsBus, database_url: str) -> AsyncGenerator[Shelf]:
         whole_log=JetStreamWholeLog(bus, history.purpose),
         database=database,
     )
-    yield Shelf(history, database, SqlArchive(database), projector)
+    yield Shelf(history, JetStreamLog(bus), database, SqlArchive(database), projector)
     await database.dispose()
 
 
@@ -71,20 +76,41 @@ async def test_events_are_read_in_pages_and_of_one_entity_only(shelf: Shelf) -> 
     assert await shelf.archive.read(shelf.history.name("a", tenant="umbra")) == []
 
 
-async def test_a_command_is_found_by_its_id_at_its_commit(shelf: Shelf) -> None:
+async def test_a_command_is_found_by_its_id_with_its_commit_and_its_payload(shelf: Shelf) -> None:
     await shelf.history.add(1)
     position = await shelf.history.append([Added(amount=2), Added(amount=3)], command_id="till-2:17")
     await shelf.history.add(4)
     await shelf.projector.catch_up()
-    assert await shelf.archive.find_command(shelf.history.name(), "till-2:17") == position
+    found = await shelf.archive.find(shelf.history.name(), ["till-2:17", "till-2:18"], since=NOON)
+    assert found == {"till-2:17": Remembered("digest", position, 2, 3, int(NOON.timestamp()))}
 
 
-async def test_a_command_is_found_at_its_own_entity_only(shelf: Shelf) -> None:
+async def test_a_command_is_found_at_its_own_entity_and_in_its_time_only(shelf: Shelf) -> None:
     await shelf.history.append([Added(amount=2)], command_id="till-2:17")
     await shelf.projector.catch_up()
-    assert await shelf.archive.find_command(shelf.history.name("b"), "till-2:17") is None
-    assert await shelf.archive.find_command(shelf.history.name("a", tenant="umbra"), "till-2:17") is None
-    assert await shelf.archive.find_command(shelf.history.name(), "till-2:18") is None
+    name, ids = shelf.history.name(), ["till-2:17"]
+    assert await shelf.archive.find(shelf.history.name("b"), ids, since=NOON) == {}
+    assert await shelf.archive.find(shelf.history.name("a", tenant="umbra"), ids, since=NOON) == {}
+    assert await shelf.archive.find(name, ids, since=NOON + timedelta(microseconds=1)) == {}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
+async def test_commits_come_out_of_the_archive_whole(shelf: Shelf, limit: int) -> None:
+    for amounts in ((1,), (2, 3, 4), (5, 6), (7,)):
+        await shelf.history.add(*amounts)
+        await shelf.history.add(*amounts, id_="b")
+    await shelf.projector.catch_up()
+    expected = await shelf.log.read(shelf.history.name())
+    found: list[StoredCommit] = []
+    while page := await shelf.archive.commits(shelf.history.name(), after=_end(found), limit=limit):
+        found += page
+    assert encode(found) == encode(expected)
+    assert encode(await shelf.archive.commits(shelf.history.name(), after=2, limit=1)) == encode(expected[1:2])
+    assert encode(await shelf.archive.commit_at(shelf.history.name(), expected[2].position)) == encode(expected[2])
+
+
+def _end(commits: Sequence[StoredCommit]) -> int:
+    return commits[-1].commit.events[-1].seq if commits else 0
 
 
 async def test_events_of_newer_code_are_archived_too(shelf: Shelf) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from holdfast import Actor, Name
 from holdfast._clock import wall_ns
 from holdfast._errors import Forbidden, NotFound
+from holdfast._history import EntityHistory
 from holdfast._host import Host
 from holdfast._image import Image
 from holdfast._judge import Judge
@@ -189,7 +190,7 @@ async def test_a_snapshot_that_is_being_saved_does_not_outlive_the_deletion() ->
             await super().save(name, snapshot)
 
     name, snapshots = a_name(), Slow()
-    loader = Loader(Judge(CounterEntity()), MemoryLog(), snapshots)
+    loader = Loader(Judge(CounterEntity()), EntityHistory(MemoryLog()), snapshots)
     image = Image(CounterEntity.initial)
     saving = asyncio.create_task(loader.save(name, image))
     await begun.wait()
