@@ -16,7 +16,7 @@ from litestar.params import FromPath
 import services
 from gateway import ask, http, lists
 from gateway.asyncapi import asyncapi_document
-from gateway.auth import Authenticator, Rules
+from gateway.authenticator import Authenticator, Rules
 from gateway.contracts import discover
 from gateway.door import Door
 from gateway.errors import on_crash, on_http_exception, on_refusal
@@ -28,6 +28,7 @@ from gateway.openapi import openapi_document
 from gateway.operations import Doors
 from gateway.outbox import StreamOutbox
 from gateway.presence import PresenceBoard
+from gateway.revocations import Revocations
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import Contract, HoldfastError, NotFound
@@ -100,7 +101,9 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(await Client.connect(settings.nats, name="holdfast gateway"))
+            client = await stack.enter_async_context(
+                await Client.connect(settings.nats, name="holdfast gateway", replicas=settings.replicas)
+            )
             metrics = Metrics()
             limits = Limits(
                 commands_per_second=settings.commands_per_second, sockets_per_user=settings.sockets_per_user
@@ -120,9 +123,23 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
                     client.bus, interval=settings.presence_interval, lifetime=settings.presence_lifetime
                 ).running()
             )
-            authenticator = await stack.enter_async_context(_authenticating(settings))
+            revocations = Revocations(
+                client.bus,
+                keep=settings.token_lifetime,
+                grace=settings.revocation_grace,
+                replicas=settings.replicas,
+            )
+            await stack.enter_async_context(revocations.running())
+            authenticator = await stack.enter_async_context(_authenticating(settings, revocations))
             await stack.enter_async_context(ask.serving(door))
-            doors = Doors(door=door, fanout=fanout, presence=presence, authenticator=authenticator, settings=settings)
+            doors = Doors(
+                door=door,
+                fanout=fanout,
+                presence=presence,
+                authenticator=authenticator,
+                revocations=revocations,
+                settings=settings,
+            )
             sockets = await stack.enter_async_context(Sockets(doors, limits).running())
             streams = set[StreamOutbox]()
             metrics.gauge("sockets", lambda: sockets.count)
@@ -134,6 +151,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
                     "door": door,
                     "fanout": fanout,
                     "authenticator": authenticator,
+                    "revocations": revocations,
                     "sockets": sockets,
                     "streams": streams,
                 }
@@ -147,7 +165,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
 
 
 @asynccontextmanager
-async def _authenticating(settings: Settings) -> AsyncGenerator[Authenticator, None]:
+async def _authenticating(settings: Settings, revocations: Revocations) -> AsyncGenerator[Authenticator, None]:
     """What checks tokens, with the key set kept fresh where there is one."""
     async with AsyncExitStack() as stack:
         keys = None
@@ -162,7 +180,7 @@ async def _authenticating(settings: Settings) -> AsyncGenerator[Authenticator, N
             leeway=settings.leeway,
             lifetime=settings.token_lifetime,
         )
-        yield Authenticator(secret=settings.key, keys=keys, rules=rules)
+        yield Authenticator(secret=settings.key, keys=keys, rules=rules, revocations=revocations)
 
 
 def _queued(sockets: Sockets, streams: Collection[StreamOutbox]) -> int:

@@ -15,7 +15,8 @@ from litestar.exceptions import InternalServerException
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from gateway.auth import Authenticator, Identity
+from gateway.auth import Identity
+from gateway.authenticator import Authenticator
 from gateway.door import Door, check_seq
 from gateway.errors import slash_hidden
 from gateway.fanout import Fanout, Watch
@@ -23,6 +24,7 @@ from gateway.frames import sse_event
 from gateway.limits import Limits
 from gateway.outbox import Frame, StreamOutbox
 from gateway.replay import events_after
+from gateway.revocations import Revocations
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import HoldfastError, Name, Unavailable, ValidationFailed
@@ -148,12 +150,9 @@ async def _stream(state: State, who: Identity, name: Name, after: int) -> Stream
         await events_after(state.door.client, name, after, target=head, limit=1)
     outbox = StreamOutbox(frames=settings.queue_frames, size=settings.queue_bytes)
     watch = Watch(name, who.actor.tags, sse_event, outbox, lambda _: outbox.end(), seq=after)
-    content = _content(
-        fanout, watch, who, outbox=outbox, head=head, heartbeat=settings.heartbeat, streams=state.streams
-    )
-    return Stream(
-        _in_place(limits, who, content), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+    content = _content(fanout, watch, outbox=outbox, head=head, heartbeat=settings.heartbeat, streams=state.streams)
+    held = _held(state.revocations, who, outbox, content)
+    return Stream(_in_place(limits, who, held), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 async def _in_place(limits: Limits, who: Identity, content: AsyncGenerator[Frame]) -> AsyncIterator[Frame]:
@@ -164,24 +163,36 @@ async def _in_place(limits: Limits, who: Identity, content: AsyncGenerator[Frame
                 yield frame
 
 
+async def _held(
+    revocations: Revocations, who: Identity, outbox: StreamOutbox, content: AsyncGenerator[Frame]
+) -> AsyncGenerator[Frame]:
+    """End the stream with its credential."""
+    hold = revocations.hold(who, lambda _: outbox.end())
+    try:
+        async with aclosing(content):
+            async for frame in content:
+                yield frame
+    finally:
+        hold.release()
+
+
 async def _content(
     fanout: Fanout,
     watch: Watch,
-    who: Identity,
     *,
     outbox: StreamOutbox,
     head: int,
     heartbeat: float,
     streams: set[StreamOutbox],
 ) -> AsyncGenerator[Frame]:
-    """Replay, then live, with a comment now and then; ends when the viewer lags, the token expires or we drain."""
+    """Replay, then live, with a comment now and then; ends when its outbox does."""
     await fanout.join(watch)
     streams.add(outbox)
     catching_up = asyncio.create_task(_catch_up(fanout, watch, head))
     try:
-        while (left := who.remaining()) > 0:
+        while True:
             try:
-                async with asyncio.timeout(min(left, heartbeat)):
+                async with asyncio.timeout(heartbeat):
                     frame = await outbox.take()
             except TimeoutError:
                 yield b": still here\n\n"

@@ -8,12 +8,14 @@ from typing import assert_never
 import structlog
 
 from gateway import frames
-from gateway.auth import Authenticator, Identity
+from gateway.auth import Identity
+from gateway.authenticator import Authenticator
 from gateway.door import Door, check_seq
 from gateway.fanout import Fanout, Watch
 from gateway.frames import Codec
 from gateway.outbox import SocketOutbox
 from gateway.presence import Member, PresenceBoard, presence_frame
+from gateway.revocations import Revocations
 from gateway.settings import Settings
 from holdfast import ErrorBody, HoldfastError, Name, NotFound, RateLimited, ResumeGap, StateConflict, ValidationFailed
 
@@ -29,6 +31,7 @@ class Doors:
     fanout: Fanout
     presence: PresenceBoard
     authenticator: Authenticator
+    revocations: Revocations
     settings: Settings
 
 

@@ -16,13 +16,13 @@ from gateway.connection import Connection
 from gateway.frames import Codec
 from gateway.operations import Doors, Operation, Operations
 from gateway.outbox import SocketOutbox
+from gateway.revocations import Hold
 from holdfast import HoldfastError
 from holdfast.wire import utc_now
 
 CLOSE_MALFORMED: Final = 4400
 CLOSE_CREDENTIAL: Final = 4401
 CLOSE_RESTART: Final = 1012
-LONGEST_SLEEP: Final = 3600.0
 log = structlog.get_logger(__name__)
 
 
@@ -34,8 +34,8 @@ class Session:
     """
 
     __slots__ = (
-        "_codec", "_connection", "_crew", "_draining", "_ended", "_expiry", "_latest", "_operations", "_outbox", "_over",
-        "_tasks", "_under_way", "_unread", "_who",
+        "_codec", "_connection", "_crew", "_doors", "_draining", "_ended", "_hold", "_latest", "_operations", "_outbox",
+        "_over", "_tasks", "_under_way", "_unread", "_who",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +52,7 @@ class Session:
         self._connection = connection
         self._codec = codec
         self._who = who
+        self._doors = doors
         self._crew = crew
         self._ended = ended
         self._outbox = SocketOutbox(connection, frames=settings.queue_frames, size=settings.queue_bytes)
@@ -60,7 +61,7 @@ class Session:
         self._latest: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unread: deque[str | bytes] | None = None
-        self._expiry: asyncio.TimerHandle | None = None
+        self._hold: Hold | None = None
         self._draining = False
         self._over = False
 
@@ -93,7 +94,7 @@ class Session:
                 )
             )
         )
-        self._watch_expiry()
+        self._hold = self._doors.revocations.hold(self._who, partial(self.close, CLOSE_CREDENTIAL))
         self._connection.hand_over(self)
 
     def receive(self, frame: str | bytes) -> None:
@@ -119,8 +120,8 @@ class Session:
         self._over = True
         self._unread = None
         self._outbox.drop()
-        if self._expiry is not None:
-            self._expiry.cancel()
+        if self._hold is not None:
+            self._hold.release()
         if self._tasks or self._operations.watches:
             self._crew.create_task(self._leave())
         else:
@@ -189,20 +190,13 @@ class Session:
         if before is not None:
             await asyncio.wait([before])
         try:
-            self._who.require_valid()
+            self._doors.authenticator.require_valid(self._who)
             await self._operations.carry_out(op)
         except HoldfastError as error:
             await self._operations.refuse(op.id, op.name, error)
         except Exception:  # a bug ends this operation, not the socket's other ones
             log.exception("gateway.operation_failed", connection=self._operations.connection)
             await self._operations.refuse(op.id, op.name, HoldfastError("a bug in the gateway; it is in its log"))
-
-    def _watch_expiry(self) -> None:
-        left = self._who.remaining()
-        if left <= 0:
-            self.close(CLOSE_CREDENTIAL, "the token has expired")
-        else:
-            self._expiry = asyncio.get_running_loop().call_later(min(left, LONGEST_SLEEP), self._watch_expiry)
 
     async def _leave(self) -> None:
         try:

@@ -10,6 +10,8 @@ import msgspec
 
 DEVELOPMENT_SECRET: Final = "holdfast-development-secret-only-for-loopback"  # noqa: S105 - public on purpose
 MIN_SECRET_BYTES: Final = 32  # RFC 7518, section 3.2: a key of at least the size of the hash
+MIN_GRACE: Final = 2.0
+"""NATS gives a sign of life each second."""
 MEBIBYTE: Final = 1024 * 1024
 _PREFIX: Final = "HOLDFAST_"
 
@@ -42,6 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How far the clock of the tokens' issuer may be off."""
     token_lifetime: float = 30 * 86_400.0
     """The longest that a token may live; revocations are kept as long."""
+    revocation_grace: float = 10.0
+    """How long a gateway that hears nothing of revocations trusts those it knows; then requests are UNAVAILABLE."""
+    replicas: int = 1
+    """Servers that keep each message: 3 on a NATS cluster."""
     origins: str = ""
     """Comma-separated origins, such as `https://shop.example`, that may open sockets besides the gateway's own."""
     max_body: int = 8 * MEBIBYTE
@@ -89,6 +95,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsInvalid(f"HOLDFAST_{field.upper()} is a number of seconds above 0")
         if not 0 <= self.leeway < self.token_lifetime:
             raise SettingsInvalid("HOLDFAST_LEEWAY is a number of seconds from 0 to less than HOLDFAST_TOKEN_LIFETIME")
+
+        if not MIN_GRACE <= self.revocation_grace < math.inf:
+            raise SettingsInvalid(f"HOLDFAST_REVOCATION_GRACE is a number of seconds from {MIN_GRACE:g} on")
 
     @property
     def key(self) -> str:

@@ -7,7 +7,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.auth import MAX_TOKEN_LENGTH, Authenticator, Identity, Rules, issue_token
+from gateway.auth import Identity, issue_token
+from gateway.authenticator import MAX_TOKEN_LENGTH, Authenticator, Rules
 from gateway.settings import DEVELOPMENT_SECRET, Settings, SettingsInvalid
 from holdfast import Unauthenticated, ValidationFailed
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.auth import Authenticator
+from gateway.authenticator import Authenticator
 from gateway.keys import MAX_KEYS, MAX_SET_BYTES, Freshness, KeySet, KeySetInvalid, read_set
 from gateway.tests.conftest import GatewayFactory
 from gateway.tests.issuer import Issuer, issuer, new_key, public, sign

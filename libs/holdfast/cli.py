@@ -156,6 +156,16 @@ def _token(settings: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
+def _revoke(settings: Settings, given: argparse.Namespace) -> int:
+    configure_logs(settings.log, process="revoke")
+    if (given.token is None) == (given.user is None) or (given.user is None) != (given.tenant is None):
+        raise CannotStart("say what to revoke: --tenant and --user, or --token")
+    revoke = load("holdfast._program.revoking", "revoke_tokens")
+    return _until_stopped(
+        revoke(tenant=given.tenant, user=given.user, token=given.token, nats=_nats(settings), out=sys.stdout)
+    )
+
+
 def _demo(_settings: Settings, given: argparse.Namespace) -> int:
     run: Callable[[Sequence[str]], int] = load_demo(given.demo)
     return run(given.arguments)
@@ -245,6 +255,13 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--user", required=True)
     token.add_argument("--role", action="append", default=[], help="may be given several times")
     token.add_argument("--hours", type=float, default=DAY_HOURS, help="how long it is valid (default 24)")
+
+    revoking = command("revoke", _revoke, does="end tokens before their time, on every gateway and open socket")
+    revoking.add_argument("--tenant", help="of the user")
+    revoking.add_argument("--user", help="whose tokens end that were made until now; later ones count")
+    revoking.add_argument("--token", metavar="JTI", help="the `jti` of one token")
+    _nats_flags(revoking)
+    _log(revoking)
 
     demo = command("demo", _demo, does="put services to the test from outside")
     demo.add_argument("demo", metavar="DEMO", help="such as auction")

@@ -7,6 +7,14 @@ from holdfast.jetstream._checkpoints import Checkpoints
 from holdfast.jetstream._commands import H_REPLY, command_subjects, commands, ring_subjects, rings
 from holdfast.jetstream._consumer import OrderedConsumer, ReceivedMessage
 from holdfast.jetstream._log import JetStreamLog, decode_live
+from holdfast.jetstream._revocations import (
+    Revocation,
+    ensure_revocations,
+    key_of_token,
+    key_of_user,
+    revocations,
+    revoke,
+)
 from holdfast.jetstream._streams import ensure_streams
 
 __all__ = [
@@ -18,10 +26,16 @@ __all__ = [
     "NatsBus",
     "OrderedConsumer",
     "ReceivedMessage",
+    "Revocation",
     "command_subjects",
     "commands",
     "decode_live",
+    "ensure_revocations",
     "ensure_streams",
+    "key_of_token",
+    "key_of_user",
+    "revocations",
+    "revoke",
     "ring_subjects",
     "rings",
 ]

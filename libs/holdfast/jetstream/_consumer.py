@@ -1,6 +1,7 @@
 """An ordered consumer: every message of a stream in order, once, whatever the connection does."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -67,9 +68,14 @@ class OrderedConsumer:
         self._next_sequence = 1
         self._next_delivery = 1
         self._heard = 0.0
+        self._to_catch_up = math.inf
         self._aimed = False
         self._broken = asyncio.Event()
         self.ready = asyncio.Event()
+        self.caught_up = asyncio.Event()
+        """Whether all has been received that was stored when reading last began anew."""
+        self.known_until = -math.inf
+        """When, on the loop's clock, nothing is known to have been missed: a sign of life while caught up."""
 
     def aim(self, subjects: Sequence[str], *, sequence: int) -> None:
         """Read these subjects from now on, beginning at `sequence`; none of them means to pause."""
@@ -120,13 +126,19 @@ class OrderedConsumer:
         await self._find_stream()
         self._consumer = f"holdfast-{uuid4().hex}"
         self._next_delivery = 1
+        self._to_catch_up = math.inf
+        self.caught_up.clear()
         if not self._subjects:
             return
         inbox = self._bus.new_inbox()
         self._subscription = await self._bus.subscribe(inbox, self._on_message)
         self._heard = asyncio.get_running_loop().time()
         operation = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
-        await _api.call(self._bus, operation, {"stream_name": self._stream, "config": self._configuration(inbox)})
+        made = await _api.call(
+            self._bus, operation, {"stream_name": self._stream, "config": self._configuration(inbox)}
+        )
+        self._to_catch_up = int(made["num_pending"])
+        self._note_progress()
 
     def _configuration(self, inbox: str) -> dict[str, Any]:
         return {
@@ -181,6 +193,12 @@ class OrderedConsumer:
         self._next_delivery += 1
         self._next_sequence = sequence + 1
         await self._receive(ReceivedMessage(message.subject, message.data, message.headers, sequence, received))
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        if self._next_delivery > self._to_catch_up:
+            self.known_until = self._heard
+            self.caught_up.set()
 
     async def _on_control(self, message: Message) -> None:
         stalled = message.headers.get("Nats-Consumer-Stalled")
@@ -191,6 +209,8 @@ class OrderedConsumer:
         last = message.headers.get("Nats-Last-Consumer")
         if last is not None and int(last) >= self._next_delivery:
             self._broken.set()
+        else:
+            self._note_progress()
 
     async def _stop(self) -> None:
         """Stop listening. What the server does not hear of, it drops after the inactivity threshold."""
