@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One field for each variable: `HOLDFAST_NATS` is `nats`. Times are seconds, sizes bytes."""
 
     nats: str = "nats://127.0.0.1:4222"
+    """One server or several, with commas between."""
     host: str = "127.0.0.1"
     port: int = 8400
     secret: str = ""

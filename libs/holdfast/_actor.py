@@ -76,6 +76,8 @@ class Surroundings:
     """Told the sequence of each command for which nothing more will be done."""
     too_new: Callable[[Name], None]
     """Told of an entity that holds what only newer code can read."""
+    leased: Callable[[], bool]
+    """Whether no other owner can have taken over unnoticed."""
 
 
 class LiveEntity:
@@ -327,8 +329,9 @@ class LiveEntity:
 
     async def _commit(self, image: Image, turn: Turn) -> None:
         if not turn.events:
-            if turn.rings and not await self._is_newest(image):
-                raise Conflict(f"{self.name}: a ring must not be taken away by an owner that is behind")
+            must_be_newest = turn.rings or not self._around.leased()
+            if must_be_newest and not await self._is_newest(image):
+                raise Conflict(f"{self.name}: an owner that is behind must answer nobody")
             return
         entity = self._around.judge.entity
         old, new = entity.alarm_at(image.state), entity.alarm_at(turn.state)

@@ -88,6 +88,7 @@ class Host:
         forget: Forget | None = None,
         announce: Announce | None = None,
         too_new: Callable[[Name], None] | None = None,
+        leased: Callable[[], bool] | None = None,
         settings: HostSettings | None = None,
         measures: EntityMeasures | None = None,
     ) -> None:
@@ -122,6 +123,7 @@ class Host:
             mailbox_bytes=self._settings.mailbox_bytes,
             done=done or _nothing,
             too_new=too_new or _nothing,
+            leased=leased or _alone,
         )
         self._measures.awake(lambda: [entity.waiting for entity in self._awake.values()])
 
@@ -312,6 +314,11 @@ class Host:
 
 def _nothing(_name: Name, _sequence: int = 0) -> None:
     """Where nobody asks how far the commands are answered, or who else could serve an entity."""
+
+
+def _alone() -> bool:
+    """Where there are no other owners."""
+    return True
 
 
 @lru_cache(NAMES_CACHED)

@@ -63,6 +63,8 @@ class _Word(msgspec.Struct, frozen=True):
     member: str
     leaving: bool = False
     declines: frozenset[int] = frozenset()
+    at: float = 0.0
+    """On the sender's own clock."""
 
 
 class _Heard(NamedTuple):
@@ -104,6 +106,7 @@ class Membership:
         self._told: Members | None = None
         self._declines: frozenset[int] = frozenset()
         self._declined = asyncio.Event()
+        self._leased_until = 0.0
         self._leaving = False
 
     async def run(self) -> None:
@@ -121,6 +124,15 @@ class Membership:
             self._leaving = True
             await own.stop()
             await words.stop()
+
+    @property
+    def leased(self) -> bool:
+        """Whether the others have heard this member within a lease, so that none of them took over from it.
+
+        It knows by its own words, which come back to it: counted from when they were sent, so that it stops to
+        believe this before the others do.
+        """
+        return asyncio.get_running_loop().time() < self._leased_until
 
     async def leave(self) -> None:
         """Tell the others, so that they take over at once."""
@@ -149,7 +161,7 @@ class Membership:
 
     async def _announce(self) -> None:
         try:
-            word = _Word(self.member, self._leaving, self._declines)
+            word = _Word(self.member, self._leaving, self._declines, asyncio.get_running_loop().time())
             await self._bus.publish(self._subject, _encoder.encode(word))
         except Unavailable:
             log.debug("membership.not_announced", member=self.member)
@@ -160,6 +172,7 @@ class Membership:
         except msgspec.MsgspecError:
             return
         if word.member == self.member:
+            self._leased_until = max(self._leased_until, word.at + LEASE_SECONDS)
             return
         known = self._heard.get(word.member)
         if word.leaving:

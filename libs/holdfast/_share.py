@@ -91,6 +91,7 @@ class Share:
             forget=forget,
             announce=self._announce_deletion,
             too_new=self._on_too_new,
+            leased=lambda: self._membership.leased,
             settings=settings,
             measures=self._measures,
         )

@@ -63,6 +63,7 @@ def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
         "HOLDFAST_SECRET": _shared_secret(settings),
         "HOLDFAST_HOST": settings.host,
         "HOLDFAST_PORT": str(settings.port),
+        "HOLDFAST_REPLICAS": str(settings.replicas),
     }
     try:
         told = load("gateway.settings", "Settings").from_environment(environment)
@@ -227,12 +228,14 @@ def _parser() -> argparse.ArgumentParser:
     serving = command("serve", _serve, does="run services until told to stop")
     serving.add_argument("services", nargs="+", metavar="SERVICE", help="a service's name, or module:attribute")
     _nats_flags(serving)
+    _replicas(serving)
     _database(serving)
     _log(serving)
 
     door = command("gateway", _gateway, does="run the HTTP and WebSocket door until told to stop")
     _door(door)
     _nats_flags(door)
+    _replicas(door)
     _log(door)
 
     migrating = command("migrate", _migrate, does="bring the database up to date")
@@ -318,7 +321,15 @@ def _door(parser: argparse.ArgumentParser) -> None:
 
 
 def _nats_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nats", metavar="URL", help="NATS server (HOLDFAST_NATS, default that of `holdfast up`)")
+    parser.add_argument(
+        "--nats", metavar="URL", help="NATS servers, with commas between (HOLDFAST_NATS, default that of `holdfast up`)"
+    )
+
+
+def _replicas(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--replicas", metavar="N", help="on how many servers of a NATS cluster streams are kept (HOLDFAST_REPLICAS)"
+    )
 
 
 def _database(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,8 @@ from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
 
 ANSWER_SECONDS: Final = 10.0
 FIRST_RESEND_SECONDS: Final = 1.0
+RESEND_MAX_SECONDS: Final = 2.0
+"""A copy is lost while the commands stream elects a leader, so a long wait would outlast the outage by as much."""
 BACKOFF_SECONDS: Final = 0.05
 BACKOFF_MAX_SECONDS: Final = 1.0
 READ_COMMITS: Final = 100
@@ -225,8 +227,9 @@ class Client:
             while not call.answer.done():
                 call.copies += 1
                 await self.bus.publish(subject, body, headers={H_REPLY: f"{inbox}-{call.copies}"})
-                await _wait(call.answer, min(patience, deadline - loop.time()))
-                patience *= 2
+                pause = patience * (0.75 + random.random() / 2)  # noqa: S311 - jitter
+                await _wait(call.answer, min(pause, deadline - loop.time()))
+                patience = min(patience * 2, RESEND_MAX_SECONDS)
                 if not call.answer.done() and loop.time() >= deadline:
                     raise TimeoutError
             return call.answer.result()

@@ -21,7 +21,7 @@ async def serve_services(
         command_id_seconds=settings.command_id_seconds,
     )
     try:
-        await serve(services, servers=nats, database=database, settings=bounds, ready=ready)
+        await serve(services, servers=nats, database=database, replicas=settings.replicas, settings=bounds, ready=ready)
     except DatabaseProblem as problem:
         raise CannotStart(str(problem)) from problem
 

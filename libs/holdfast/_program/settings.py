@@ -13,6 +13,7 @@ PREFIX: Final = "HOLDFAST_"
 MAX_PORT: Final = 65535
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=MAX_PORT)]
+Replicas = Annotated[int, msgspec.Meta(ge=1, le=5)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -25,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8400
     nats: Text | None = None
     nats_port: Port = 8422
+    replicas: Replicas = 1
+    """On how many servers of a NATS cluster each stream is kept."""
     database: Text | None = None
     secret: Text | None = None
     remembered_commands: Annotated[int, msgspec.Meta(ge=1)] = REMEMBERED_COMMANDS

@@ -15,6 +15,9 @@ from holdfast._errors import NoResponders, TooLarge, Unavailable
 
 CONNECT_SECONDS: Final = 5.0
 RECONNECT_SECONDS: Final = 0.2
+PING_SECONDS: Final = 1
+PINGS_UNANSWERED: Final = 2
+"""A server that is cut off ends no connection: after so many pings another one is tried."""
 PENDING_MESSAGES: Final = 131_072
 PENDING_BYTES: Final = 256 * 1024 * 1024
 ANSWERS_AT_ONCE: Final = 4096
@@ -107,7 +110,7 @@ class NatsBus:
 
     @classmethod
     async def connect(cls, servers: str | Sequence[str], *, name: str) -> Self:
-        """Connect within five seconds or raise `Unavailable`. Credentials stand in the URLs."""
+        """Connect within five seconds or raise `Unavailable`. Credentials stand in the URLs; commas separate several."""
         bus = cls()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -119,12 +122,12 @@ class NatsBus:
 
     async def _open(self, servers: str | Sequence[str], name: str) -> None:
         await self._nats.connect(
-            servers=servers if isinstance(servers, str) else list(servers),
+            servers=_urls(servers),
             name=name,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_SECONDS,  # pyright: ignore[reportArgumentType] - it is slept, so a float will do
-            ping_interval=5,
-            max_outstanding_pings=2,
+            ping_interval=PING_SECONDS,
+            max_outstanding_pings=PINGS_UNANSWERED,
             error_cb=self._on_error,
             reconnected_cb=self._on_reconnected,
         )
@@ -309,6 +312,9 @@ def _message(message: Msg) -> Message:
     return Message(message.subject, message.data, message.headers or _NO_HEADERS, message.reply)
 
 
+def _urls(servers: str | Sequence[str]) -> list[str]:
+    return [url.strip() for url in servers.split(",")] if isinstance(servers, str) else list(servers)
+
+
 def _without_credentials(servers: str | Sequence[str]) -> str:
-    urls = [servers] if isinstance(servers, str) else list(servers)
-    return ", ".join(url.rpartition("@")[2].removeprefix("nats://") for url in urls)
+    return ", ".join(url.rpartition("@")[2].removeprefix("nats://") for url in _urls(servers))

@@ -14,10 +14,12 @@ from holdfast._bus import Bus, Message, Subscription
 from holdfast._errors import Unavailable
 from holdfast.jetstream import _api
 
-HEARTBEAT_SECONDS: Final = 1.0
-SILENCE_SECONDS: Final = 3.0
+HEARTBEAT_SECONDS: Final = 0.5
+SILENCE_SECONDS: Final = 1.5
+ANSWER_SECONDS: Final = 2.0
+"""For the server's answers: while a stream elects its leader nobody gives one, and asking again is cheap."""
 RETRY_SECONDS: Final = 0.1
-MAX_RETRY_SECONDS: Final = 2.0
+MAX_RETRY_SECONDS: Final = 1.0
 STEADY_SECONDS: Final = 10.0
 """A consumer that held this long is restarted at once, one that broke sooner after a pause."""
 _NANOSECONDS: Final = 1_000_000_000
@@ -134,9 +136,8 @@ class OrderedConsumer:
         self._subscription = await self._bus.subscribe(inbox, self._on_message)
         self._heard = asyncio.get_running_loop().time()
         operation = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
-        made = await _api.call(
-            self._bus, operation, {"stream_name": self._stream, "config": self._configuration(inbox)}
-        )
+        wanted = {"stream_name": self._stream, "config": self._configuration(inbox)}
+        made = await _api.call(self._bus, operation, wanted, timeout=ANSWER_SECONDS)
         self._to_catch_up = int(made["num_pending"])
         self._note_progress()
 
@@ -163,7 +164,7 @@ class OrderedConsumer:
         On a cluster it keeps its date of creation and begins again at sequence 1.
         """
         try:
-            info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}")
+            info = await _api.call(self._bus, f"STREAM.INFO.{self._stream}", timeout=ANSWER_SECONDS)
         except _api.ApiError as error:
             if error.code != _api.STREAM_NOT_FOUND:
                 raise

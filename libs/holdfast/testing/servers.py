@@ -15,6 +15,7 @@ from holdfast._errors import Unavailable
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 
+LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.05
 MAX_PAYLOAD: Final = 8 * 1024 * 1024
@@ -25,7 +26,7 @@ def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((LOOPBACK, 0))
         return [int(each.getsockname()[1]) for each in sockets]
     finally:
         for each in sockets:
@@ -33,24 +34,35 @@ def free_ports(count: int) -> list[int]:
 
 
 class NatsServer:
-    """One nats-server process with JetStream that syncs every message; its data outlive a kill."""
+    """One nats-server process with JetStream that syncs every message; its data outlive a kill.
+
+    `routes` are its own port for the others of a cluster, and their addresses; `inside` is the command that it is
+    started by, such as one that puts it into a network namespace.
+    """
 
     def __init__(
-        self, folder: Path, *, port: int, name: str = "single", routes: tuple[int, Sequence[int]] | None = None
+        self,
+        folder: Path,
+        *,
+        port: int,
+        name: str = "single",
+        host: str = LOOPBACK,
+        routes: tuple[int, Sequence[str]] | None = None,
+        inside: Sequence[str] = (),
     ) -> None:
-        self.url = f"nats://127.0.0.1:{port}"
+        self.url = f"nats://{host}:{port}"
         self.name = name
-        self._port = port
+        self._inside = inside
         self._log = folder / f"{name}.log"
         self._configuration = folder / f"{name}.conf"
         self._process: subprocess.Popen[bytes] | None = None
         cluster = ""
         if routes is not None:
             own, others = routes
-            urls = ", ".join(f"nats://127.0.0.1:{other}" for other in others)
-            cluster = f"cluster {{ name: test, listen: 127.0.0.1:{own}, routes: [{urls}] }}\n"
+            urls = ", ".join(f"nats://{other}" for other in others)
+            cluster = f"cluster {{ name: test, listen: {host}:{own}, routes: [{urls}] }}\n"
         self._configuration.write_text(
-            f"server_name: {name}\nlisten: 127.0.0.1:{port}\nmax_payload: {MAX_PAYLOAD}\n"
+            f"server_name: {name}\nlisten: {host}:{port}\nmax_payload: {MAX_PAYLOAD}\n"
             f'jetstream {{ store_dir: "{folder / name}", sync_interval: always }}\n{cluster}'
         )
 
@@ -58,7 +70,8 @@ class NatsServer:
         """Start the process; `ready` tells when it serves."""
         binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([binary, "-c", str(self._configuration)], stdout=log, stderr=log)  # noqa: S603
+            command = [*self._inside, binary, "-c", str(self._configuration)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         return self
 
     def signal(self, number: signal.Signals) -> None:
@@ -100,18 +113,27 @@ def nats_server(folder: Path) -> Generator[NatsServer]:
         server.kill()
 
 
+def nats_nodes(folder: Path, count: int) -> list[NatsServer]:
+    """One server, or a cluster of as many as are asked for; none of them is started yet."""
+    if count == 1:
+        return [NatsServer(folder, port=free_ports(1)[0])]
+    ports = free_ports(2 * count)
+    clients, routes = ports[:count], ports[count:]
+    nodes: list[NatsServer] = []
+    for number in range(count):
+        others = [f"{LOOPBACK}:{port}" for port in routes if port != routes[number]]
+        nodes.append(NatsServer(folder, port=clients[number], name=f"node{number}", routes=(routes[number], others)))
+    return nodes
+
+
 @contextmanager
 def nats_cluster(folder: Path) -> Generator[list[NatsServer]]:
     """Three servers that have found each other and elected a leader, ended at the end. Not for use inside a loop."""
-    ports = free_ports(6)
-    clients, routes = ports[:3], ports[3:]
     with ExitStack() as stack:
-        servers: list[NatsServer] = []
-        for number in range(3):
-            others = [port for port in routes if port != routes[number]]
-            server = NatsServer(folder, port=clients[number], name=f"node{number}", routes=(routes[number], others))
+        servers = nats_nodes(folder, 3)
+        for server in servers:
             stack.callback(server.kill)
-            servers.append(server.start())
+            server.start()
         for server in servers:
             asyncio.run(server.ready())
         yield servers

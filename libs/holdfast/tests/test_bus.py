@@ -1,14 +1,20 @@
 """The bus on a real NATS server: what the runtime relies on beyond nats-py itself."""
 
 import asyncio
+import signal
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
+from holdfast import Unavailable
 from holdfast._bus import Message
 from holdfast.jetstream import NatsBus
 from holdfast.testing.servers import NatsServer, free_ports
 
 MOMENTS = 40
+PATIENCE = 30.0
 
 
 async def test_a_request_cancelled_at_any_moment_is_cancelled(bus: NatsBus) -> None:
@@ -85,3 +91,45 @@ async def hears_on_after_a_kill(server: NatsServer) -> None:
         await bus.publish("live.x.y.z", b"")
         await heard.wait()
     await bus.close()
+
+
+async def test_servers_are_a_list_or_an_address_with_commas(single: NatsServer) -> None:
+    nobody = f"nats://127.0.0.1:{free_ports(1)[0]}"
+    for servers in ([nobody, single.url], f"{nobody}, {single.url}"):
+        bus = await NatsBus.connect(servers, name="test")
+        assert bus.connected
+        await bus.close()
+
+
+@pytest.mark.slow
+async def test_a_server_that_stands_still_is_left_for_another_one(tmp_path: Path) -> None:
+    servers = [NatsServer(tmp_path, port=port, name=f"server{port}").start() for port in free_ports(2)]
+    try:
+        for server in servers:
+            await server.ready()
+        bus = await NatsBus.connect([server.url for server in servers], name="test")
+        for server in servers:  # the connection stands to one of them
+            server.signal(signal.SIGSTOP)
+            await until_heard(bus)
+            server.signal(signal.SIGCONT)
+        await bus.close()
+    finally:
+        for server in servers:
+            server.kill()
+
+
+async def until_heard(bus: NatsBus) -> None:
+    """Wait until what is published comes back."""
+    heard = asyncio.Event()
+
+    async def hear(_: Message) -> None:
+        heard.set()
+
+    subject = bus.new_inbox()
+    subscription = await bus.subscribe(subject, hear)
+    async with asyncio.timeout(PATIENCE):
+        while not heard.is_set():
+            with suppress(Unavailable):
+                await bus.publish(subject, b"")
+            await asyncio.sleep(0.1)
+    await subscription.stop()

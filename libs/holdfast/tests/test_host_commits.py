@@ -3,11 +3,13 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from holdfast import Unavailable
 from holdfast._log import Judged, NewCommit
 from holdfast.memory import MemoryLog
-from holdfast.tests.world import NAME, Gated, World, commit_of_another_owner
+from holdfast.testing.counter import LIMIT
+from holdfast.tests.world import ADMIN, NAME, Gated, World, commit_of_another_owner
 
 
 async def test_nothing_is_answered_before_the_log_has_acknowledged() -> None:
@@ -139,6 +141,17 @@ async def test_an_owner_that_missed_commands_looks_at_the_log_before_it_judges()
     world.sequence += 1
     world.host.missed(Judged(2**62, world.sequence))
     assert (await world.ask("_view"))["ok"]["state"]["total"] == 11
+
+
+@pytest.mark.parametrize("command", ["_view", "add"])
+async def test_an_owner_without_a_lease_shows_and_refuses_nothing_from_memory(command: str) -> None:
+    world = World()
+    await world.ask("add", data={"amount": LIMIT})
+    await commit_of_another_owner(world, "reset", by=ADMIN)
+    world.sequence += 1
+    world.leased = False
+    answer = await world.ask(command)
+    assert answer["ok"]["seq"] == (2 if command == "_view" else 3)
 
 
 async def test_an_owner_that_refused_commands_for_want_of_room_looks_at_the_log_before_it_judges() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
@@ -175,3 +175,24 @@ async def test_what_a_member_declines_is_known_to_those_who_come_later_too(singl
         async with asyncio.timeout(PATIENCE):
             while b.members.get("a") != frozenset({7}):
                 await asyncio.sleep(0.01)
+
+
+async def test_a_member_has_a_lease_only_while_its_words_come_back(
+    single: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with members(single, "a") as (a,):
+        await until(lambda: a.membership.leased)
+
+        async def lost(*_: object, **__: object) -> None:
+            return
+
+        monkeypatch.setattr(a.bus, "publish", lost)
+        await until(lambda: not a.membership.leased)
+        monkeypatch.undo()
+        await until(lambda: a.membership.leased)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -39,6 +39,7 @@ class World:
         self.entity = entity or CounterEntity()
         self.settings = HostSettings(**settings)
         self.measures = Measures()
+        self.leased = True
         self.host = self.new_host()
 
     def new_host(self, answer: Answer | None = None, *, too_new: Callable[[Name], None] | None = None) -> Host:
@@ -56,6 +57,7 @@ class World:
             snapshots=self.snapshots,
             answer=answer or keep,
             pass_ring=pass_ring,
+            leased=lambda: self.leased,
             settings=self.settings,
             too_new=too_new,
             measures=self.measures.of(self.entity.purpose),

@@ -1,0 +1,153 @@
+"""A whole system in processes of its own: NATS servers, replicas of the counter's service, and gateways."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from gateway.auth import issue_token
+from gateway.settings import DEVELOPMENT_SECRET
+from holdfast._program.keeper import READY_VARIABLE
+from holdfast.client import Client
+from holdfast.testing.servers import LOOPBACK, NatsServer, free_ports, nats_nodes
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+DAY = timedelta(days=1)
+
+
+class Part:
+    """A process that says when it serves, and may be ended and started any number of times."""
+
+    def __init__(self, name: str, command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._command = command
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said = -1
+
+    def start(self) -> None:
+        """Start it; `ready` tells when it serves."""
+        self._said, say = os.pipe()
+        environment = {**os.environ, **self._environment, READY_VARIABLE: str(say)}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, cwd=ROOT, env=environment, pass_fds=[say]
+            )
+        os.close(say)
+
+    async def ready(self) -> None:
+        """Wait until it serves."""
+        async with asyncio.timeout(START_SECONDS):
+            said = await asyncio.to_thread(os.read, self._said, 1)
+        os.close(self._said)
+        if not said:
+            raise RuntimeError(f"{self.name} ended:\n{self.log.read_text()}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    async def stop(self) -> int:
+        """Ask it to end, and wait until it has; returns its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        code = await asyncio.to_thread(self._process.wait, STOP_SECONDS)
+        self._process = None
+        return code
+
+    async def again(self) -> None:
+        """Start it after it was ended, and wait until it serves."""
+        self.start()
+        await self.ready()
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What runs, and where the callers find it."""
+
+    nodes: list[NatsServer]
+    replicas: list[Part]
+    gateways: list[Part]
+    doors: list[str]
+    """The gateways' addresses, in their order."""
+
+    @property
+    def servers(self) -> list[str]:
+        """The addresses of the NATS servers."""
+        return [node.url for node in self.nodes]
+
+    def token(self, user: str) -> str:
+        """A credential for any gateway of this fleet."""
+        return issue_token(DEVELOPMENT_SECRET, "acme", user, (), DAY)
+
+    async def client(self) -> Client:
+        """A client of the NATS servers; close it in the end."""
+        return await Client.connect(self.servers, name="history", replicas=len(self.nodes))
+
+    async def start(self) -> None:
+        """Start everything and wait until it serves."""
+        for node in self.nodes:
+            node.start()
+        await asyncio.gather(*(node.ready() for node in self.nodes))
+        for part in (*self.replicas, *self.gateways):
+            part.start()
+        await asyncio.gather(*(part.ready() for part in (*self.replicas, *self.gateways)))
+
+    def kill(self) -> None:
+        """End everything as a power cut does."""
+        for each in (*self.gateways, *self.replicas, *self.nodes):
+            each.kill()
+
+
+def replica(number: int, folder: Path, nodes: Sequence[NatsServer], *, inside: Sequence[str] = ()) -> Part:
+    """A replica of the counter's service; all share one database."""
+    command = [*inside, sys.executable, "-m", "holdfast.cli", "serve", "holdfast.testing.counter:service"]
+    command += ["--nats", ",".join(node.url for node in nodes), "--replicas", str(len(nodes))]
+    command += ["--database", f"sqlite+aiosqlite:///{folder}/{{service}}.db"]
+    return Part(f"replica{number}", command, folder=folder, environment={})
+
+
+def gateway(number: int, folder: Path, nodes: Sequence[NatsServer], *, port: int) -> Part:
+    """A gateway in front of the counters."""
+    environment = {
+        "HOLDFAST_NATS": ",".join(node.url for node in nodes),
+        "HOLDFAST_REPLICAS": str(len(nodes)),
+        "HOLDFAST_PORT": str(port),
+        "HOLDFAST_COMMANDS_PER_SECOND": "0",
+    }
+    return Part(f"gateway{number}", [sys.executable, "-m", "tests.faults.door"], folder=folder, environment=environment)
+
+
+@asynccontextmanager
+async def fleet(folder: Path, *, nodes: int, replicas: int, gateways: int) -> AsyncGenerator[Fleet]:
+    """A system that serves until the end of the block."""
+    servers = nats_nodes(folder, nodes)
+    ports = free_ports(gateways)
+    running = Fleet(
+        nodes=servers,
+        replicas=[replica(number, folder, servers) for number in range(replicas)],
+        gateways=[gateway(number, folder, servers, port=port) for number, port in enumerate(ports)],
+        doors=[f"http://{LOOPBACK}:{port}" for port in ports],
+    )
+    try:
+        await running.start()
+        yield running
+    finally:
+        running.kill()
