@@ -95,7 +95,7 @@ class Scenario:
         assert found == kinds, f"\n  expected {kinds}\n  but got  {self._last}"  # noqa: S101 - as above
         return self
 
-    def then_includes(self, kind: type[Event], **fields: Any) -> Self:
+    def then_includes(self, kind: type[Event], /, **fields: Any) -> Self:
         """Among the events of the last step is one of this type with at least these fields."""
         self._assert_not_refused()
         candidates = [event for event in self._last if type(event) is kind]

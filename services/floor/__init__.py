@@ -1,0 +1,1 @@
+"""Floor management: one entity per restaurant floor, with its tables, parties, orders, kitchen, reservations and waitlist."""

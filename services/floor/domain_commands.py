@@ -1,0 +1,291 @@
+"""What people may ask of a floor."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from holdfast import Command
+from services.floor import domain_errors as refusals
+from services.floor.domain_order_commands import (
+    AdvanceItem,
+    Amount,
+    Bump,
+    CancelLine,
+    FireCourse,
+    HoldCourse,
+    MergeOrders,
+    MoveLines,
+    PlaceOrder,
+    Recall,
+    ReprintTicket,
+    SetEightySix,
+    Unmerge,
+)
+from services.floor.domain_roles import HOSTS, MANAGERS, SERVICE, WAITERS
+from services.floor.domain_settings import MAX_TABLES, Covers, Key, Label, Moment, Settings, TableLayout, UserId
+
+Version = Annotated[int, msgspec.Meta(ge=0)]
+Tables = Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=50)]
+TableStatus = Literal[
+    "AVAILABLE", "RESERVED", "SEATED", "ORDERED", "SERVED", "CHECK_DROPPED", "PAID", "DIRTY", "BLOCKED"
+]
+TabStatus = Literal["OPEN", "PAYING", "PAID", "CLOSED", "VOIDED", "MERGED", "REOPENED"]
+
+_TAKING_TABLES = (refusals.TableOccupied, refusals.TableBlocked, refusals.BadTransition, refusals.ReservedSoon)
+
+
+class ConfigureFloor(Command, tag="configure_floor"):
+    """Set the tables; the first one opens the floor, with `expected_version` 0."""
+
+    roles = MANAGERS
+    creates = True
+    raises = (refusals.TableInUse,)
+
+    tables: Annotated[tuple[TableLayout, ...], msgspec.Meta(max_length=MAX_TABLES)]
+    expected_version: Version
+
+
+class ChangeSettings(Command, tag="change_settings"):
+    """Replace all settings; what stands already, such as a reservation's times, stays as it was promised."""
+
+    roles = MANAGERS
+
+    settings: Settings
+    expected_version: Version
+
+
+class SeatParty(Command, tag="seat_party"):
+    """Seat a party, from the door, the waitlist (by its `party_id`) or a reservation. `force` is for managers."""
+
+    roles = WAITERS
+    raises = (*_TAKING_TABLES, refusals.OverCapacity, refusals.NotOnShift)
+
+    party_id: Key
+    table_ids: Tables
+    size: Covers
+    waiter_id: UserId | None = None
+    """The waiter of the table when left out."""
+    name: Label | None = None
+    reservation_id: Key | None = None
+    force: bool = False
+
+
+class MoveParty(Command, tag="move_party"):
+    """Give a party other tables; it may keep some of its own."""
+
+    roles = WAITERS
+    raises = (*_TAKING_TABLES, refusals.PaymentInProgress, refusals.OverCapacity)
+
+    party_id: Key
+    to_table_ids: Tables
+    force: bool = False
+
+
+class LinkTables(Command, tag="link_tables"):
+    """Add tables to those of a party, until it leaves."""
+
+    roles = WAITERS
+    raises = _TAKING_TABLES
+
+    party_id: Key
+    table_ids: Tables
+
+
+class UnlinkTables(Command, tag="unlink_tables"):
+    """Take tables from a party, which keeps at least one."""
+
+    roles = WAITERS
+    raises = (refusals.NotMerged,)
+
+    party_id: Key
+    table_ids: Tables
+
+
+class ClockIn(Command, tag="clock_in"):
+    """Begin a shift; the sender's when `waiter_id` is left out."""
+
+    roles = WAITERS
+
+    waiter_id: UserId | None = None
+
+
+class ClockOut(Command, tag="clock_out"):
+    """End a shift, with no party left."""
+
+    roles = WAITERS
+    raises = (refusals.OpenTables,)
+
+    waiter_id: UserId | None = None
+
+
+class AssignWaiter(Command, tag="assign_waiter"):
+    """Give a section, or a single table in spite of its section, to a waiter; to nobody when `waiter_id` is null."""
+
+    roles = HOSTS
+    raises = (refusals.NotOnShift,)
+
+    section: Key | None = None
+    table_id: Key | None = None
+    waiter_id: UserId | None = None
+
+
+class HandOver(Command, tag="hand_over"):
+    """Give all parties, sections and tables of one waiter to another, at once."""
+
+    roles = WAITERS
+    raises = (refusals.NotOnShift,)
+
+    from_: UserId = msgspec.field(name="from")
+    to: UserId
+
+
+class SetStatus(Command, tag="set_status"):
+    """Set a status by hand. It stands until the next fact, such as an order or a payment, says otherwise."""
+
+    roles = WAITERS
+    raises = (refusals.BalanceDue, refusals.BadTransition)
+
+    table_id: Key
+    status: TableStatus
+    reason: Label = ""
+
+
+class ClearTable(Command, tag="clear_table"):
+    """The party has left: its tables are dirty now, and no longer linked."""
+
+    roles = WAITERS
+    raises = (refusals.BalanceDue,)
+
+    table_id: Key
+
+
+class BlockTable(Command, tag="block_table"):
+    """Take a table out of use that nobody sits at."""
+
+    roles = HOSTS
+    raises = (refusals.BadTransition, refusals.ReasonRequired)
+
+    table_id: Key
+    reason: Label
+
+
+class Touch(Command, tag="touch"):
+    """Somebody looked after the table: it is not idle."""
+
+    roles = WAITERS
+    raises = (refusals.TableNotSeated,)
+
+    table_id: Key
+
+
+class RecordTab(Command, tag="record_tab"):
+    """What the till says of a tab; an older report than the newest known is left alone."""
+
+    roles = SERVICE
+
+    tab_id: Key
+    status: TabStatus
+    balance_minor: Amount
+    paid_minor: Amount = 0
+    currency: Annotated[str, msgspec.Meta(max_length=3)] = ""
+    bill_printed: bool = False
+    pos_seq: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Reserve(Command, tag="reserve"):
+    """Keep tables for a party: the named ones, or the smallest that fit."""
+
+    roles = HOSTS
+    raises = (refusals.NoCapacity, refusals.LeadTime, refusals.OutOfHours, refusals.OverCapacity)
+
+    res_id: Key
+    start: Moment
+    size: Covers
+    table_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=50)] = ()
+    name: Label = ""
+    contact: Label = ""
+    """Not shown to the kitchen."""
+    note: Label = ""
+
+
+class CancelReservation(Command, tag="cancel_reservation"):
+    """Give the tables of a reservation free."""
+
+    roles = HOSTS
+
+    res_id: Key
+    reason: Label = ""
+
+
+class Arrive(Command, tag="arrive"):
+    """The guests of a reservation are here; seat them with its id."""
+
+    roles = HOSTS
+
+    res_id: Key
+
+
+class JoinWaitlist(Command, tag="join_waitlist"):
+    """Wait for a table; the answer quotes how long that will take."""
+
+    roles = HOSTS
+
+    party_id: Key
+    size: Covers
+    name: Label = ""
+    contact: Label = ""
+
+
+class NotifyParty(Command, tag="notify_party"):
+    """Call a party to a table that is free for it: the first one that fits when `party_id` or `table_id` is left out."""
+
+    roles = HOSTS
+    raises = (refusals.NoCapacity,)
+
+    party_id: Key | None = None
+    table_id: Key | None = None
+
+
+class LeaveWaitlist(Command, tag="leave_waitlist"):
+    """A party does not wait any longer."""
+
+    roles = HOSTS
+
+    party_id: Key
+
+
+FloorCommand = (
+    ConfigureFloor
+    | ChangeSettings
+    | SeatParty
+    | PlaceOrder
+    | FireCourse
+    | HoldCourse
+    | AdvanceItem
+    | Bump
+    | Recall
+    | ReprintTicket
+    | CancelLine
+    | MoveParty
+    | MoveLines
+    | MergeOrders
+    | Unmerge
+    | LinkTables
+    | UnlinkTables
+    | ClockIn
+    | ClockOut
+    | AssignWaiter
+    | HandOver
+    | SetStatus
+    | ClearTable
+    | BlockTable
+    | Touch
+    | RecordTab
+    | SetEightySix
+    | Reserve
+    | CancelReservation
+    | Arrive
+    | JoinWaitlist
+    | NotifyParty
+    | LeaveWaitlist
+)

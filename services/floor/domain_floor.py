@@ -1,0 +1,242 @@
+"""The floor: what a history of events makes it. Nothing is judged here."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from holdfast import State
+from services.floor.domain_commands import TableStatus, TabStatus
+from services.floor.domain_order_commands import ItemState, OrderLine, OrderType
+from services.floor.domain_order_events import Home, LineDelta, TicketKind
+from services.floor.domain_settings import Settings, TableLayout
+
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SETTLED: Final = frozenset[TabStatus]({"PAID", "CLOSED"})
+GONE: Final = frozenset[TabStatus]({"VOIDED", "MERGED"})
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of the floor's state."""
+
+
+class Table(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A table: where it stands, how it is, and who sits there."""
+
+    layout: TableLayout
+    base: Literal["AVAILABLE", "DIRTY", "BLOCKED"] = "AVAILABLE"
+    """How it is when nobody sits there and nothing keeps it."""
+    status: TableStatus = "AVAILABLE"
+    since: datetime = LONG_AGO
+    reason: str = ""
+    party_id: str | None = None
+    waiter_id: str | None = None
+    """In spite of its section."""
+
+
+class Party(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Guests at one or more tables."""
+
+    size: int
+    table_ids: tuple[str, ...]
+    tab_id: str
+    """The bill they pay on: their own, or the one that it was merged into."""
+    seated_at: datetime
+    until: datetime
+    name: str | None = None
+    waiter_id: str | None = None
+    linked: tuple[str, ...] = ()
+    """Those of its tables that were added by linking."""
+    status: TableStatus = "AVAILABLE"
+    derived: TableStatus = "AVAILABLE"
+    """What facts made of the status last; by hand it may have been given another one."""
+    idle_since: datetime
+    warned: bool = False
+    """Whether somebody was told since."""
+    awaits_till: bool = False
+    """Whether something was ordered that the till has not reported on yet."""
+    fired: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
+    next_course: int | None = None
+    fires_at: datetime | None = None
+
+
+class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What the till said last of a tab."""
+
+    party_tab: str
+    status: TabStatus
+    balance_minor: int
+    paid_minor: int
+    currency: str
+    bill_printed: bool
+    pos_seq: int
+
+
+class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of an order, with the counters of what was ordered, cancelled and told to the kitchen."""
+
+    ordered: OrderLine
+    order_id: str
+    party_id: str
+    station: str
+    state: ItemState = "NEW"
+    sent_milli: int = 0
+    cancelled_milli: int = 0
+    joined: str | None = None
+    """The line of which this one is shown as a part since a merge."""
+
+    @property
+    def wanted_milli(self) -> int:
+        """How much of it the guests still want."""
+        return self.ordered.qty_milli - self.cancelled_milli
+
+    @property
+    def to_send_milli(self) -> int:
+        """By how much the kitchen has to be told more, or less; a course that waits is not told at all."""
+        return (0 if self.state == "NEW" else self.wanted_milli) - self.sent_milli
+
+
+class Order(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """An order of a party; its lines name it."""
+
+    party_id: str
+    type: OrderType
+
+
+class Merge(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """How to take two orders apart again."""
+
+    into_order: str
+    from_tab_id: str
+    into_tab_id: str
+    party_ids: tuple[str, ...]
+    homes: tuple[Home, ...]
+
+
+class Ticket(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What a kitchen station was told at one time."""
+
+    number: int
+    station: str
+    kind: TicketKind
+    party_id: str
+    printed_for: str
+    deltas: tuple[LineDelta, ...]
+    issued_at: datetime
+    bumped_at: datetime | None = None
+    copies: int = 1
+
+
+class Shift(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A waiter at work, and how many guests he was given."""
+
+    since: datetime
+    covers: int = 0
+
+
+class Reservation(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Tables kept for `[start, end)`."""
+
+    table_ids: tuple[str, ...]
+    size: int
+    start: datetime
+    end: datetime
+    hold_from: datetime
+    no_show_at: datetime
+    held: bool = False
+    arrived_at: datetime | None = None
+    name: str = ""
+    contact: str = ""
+    note: str = ""
+
+
+class Waiting(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A party of the waitlist, with the table it was called to."""
+
+    size: int
+    quote_min: int
+    since: datetime
+    name: str = ""
+    contact: str = ""
+    table_id: str | None = None
+    arrive_by: datetime | None = None
+    skips: int = 0
+
+
+class Floor(State, omit_defaults=True):
+    """One restaurant floor. What has left it stands in the read model only."""
+
+    version: int = 0
+    settings: Settings = Settings()
+    settings_version: int = 0
+    tables: Mapping[str, Table] = {}
+    parties: Mapping[str, Party] = {}
+    tabs: Mapping[str, Tab] = {}
+    orders: Mapping[str, Order] = {}
+    lines: Mapping[str, Line] = {}
+    merges: Mapping[str, Merge] = {}
+    """By the order that was merged into another one."""
+    tickets: Mapping[str, Ticket] = {}
+    tickets_issued: int = 0
+    eighty_six: tuple[str, ...] = ()
+    shifts: Mapping[str, Shift] = {}
+    sections: Mapping[str, str] = {}
+    """The waiter of each section that has one."""
+    reservations: Mapping[str, Reservation] = {}
+    waitlist: Mapping[str, Waiting] = {}
+    """In the order of joining."""
+
+    def lines_of(self, party_id: str) -> Iterator[tuple[str, Line]]:
+        """The lines of a party, by id."""
+        return ((line_id, line) for line_id, line in self.lines.items() if line.party_id == party_id)
+
+    def tabs_of(self, party: Party) -> list[Tab]:
+        """What the till said of the tab of a party and of those that branched off it."""
+        return [tab for tab in self.tabs.values() if tab.party_tab == party.tab_id]
+
+    def table_ref(self, table_ids: tuple[str, ...]) -> str:
+        """The names of tables, as waiters and cooks say them."""
+        return "+".join(self.tables[table_id].layout.name for table_id in table_ids if table_id in self.tables)
+
+    def root_of(self, line_id: str) -> str:
+        """The line that this one is shown as a part of; itself when it is not."""
+        while (line := self.lines.get(line_id)) is not None and line.joined in self.lines:
+            line_id = line.joined or line_id
+        return line_id
+
+
+def balance_of(floor: Floor, party: Party) -> int:
+    """What the party owes, as far as the till has said."""
+    return sum(tab.balance_minor for tab in floor.tabs_of(party))
+
+
+def owes(floor: Floor, party: Party) -> bool:
+    """Whether money is open, or may be: then no timer and no mistake closes the table."""
+    if floor.settings.payments == "none":
+        return False
+    return party.awaits_till or any(tab.balance_minor != 0 or tab.status == "PAYING" for tab in floor.tabs_of(party))
+
+
+def is_paying(floor: Floor, party: Party) -> bool:
+    """Whether a payment is under way."""
+    return any(tab.status == "PAYING" for tab in floor.tabs_of(party))
+
+
+def has_paid(floor: Floor, party: Party) -> bool:
+    """Whether the bill, or a part of it, is paid."""
+    return any(tab.paid_minor > 0 or tab.status in SETTLED for tab in floor.tabs_of(party))
+
+
+def status_of(floor: Floor, party_id: str, party: Party) -> TableStatus:
+    """The status that facts give a party's tables."""
+    tabs = [tab for tab in floor.tabs_of(party) if tab.status not in GONE]
+    if tabs and not owes(floor, party) and all(tab.status in SETTLED for tab in tabs):
+        return "PAID"
+    if not party.awaits_till and any(tab.bill_printed and tab.status not in SETTLED for tab in tabs):
+        return "CHECK_DROPPED"
+    states = [line.state for _, line in floor.lines_of(party_id) if line.state != "CANCELLED"]
+    if states and all(state == "SERVED" for state in states):
+        return "SERVED"
+    return "ORDERED" if any(state != "NEW" for state in states) else "SEATED"

@@ -1,0 +1,161 @@
+"""Reservations: tables kept for `[start, end)`, held from a while before, and free again when nobody comes."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from holdfast import Context, NotFound, TooLarge, ValidationFailed
+from services.floor import domain_commands as commands
+from services.floor import domain_errors as refusals
+from services.floor import domain_events as events
+from services.floor.domain_floor import Floor, Reservation
+from services.floor.domain_lookup import check_distinct, table_named
+from services.floor.domain_settings import open_during, stay_of
+
+Events = tuple[events.FloorEvent, ...]
+MAX_RESERVATIONS: Final = 2_000
+FURTHEST: Final = timedelta(days=366)
+QUARTER: Final = timedelta(minutes=15)
+
+
+def reserve(floor: Floor, command: commands.Reserve, ctx: Context) -> Events:
+    """Keep tables; nothing when this reservation stands already."""
+    start = command.start.astimezone(UTC)
+    known = floor.reservations.get(command.res_id)
+    if known is not None:
+        if (known.start, known.size) == (start, command.size):
+            return ()
+        raise ValidationFailed("res_id: this one is used; cancel it first, or choose another id")
+    if len(floor.reservations) >= MAX_RESERVATIONS:
+        raise TooLarge(
+            f"this floor keeps {MAX_RESERVATIONS} reservations at most: cancel some", maximum=MAX_RESERVATIONS
+        )
+    end = start + stay_of(floor.settings, command.size)
+    _check_time(floor, start, end, ctx)
+    _check_pace(floor, start, command.size)
+    table_ids = _tables(floor, command, start, end, now=ctx.now)
+    hold_from = max(ctx.now, start - timedelta(minutes=floor.settings.hold_before))
+    reserved = events.Reserved(
+        res_id=command.res_id,
+        table_ids=table_ids,
+        size=command.size,
+        start=start,
+        end=end,
+        hold_from=hold_from,
+        no_show_at=start + timedelta(minutes=floor.settings.grace),
+        name=command.name,
+        contact=command.contact,
+        note=command.note,
+        at=ctx.now,
+    )
+    if hold_from > ctx.now:
+        return (reserved,)
+    held = events.ReservationHeld(res_id=command.res_id, table_ids=table_ids, effective_at=ctx.now, cause=ctx.cause)
+    return (reserved, held)
+
+
+def cancel_reservation(floor: Floor, command: commands.CancelReservation, ctx: Context) -> Events:
+    """Give its tables free; nothing when it does not stand any more."""
+    if command.res_id not in floor.reservations:
+        return ()
+    return (events.ReservationCancelled(res_id=command.res_id, reason=command.reason, at=ctx.now),)
+
+
+def arrive(floor: Floor, command: commands.Arrive, ctx: Context) -> Events:
+    """Note that the guests are here; nothing when that is known."""
+    reservation = floor.reservations.get(command.res_id)
+    if reservation is None:
+        raise NotFound("this reservation has lapsed, was cancelled, or is seated")
+    return () if reservation.arrived_at else (events.PartyArrived(res_id=command.res_id, at=ctx.now),)
+
+
+def deadline_of(reservation: Reservation) -> datetime:
+    """When something next happens to it by itself."""
+    if reservation.arrived_at is not None:
+        return max(reservation.end, reservation.arrived_at + QUARTER)
+    return reservation.no_show_at if reservation.held else reservation.hold_from
+
+
+def on_deadline(floor: Floor, res_id: str, ctx: Context, due: datetime) -> events.FloorEvent:
+    """Hold the tables, or give them free again."""
+    reservation = floor.reservations[res_id]
+    if not reservation.held:
+        return events.ReservationHeld(res_id=res_id, table_ids=reservation.table_ids, effective_at=due, cause=ctx.cause)
+    return events.ReservationNoShow(
+        res_id=res_id,
+        table_ids=reservation.table_ids,
+        arrived=reservation.arrived_at is not None,
+        effective_at=due,
+        cause=ctx.cause,
+    )
+
+
+def _check_time(floor: Floor, start: datetime, end: datetime, ctx: Context) -> None:
+    earliest = ctx.now + timedelta(minutes=floor.settings.lead_time)
+    if start < earliest:
+        raise refusals.LeadTime("start: reserve further ahead", earliest=earliest)
+    if start > ctx.now + FURTHEST:
+        raise ValidationFailed("start: at most a year ahead")
+    if not open_during(floor.settings, start, end):
+        raise refusals.OutOfHours("start: the stay must lie within the opening hours", start=start, end=end)
+
+
+def _check_pace(floor: Floor, start: datetime, size: int) -> None:
+    """Refuse more guests in a quarter of an hour than the kitchen can take in."""
+    most = floor.settings.max_covers_per_quarter
+    if most is None:
+        return
+    quarter = _quarter(start)
+    covers = sum(other.size for other in floor.reservations.values() if _quarter(other.start) == quarter)
+    if covers + size > most:
+        raise refusals.NoCapacity(f"at most {most} guests arrive in a quarter of an hour: choose another one")
+
+
+def _quarter(moment: datetime) -> datetime:
+    return moment - timedelta(minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond)
+
+
+def _tables(
+    floor: Floor, command: commands.Reserve, start: datetime, end: datetime, *, now: datetime
+) -> tuple[str, ...]:
+    if command.table_ids:
+        check_distinct(command.table_ids, "table_ids")
+        most = sum(table_named(floor, table_id).layout.max for table_id in command.table_ids)
+        if command.size > most:
+            raise refusals.OverCapacity(f"at most {most} guests fit: add a table", maximum=most)
+        if not _all_free(floor, command.table_ids, start, end, now=now):
+            raise refusals.NoCapacity("a table is taken then: leave table_ids out, or choose another time")
+        return command.table_ids
+    for table_ids in _candidates(floor, command.size):
+        if _all_free(floor, table_ids, start, end, now=now):
+            return table_ids
+    raise refusals.NoCapacity("no table is free for so many guests then: choose another time")
+
+
+def _candidates(floor: Floor, size: int) -> Iterable[tuple[str, ...]]:
+    """Tables for so many guests: single ones first, then combinations, the ones with the fewest seats first."""
+    single = [
+        (table.layout.max, (table_id,))
+        for table_id, table in floor.tables.items()
+        if table.layout.min <= size <= table.layout.max
+    ]
+    combined = [
+        (sum(floor.tables[table_id].layout.max for table_id in table_ids), table_ids)
+        for table_ids in floor.settings.combinations
+        if all(table_id in floor.tables for table_id in table_ids)
+    ]
+    fitting = [(seats, table_ids) for seats, table_ids in combined if seats >= size]
+    return (table_ids for _, table_ids in (*sorted(single), *sorted(fitting)))
+
+
+def _all_free(floor: Floor, table_ids: tuple[str, ...], start: datetime, end: datetime, *, now: datetime) -> bool:
+    """Whether nothing overlaps `[start, end)` at these tables, with the buffer after each stay."""
+    buffer = timedelta(minutes=floor.settings.buffer)
+    wanted = set(table_ids)
+    if any(floor.tables[table_id].base == "BLOCKED" for table_id in table_ids):
+        return False
+    taken = [
+        (other.start, other.end) for other in floor.reservations.values() if not wanted.isdisjoint(other.table_ids)
+    ]
+    taken += [(now, party.until) for party in floor.parties.values() if not wanted.isdisjoint(party.table_ids)]
+    return all(start >= until + buffer or since >= end + buffer for since, until in taken)

@@ -1,0 +1,93 @@
+"""Shifts, sections, hand-over, and whose turn it is."""
+
+from holdfast import ValidationFailed
+from services.floor import domain_errors as refusals
+from services.floor.contract import (
+    AssignWaiter,
+    ClockIn,
+    ClockOut,
+    HandOver,
+    PartySeated,
+    TablesHandedOver,
+    WaiterAssigned,
+    WaiterClockedIn,
+    WaiterClockedOut,
+)
+from services.floor.tests.scenes import EVENING, HOST, WAITER, WILMA, clocked_in, empty_floor, run, seat, table
+
+
+def test_a_waiter_begins_a_shift_once() -> None:
+    scene = empty_floor().when(ClockIn(), by=WAITER)
+    scene.then(WaiterClockedIn(waiter_id="walt", at=EVENING))
+    scene.when(ClockIn(), by=WAITER).then_nothing()
+
+
+def test_a_waiter_ends_a_shift_without_parties_and_once() -> None:
+    scene = clocked_in(empty_floor(), WAITER)
+    run(scene, seat(waiter_id="walt"))
+    scene.when(ClockOut(), by=WAITER).then_rejected(refusals.OpenTables, table_ids=["t1"])
+    run(clocked_in(scene, WILMA), HandOver(from_="walt", to="wilma"))
+    scene.when(ClockOut(), by=WAITER).then(WaiterClockedOut(waiter_id="walt", at=EVENING))
+    scene.when(ClockOut(), by=WAITER).then_nothing()
+
+
+def test_a_table_is_served_by_its_sections_waiter_unless_it_has_its_own() -> None:
+    scene = clocked_in(empty_floor(), WAITER, WILMA)
+    main = AssignWaiter(section="main", waiter_id="walt")
+    scene.when(main, by=HOST).then_includes(WaiterAssigned, section="main", waiter_id="walt")
+    scene.when(main, by=HOST).then_nothing()
+    run(scene, AssignWaiter(table_id="t2", waiter_id="wilma"), by=HOST)
+    assert [table(scene, key).get("waiter_id") for key in ("t1", "t2", "t9")] == ["walt", "wilma", None]
+    scene.when(seat(table="t2"), by=HOST).then_includes(PartySeated, waiter_id="wilma")
+
+
+def test_an_assignment_reaches_the_party_at_the_table() -> None:
+    scene = run(clocked_in(empty_floor(), WAITER, WILMA), seat(waiter_id="walt"))
+    scene.when(AssignWaiter(table_id="t1", waiter_id="wilma"), by=HOST).then_includes(WaiterAssigned, party_ids=("p1",))
+    assert table(scene)["waiter_id"] == "wilma"
+
+
+def test_only_a_waiter_on_shift_gets_tables() -> None:
+    scene = empty_floor()
+    scene.when(AssignWaiter(section="main", waiter_id="walt"), by=HOST).then_rejected(refusals.NotOnShift)
+    scene.when(seat(waiter_id="walt"), by=HOST).then_rejected(refusals.NotOnShift)
+    scene.when(HandOver(from_="wilma", to="walt"), by=HOST).then_rejected(refusals.NotOnShift)
+
+
+def test_an_assignment_names_a_section_or_a_table() -> None:
+    scene = clocked_in(empty_floor(), WAITER)
+    for wrong in (AssignWaiter(waiter_id="walt"), AssignWaiter(section="main", table_id="t1", waiter_id="walt")):
+        scene.when(wrong, by=HOST).then_rejected(ValidationFailed)
+
+
+def test_a_hand_over_moves_everything_in_one_event() -> None:
+    scene = clocked_in(empty_floor(), WAITER, WILMA)
+    run(scene, AssignWaiter(section="main", waiter_id="walt"), AssignWaiter(table_id="t9", waiter_id="walt"), by=HOST)
+    run(scene, seat(), seat(table="t9", party="p9", size=5))
+    hand_over = HandOver(from_="walt", to="wilma")
+    scene.when(hand_over, by=WAITER).then(
+        TablesHandedOver(
+            from_waiter="walt",
+            to_waiter="wilma",
+            party_ids=("p1", "p9"),
+            table_ids=("t9",),
+            sections=("main",),
+            at=EVENING,
+        )
+    )
+    assert [table(scene, key)["waiter_id"] for key in ("t1", "t9")] == ["wilma", "wilma"]
+    scene.when(hand_over, by=WAITER).then_nothing()
+
+
+def test_nobody_hands_over_to_himself() -> None:
+    scene = clocked_in(empty_floor(), WAITER)
+    scene.when(HandOver(from_="walt", to="walt"), by=WAITER).then_rejected(ValidationFailed)
+
+
+def test_the_waiter_with_the_fewest_guests_is_next() -> None:
+    scene = clocked_in(empty_floor(), WAITER, WILMA)
+    turns = [scene.view(HOST)["suggested_waiter"]]
+    run(scene, seat(table="t4", size=4, waiter_id="walt"))
+    turns.append(scene.view(HOST)["suggested_waiter"])
+    run(scene, seat(table="t9", party="p2", size=6, waiter_id="wilma"))
+    assert [*turns, scene.view(HOST)["suggested_waiter"]] == ["walt", "wilma", "walt"]
