@@ -33,6 +33,9 @@ from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import Contract, HoldfastError, NotFound
 from holdfast.client import Client
+from holdfast.jetstream import watch_nats
+from holdfast.telemetry import Health
+from holdfast.telemetry import door as operators
 
 WEB: Final = Path(__file__).parent / "web"
 PAGE_POLICY: Final = (
@@ -64,9 +67,9 @@ def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None =
             http.remove,
             http.events,
             lists.items,
-            http.livez,
-            http.readyz,
-            http.metrics,
+            operators.livez,
+            operators.readyz,
+            operators.metrics,
             _socket,
             _schema,
             _asyncapi,
@@ -104,7 +107,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
             client = await stack.enter_async_context(
                 await Client.connect(settings.nats, name="holdfast gateway", replicas=settings.replicas)
             )
-            metrics = Metrics()
+            metrics, health = Metrics(), Health()
             limits = Limits(
                 commands_per_second=settings.commands_per_second, sockets_per_user=settings.sockets_per_user
             )
@@ -146,8 +149,13 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
             metrics.gauge("watched_entities", lambda: fanout.topics)
             metrics.gauge("subscriptions", lambda: client.bus.listening)
             metrics.gauge("frames_queued", lambda: _queued(sockets, streams))
+            watch_nats(health, client.bus)
+            health.check("sockets", lambda: "this gateway is about to stop" if sockets.draining else None)
+            await stack.enter_async_context(health.running())
             app.state.update(
                 {
+                    "health": health,
+                    "registry": metrics.registry,
                     "door": door,
                     "fanout": fanout,
                     "authenticator": authenticator,

@@ -28,7 +28,6 @@ from gateway.revocations import Revocations
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import HoldfastError, Name, Unavailable, ValidationFailed
-from holdfast.telemetry import CONTENT_TYPE, expose
 from holdfast.wire import View, render_for
 
 AnyRequest = Request[Any, Any, Any]
@@ -271,28 +270,3 @@ def _json(content: msgspec.Struct, headers: dict[str, str] | None = None) -> Res
         media_type=MediaType.JSON,
         headers={"Cache-Control": "no-store", **(headers or {})},
     )
-
-
-@get("/livez", include_in_schema=False, media_type=MediaType.TEXT)
-async def livez() -> str:
-    """Say that the process runs."""
-    return "ok\n"
-
-
-@get("/readyz", include_in_schema=False, media_type=MediaType.TEXT)
-async def readyz(state: State) -> str:
-    """Say that requests can be served: connected to NATS and not about to stop."""
-    door: Door = state.door
-    sockets: Sockets = state.sockets
-    if sockets.draining:
-        raise Unavailable("about to stop")
-    if not door.client.bus.connected:
-        raise Unavailable("no connection to NATS")
-    return "ok\n"
-
-
-@get("/metrics", include_in_schema=False)
-async def metrics(state: State) -> Response[bytes]:
-    """Show the figures of this process."""
-    door: Door = state.door
-    return Response(expose(door.metrics.registry), media_type=CONTENT_TYPE)

@@ -22,6 +22,7 @@ LISTEN_SECONDS: Final = 0.4
 """How long a new member listens for others before it takes anything."""
 _FNV_OFFSET: Final = 0x811C9DC5
 _FNV_PRIME: Final = 0x01000193
+_EVERY_PARTITION: Final = frozenset(range(PARTITIONS))
 
 Members = Mapping[str, frozenset[int]]
 """The live members, each with the partitions that it declines."""
@@ -104,10 +105,21 @@ class Membership:
         self._lapsed = lapsed
         self._heard: dict[str, _Heard] = {}
         self._told: Members | None = None
-        self._declines: frozenset[int] = frozenset()
+        self._too_new: frozenset[int] = frozenset()
+        self._aside = False
         self._declined = asyncio.Event()
         self._leased_until = 0.0
         self._leaving = False
+
+    def stand_aside(self, *, aside: bool) -> None:
+        """Leave every partition to others, for as long as there are some that take it; or come back."""
+        if aside != self._aside:
+            self._aside = aside
+            self._declined.set()
+
+    @property
+    def _declines(self) -> frozenset[int]:
+        return _EVERY_PARTITION if self._aside else self._too_new
 
     async def run(self) -> None:
         """Announce, listen and probe until cancelled."""
@@ -141,8 +153,8 @@ class Membership:
 
     def decline(self, number: int) -> None:
         """Leave a partition to others, for as long as one of them does not decline it."""
-        if number not in self._declines:
-            self._declines |= {number}
+        if number not in self._too_new:
+            self._too_new |= {number}
             self._declined.set()
             log.info("membership.declined", member=self.member, partition=number)
 

@@ -38,6 +38,11 @@ class ReadSide:
                 seconds=lambda projector=projector: projector.late,
             )
 
+    def behind(self, bound: int) -> str | None:
+        """Which read models lack more commits than this, in words; None when none does."""
+        late = [f"{each.projection.name} lacks {each.lag} commits" for each in self.projectors if each.lag > bound]
+        return ", ".join(late) or None
+
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to follow the logs and to answer lists."""
         for projector in self.projectors:

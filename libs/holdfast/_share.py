@@ -96,6 +96,15 @@ class Share:
             measures=self._measures,
         )
 
+    @property
+    def purpose(self) -> str:
+        """Whose entities these are."""
+        return self._purpose
+
+    def stand_aside(self, *, aside: bool) -> None:
+        """Leave everything to other members, as far as there are any; or come back."""
+        self._membership.stand_aside(aside=aside)
+
     async def run(self) -> None:
         """Own what falls to this member until cancelled; then finish it, and tell the others where to go on."""
         end_gap = self._bus.on_gap(self._on_lapse)

@@ -48,11 +48,7 @@ def _up(settings: Settings, given: argparse.Namespace) -> int:
 def _serve(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="+".join(given.services))
     serve_services = load("holdfast._program.serving", "serve_services")
-    return _until_stopped(
-        serve_services(
-            given.services, nats=_nats(settings), database=database_url(settings), settings=settings, ready=_ready
-        )
-    )
+    return _until_stopped(serve_services(given.services, settings, nats=_nats(settings), ready=_ready))
 
 
 def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
@@ -230,6 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     _nats_flags(serving)
     _replicas(serving)
     _database(serving)
+    _operators(serving)
     _log(serving)
 
     door = command("gateway", _gateway, does="run the HTTP and WebSocket door until told to stop")
@@ -334,6 +331,15 @@ def _replicas(parser: argparse.ArgumentParser) -> None:
 
 def _database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database", metavar="URL", help="database (HOLDFAST_DATABASE, default SQLite under --data)")
+
+
+def _operators(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--operators-host", metavar="HOST", help="of /readyz and /metrics (HOLDFAST_OPERATORS_HOST, default 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--operators-port", metavar="PORT", help="of the same (HOLDFAST_OPERATORS_PORT, default 0, a free one)"
+    )
 
 
 def _log(parser: argparse.ArgumentParser) -> None:

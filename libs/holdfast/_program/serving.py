@@ -2,26 +2,45 @@
 
 from collections.abc import Callable, Sequence
 
+from holdfast._fitness import FitnessSettings
 from holdfast._host import HostSettings
 from holdfast._program.discovery import load_service
 from holdfast._program.errors import CannotStart
-from holdfast._program.settings import Settings
+from holdfast._program.settings import Settings, database_url
 from holdfast.runtime import serve
 from holdfast.sql import DatabaseProblem, migrate
+from holdfast.telemetry import Health, Measures
+from holdfast.telemetry.door import operators_door
 
 
-async def serve_services(
-    names: Sequence[str], *, nats: str, database: str, settings: Settings, ready: Callable[[], None]
-) -> None:
-    """Serve these services until cancelled."""
+async def serve_services(names: Sequence[str], settings: Settings, *, nats: str, ready: Callable[[], None]) -> None:
+    """Serve these services until cancelled, with a door for operators."""
     services = [load_service(name) for name in names]
+    measures, health = Measures(), Health()
     bounds = HostSettings(
         remembered_commands=settings.remembered_commands,
         remembered_seconds=settings.remembered_seconds,
         command_id_seconds=settings.command_id_seconds,
     )
+    fitness = FitnessSettings(
+        grace_seconds=settings.step_back_seconds,
+        min_free_bytes=settings.min_free_bytes,
+        max_lag=settings.max_lag,
+    )
+    host, port = settings.operators_host, settings.operators_port
     try:
-        await serve(services, servers=nats, database=database, replicas=settings.replicas, settings=bounds, ready=ready)
+        async with operators_door(host, port, health=health, registry=measures.registry):
+            await serve(
+                services,
+                servers=nats,
+                database=database_url(settings),
+                replicas=settings.replicas,
+                settings=bounds,
+                fitness=fitness,
+                measures=measures,
+                health=health,
+                ready=ready,
+            )
     except DatabaseProblem as problem:
         raise CannotStart(str(problem)) from problem
 

@@ -11,6 +11,7 @@ from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMB
 
 PREFIX: Final = "HOLDFAST_"
 MAX_PORT: Final = 65535
+MEBIBYTE: Final = 1024 * 1024
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=MAX_PORT)]
 Replicas = Annotated[int, msgspec.Meta(ge=1, le=5)]
@@ -35,6 +36,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     remembered_seconds: Seconds = REMEMBERED_SECONDS
     command_id_seconds: Seconds = COMMAND_ID_SECONDS
     """How long an accepted command id gives its first result again."""
+    operators_host: Text = "127.0.0.1"
+    operators_port: Port = 0
+    step_back_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    min_free_bytes: Annotated[int, msgspec.Meta(ge=0)] = 64 * MEBIBYTE
+    max_lag: Annotated[int, msgspec.Meta(ge=0)] = 100_000
     log: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

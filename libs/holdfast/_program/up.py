@@ -50,7 +50,11 @@ async def _run(settings: Settings, services: Sequence[str]) -> None:
         port = await _port(settings.host, settings.port, flag="--port")
         nats = Keeper(embedded_nats.nats_part(folder, port=nats_port), tell=_tell)
         environment = _environment(settings, folder, nats_port=nats_port, port=port)
-        parts = [_part(service, "serve", service, environment=environment) for service in services]
+        doors = {service: await _port(embedded_nats.LOOPBACK, 0, flag="--operators-port") for service in services}
+        parts = [
+            _part(service, "serve", service, environment={**environment, **_operators(doors[service])})
+            for service in services
+        ]
         keepers = [Keeper(part, tell=_tell) for part in (*parts, _part("gateway", "gateway", environment=environment))]
         try:
             await _start_nats(nats, folder)
@@ -58,7 +62,9 @@ async def _run(settings: Settings, services: Sequence[str]) -> None:
                 keeper.start()
             await asyncio.gather(*(keeper.ready(timeout=START_SECONDS) for keeper in keepers))
             pids = {keeper.part.name: keeper.pid for keeper in (nats, *keepers)}
-            print(welcome(folder, pids, address=f"http://{settings.host}:{port}"), flush=True)
+            address = f"http://{settings.host}:{port}"
+            shown = {service: f"http://{embedded_nats.LOOPBACK}:{doors[service]}" for service in services}
+            print(welcome(folder, pids, address=address, doors={**shown, "gateway": address}), flush=True)
             await asyncio.gather(*(keeper.failed() for keeper in (nats, *keepers)))
         finally:
             await asyncio.gather(*(keeper.stop() for keeper in keepers))
@@ -87,6 +93,10 @@ def _environment(settings: Settings, folder: Path, *, nats_port: int, port: int)
         "HOLDFAST_PORT": str(port),
         "HOLDFAST_LOG": settings.log,
     }
+
+
+def _operators(port: int) -> Mapping[str, str]:
+    return {"HOLDFAST_OPERATORS_HOST": embedded_nats.LOOPBACK, "HOLDFAST_OPERATORS_PORT": str(port)}
 
 
 def _part(name: str, *command: str, environment: Mapping[str, str]) -> Part:

@@ -10,14 +10,19 @@ from typing import Final
 LOT_LENGTH: Final = timedelta(minutes=30)
 
 
-def welcome(folder: Path, pids: Mapping[str, int | None], *, address: str) -> str:
-    """The message to the person at the terminal; `pids` are those of the parts by their names."""
+def welcome(folder: Path, pids: Mapping[str, int | None], *, address: str, doors: Mapping[str, str]) -> str:
+    """The message to the person at the terminal; `pids` and `doors` are those of the parts by their names."""
     wide = max(map(len, pids))
     lines = ["", f"Holdfast runs at {address}. Its data is in {folder}; Ctrl-C ends it.", ""]
-    lines += [f"  {name:<{wide}}  pid {pid}" for name, pid in pids.items()]
+    for name, pid in pids.items():
+        lines.append(f"  {name:<{wide}}  pid {pid:<7}  {_operators(doors.get(name))}".rstrip())
     if "auction" in pids:
         lines += ["", "Try it in another terminal:", "", *_auction(folder, pids["auction"], address=address)]
     return "\n".join([*lines, ""])
+
+
+def _operators(door: str | None) -> str:
+    return f"{door}/readyz and /metrics" if door else ""
 
 
 def _auction(folder: Path, pid: int | None, *, address: str) -> Sequence[str]:

@@ -16,6 +16,7 @@ from holdfast.jetstream._revocations import (
     revoke,
 )
 from holdfast.jetstream._streams import ensure_streams
+from holdfast.jetstream._watching import watch_nats
 
 __all__ = [
     "H_REPLY",
@@ -38,4 +39,5 @@ __all__ = [
     "revoke",
     "ring_subjects",
     "rings",
+    "watch_nats",
 ]

@@ -6,6 +6,7 @@ from holdfast.sql._database import DatabaseProblem, open_database
 from holdfast.sql._forgetting import Forgetter
 from holdfast.sql._migrate import migrate
 from holdfast.sql._projector import Projector
+from holdfast.sql._pulse import Pulse
 from holdfast.sql._snapshots import SqlSnapshots
 from holdfast.sql._tables import Moment, Words
 
@@ -17,6 +18,7 @@ __all__ = [
     "Moment",
     "Projection",
     "Projector",
+    "Pulse",
     "SqlArchive",
     "SqlSnapshots",
     "StoredEvent",

@@ -177,6 +177,19 @@ async def test_what_a_member_declines_is_known_to_those_who_come_later_too(singl
                 await asyncio.sleep(0.01)
 
 
+async def test_a_member_that_stands_aside_leaves_everything_to_others_until_it_comes_back(single: NatsServer) -> None:
+    async with members(single, "a", "b") as (a, b):
+        await a.sees("a", "b")
+        a.membership.decline(7)
+        for aside, declined in ((True, frozenset(range(PARTITIONS))), (False, frozenset({7}))):
+            a.membership.stand_aside(aside=aside)
+            for member in (a, b):
+                async with asyncio.timeout(PATIENCE):
+                    while member.members["a"] != declined:
+                        await asyncio.sleep(0.01)
+            assert (owned("a", a.members) == NOTHING) is aside
+
+
 async def test_a_member_has_a_lease_only_while_its_words_come_back(
     single: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

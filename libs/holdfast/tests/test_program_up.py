@@ -63,6 +63,10 @@ class Up:
         async with await Client.connect(nats_url(self.folder / "data", port=self.nats_port)) as client:
             return (await client.send(Name.of("counter", "acme", "c"), "add", by=ANN)).seq
 
+    def doors(self) -> list[str]:
+        """Where operators look."""
+        return re.findall(r"(http://\S+)/readyz", self.said())
+
     def said(self) -> str:
         return (self.folder / "said").read_text()
 
@@ -89,7 +93,7 @@ def running(folder: Path) -> Generator[Up]:
 def pids(process: subprocess.Popen[bytes], said: Path) -> dict[str, int]:
     text = said.read_text()
     assert process.poll() is None, text
-    return {name: int(pid) for name, pid in re.findall(r"^  (\S+) +pid (\d+)$", text, re.MULTILINE)}
+    return {name: int(pid) for name, pid in re.findall(r"^  (\S+) +pid (\d+)\b", text, re.MULTILINE)}
 
 
 def wait_for(condition: Callable[[], T], *, seconds: float = START_SECONDS) -> T:
@@ -125,6 +129,10 @@ def alive(pid: int) -> bool:
 def test_up_says_what_it_started_and_the_gateway_answers(tmp_path: Path) -> None:
     with running(tmp_path) as up:
         assert list(up.pids) == ["nats-server", "counting:service", "gateway"]
+        assert len(up.doors()) == 2
+        for door in up.doors():
+            assert httpx.get(f"{door}/readyz").json()["ready"], door
+            assert "holdfast_" in httpx.get(f"{door}/metrics").text
         assert all(map(alive, up.pids.values()))
         assert httpx.get(f"{up.address}/livez").is_success
 
