@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import structlog
+
 from holdfast._service import Service
+from holdfast.client import Client
 from holdfast.runtime import serve
+from holdfast.testing.servers import nats_server
 
 START_SECONDS: Final = 20.0
 
@@ -35,3 +40,15 @@ async def serving(services: Sequence[Service], url: str, folder: Path) -> AsyncG
     database = f"sqlite+aiosqlite:///{folder}/{{service}}.db"
     async with running(lambda ready: serve(services, servers=url, database=database, ready=ready)):
         yield
+
+
+def standalone(service: Service, act: Callable[[Client], Awaitable[None]]) -> None:
+    """Serve on a NATS server of its own, with nothing kept, and act as a client of it. Needs no other program."""
+
+    async def run(url: str) -> None:
+        async with serving([service], url, Path(folder)), await Client.connect(url) as client:
+            await act(client)
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    with TemporaryDirectory(prefix="holdfast-") as folder, nats_server(Path(folder)) as server:
+        asyncio.run(run(server.url))
