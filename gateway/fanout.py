@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -14,10 +14,12 @@ from gateway.outbox import Frame, Outbox
 from gateway.replay import events_after
 from holdfast import HoldfastError, Name, NotFound, ResumeGap, Unavailable
 from holdfast.client import Client
-from holdfast.wire import EVERYTHING, Commit, RecordedEvent, Subscription, render, sight
+from holdfast.wire import EVERYTHING, Commit, RecordedEvent, Subscription, render, shuts_out, sight
 
 Form = Callable[[Name, int, bytes], Frame]
 """Makes a frame of one kind from a rendered event; equal forms share frames."""
+
+Ending = Literal["lagging", "deleted", "shut out"]
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
@@ -33,10 +35,13 @@ class Watch:
     form: Form
     outbox: Outbox
     dropped: Callable[["Watch"], None]
-    """Called once when the watch ends: its viewer was too slow, the log lost what it needs, or the entity is gone."""
+    """Called once when the watch ends: its viewer was too slow, the log lost what it needs, the entity is gone, or the
+    viewer may no longer read it."""
     seq: int = 0
-    deleted: bool = False
-    """Whether it ended because the entity was deleted."""
+    allowed_at: int = 0
+    """The seq at which the owner said that its viewer may read; readers that change later are noticed here."""
+    ending: Ending = "lagging"
+    """Why it ended, once it has."""
 
 
 @dataclass(eq=False, slots=True)
@@ -103,9 +108,14 @@ class Fanout:
             raise
 
     async def replay(self, watch: Watch, *, until: int) -> None:
-        """Put the events after `watch.seq` into its outbox from the log, at its pace, up to `until` or further."""
+        """Put the events after `watch.seq` into its outbox from the log, at its pace, up to `until` or further.
+
+        `NOT_FOUND` at an event that takes the entity away from its viewer.
+        """
         while watch.seq < until:
             for event in await events_after(self._client, watch.name, watch.seq, target=until):
+                if event.seq > watch.allowed_at and shuts_out(event, watch.tags):
+                    raise NotFound("no such entity")
                 await watch.outbox.put(watch.form(watch.name, event.seq, render(event, sight(event.to, watch.tags))))
                 watch.seq = event.seq
 
@@ -169,6 +179,9 @@ class Fanout:
         event: RecordedEvent,
         frames: dict[tuple[tuple[bool, ...], Form], Frame],
     ) -> None:
+        if event.seq > watch.allowed_at and shuts_out(event, watch.tags):
+            self._finish(topic, watch, "shut out")
+            return
         seen = EVERYTHING if event.to is None else sight(event.to, watch.tags)
         frame = frames.get((seen, watch.form))
         if frame is None:
@@ -183,17 +196,19 @@ class Fanout:
         """End a live watch that cannot be kept complete; its owner tells the viewer where to resume, and leaves."""
         topic = self._topics.get(watch.name)
         if topic is not None and watch in topic.live:
-            topic.live.discard(watch)
             self._metrics.count("lagging")
-            watch.dropped(watch)
+            self._finish(topic, watch, "lagging")
+
+    def _finish(self, topic: _Topic, watch: Watch, ending: Ending) -> None:
+        topic.live.discard(watch)
+        watch.ending = ending
+        watch.dropped(watch)
 
     def _end(self, topic: _Topic) -> None:
         """The entity was deleted: its watches end, and what is watched under this name later begins anew."""
         topic.seq = topic.heard = 0
         for watch in tuple(topic.live):
-            topic.live.discard(watch)
-            watch.deleted = True
-            watch.dropped(watch)
+            self._finish(topic, watch, "deleted")
 
     def _doubt(self, topic: _Topic) -> None:
         topic.doubtful = True

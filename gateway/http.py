@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
+from itertools import takewhile
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -28,7 +29,7 @@ from gateway.revocations import Revocations
 from gateway.settings import Settings
 from gateway.sockets import Sockets
 from holdfast import HoldfastError, Name, Unavailable, ValidationFailed
-from holdfast.wire import View, render_for
+from holdfast.wire import View, render_for, shuts_out
 
 AnyRequest = Request[Any, Any, Any]
 Who = NamedDependency[Identity]
@@ -124,7 +125,8 @@ async def events(  # noqa: D103 - the wire contract describes it
         return await _stream(state, who, name, _last_event_id(request, after))
     after = after or 0
     head = await _head_beyond(door, name, who, after)
-    found = (await events_after(door.client, name, after, target=head, limit=limit))[:limit]
+    page = (await events_after(door.client, name, after, target=head, limit=limit))[:limit]
+    found = list(takewhile(lambda event: event.seq <= head or not shuts_out(event, who.actor.tags), page))
     last = found[-1].seq if found else after
     head = max(head, last)
     return _json(
@@ -148,7 +150,7 @@ async def _stream(state: State, who: Identity, name: Name, after: int) -> Stream
         head = await _head_beyond(state.door, name, who, after)
         await events_after(state.door.client, name, after, target=head, limit=1)
     outbox = StreamOutbox(frames=settings.queue_frames, size=settings.queue_bytes)
-    watch = Watch(name, who.actor.tags, sse_event, outbox, lambda _: outbox.end(), seq=after)
+    watch = Watch(name, who.actor.tags, sse_event, outbox, lambda _: outbox.end(), seq=after, allowed_at=head)
     content = _content(fanout, watch, outbox=outbox, head=head, heartbeat=settings.heartbeat, streams=state.streams)
     held = _held(state.revocations, who, outbox, content)
     return Stream(_in_place(limits, who, held), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -1,5 +1,6 @@
 """What a client may ask for on a socket, and what the socket holds of each entity that it watches."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -46,10 +47,20 @@ class _Place:
 class Operations:
     """Carries out one socket's operations, and puts the answers into its outbox."""
 
-    __slots__ = ("_codec", "_doors", "_outbox", "_places", "_tags", "_who", "connection")
+    __slots__ = ("_codec", "_crew", "_doors", "_outbox", "_places", "_tags", "_who", "connection")
 
-    def __init__(self, connection: str, codec: Codec, who: Identity, *, doors: Doors, outbox: SocketOutbox) -> None:
+    def __init__(
+        self,
+        connection: str,
+        codec: Codec,
+        who: Identity,
+        *,
+        doors: Doors,
+        outbox: SocketOutbox,
+        crew: asyncio.TaskGroup,
+    ) -> None:
         self.connection = connection
+        self._crew = crew
         self._codec = codec
         self._who = who
         self._doors = doors
@@ -143,14 +154,14 @@ class Operations:
                 id=op.id, name=str(watch.name), seq=view.seq, state=view.state, server_now=view.server_now
             )
         )
-        watch.seq = view.seq
+        watch.seq = watch.allowed_at = view.seq
 
     async def _resume(self, op: frames.Watch, watch: Watch, after: int) -> None:
         check_seq("after", after)
         head = await self._doors.door.head(watch.name, by=self._who.actor)
         if after > head:
             raise ValidationFailed(f"after is at most the entity's last seq, {head}", seq=head)
-        watch.seq = after
+        watch.seq, watch.allowed_at = after, head
         try:
             await self._doors.fanout.replay(watch, until=head)
         except ResumeGap as gap:
@@ -161,11 +172,24 @@ class Operations:
 
     def _on_dropped(self, watch: Watch) -> None:
         """Tell the viewer where to resume, or that there is nothing more. It keeps its place until it unwatches."""
-        if watch.deleted:
-            gone = NotFound("this entity was deleted").body()
-            self._outbox.push(self._codec.write(_failed(None, str(watch.name), gone)))
-            return
-        self._outbox.push(self._codec.write(frames.Lagging(name=str(watch.name), seq=watch.seq)))
+        match watch.ending:
+            case "lagging":
+                notice = frames.Lagging(name=str(watch.name), seq=watch.seq)
+            case "deleted":
+                notice = _failed(None, str(watch.name), NotFound("this entity was deleted").body())
+            case "shut out":
+                notice = _failed(None, str(watch.name), NotFound("no such entity").body())
+                self._lose(watch)
+            case _:
+                assert_never(watch.ending)
+        self._outbox.push(self._codec.write(notice))
+
+    def _lose(self, watch: Watch) -> None:
+        """Show a viewer who may no longer read nothing more, presence included."""
+        place = self._places.get(watch.name)
+        if place is not None and place.watch is watch:
+            place.member.listening = False
+            self._crew.create_task(self._leave(watch.name))
 
     def _on_presence_lost(self, member: Member) -> None:
         """Tell the viewer to watch again, which shows who is here now."""
@@ -188,10 +212,13 @@ class Operations:
     async def leave_all(self) -> None:
         """Unwatch everything; what presence showed is gone."""
         for name in list(self._places):
-            try:
-                await self._unwatch(name)
-            except HoldfastError as error:
-                log.warning("gateway.leave_failed", name=str(name), code=error.code)
+            await self._leave(name)
+
+    async def _leave(self, name: Name) -> None:
+        try:
+            await self._unwatch(name)
+        except HoldfastError as error:
+            log.warning("gateway.leave_failed", name=str(name), code=error.code)
 
     async def refuse(self, id_: frames.Id, name: str, error: HoldfastError) -> None:
         """Tell the client that an operation was refused."""

@@ -56,7 +56,7 @@ class Session:
         self._crew = crew
         self._ended = ended
         self._outbox = SocketOutbox(connection, frames=settings.queue_frames, size=settings.queue_bytes)
-        self._operations = Operations(uuid4().hex, codec, who, doors=doors, outbox=self._outbox)
+        self._operations = Operations(uuid4().hex, codec, who, doors=doors, outbox=self._outbox, crew=crew)
         self._under_way = Allowance(operations=settings.sends_in_flight, size=settings.queue_bytes)
         self._latest: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -109,9 +109,20 @@ class Entity(Generic[S, C, E]):
         """Who may see this event, given the state after it; None means everyone who may read the entity."""
         return None
 
+    def readers(self, state: S, /) -> frozenset[str] | None:
+        """The tags of those who may read the entity at all (`user:…`, `role:…`); None means the whole tenant.
+
+        Whoever is no longer among them after an event sees neither that event nor any later one.
+        """
+        return None
+
     def may_read(self, state: S, viewer: Actor, /) -> bool:
-        """Whether this viewer may read the entity at all; others get `NOT_FOUND`."""
-        return True
+        """Whether this viewer may read the entity at all; others get `NOT_FOUND`.
+
+        Override it for what never changes for a viewer; a watch that has begun notices only changes of `readers`.
+        """
+        readers = self.readers(state)
+        return readers is None or not viewer.tags.isdisjoint(readers)
 
 
 def _by_tag(union: Any) -> dict[str, type[Any]]:

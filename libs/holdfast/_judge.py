@@ -10,7 +10,7 @@ import msgspec
 
 from holdfast._entity import AnyEntity, Cause, Context
 from holdfast._errors import Forbidden, NotFound, ValidationFailed
-from holdfast._messages import ALARM_ACTOR, Actor, Command, Event, RecordedEvent, State
+from holdfast._messages import ALARM_ACTOR, Actor, Audience, Command, Event, RecordedEvent, State
 from holdfast._names import Name
 
 MAX_DEADLINES_AT_ONCE: Final = 1000
@@ -124,6 +124,7 @@ class Judge:
     def _record(self, state: State, events: Sequence[Event], ctx: Context) -> Judgement:
         recorded: list[RecordedEvent] = []
         for offset, event in enumerate(events, start=1):
+            before = self.entity.readers(state)
             state = self.entity.evolve(state, self.current(event))
             recorded.append(
                 RecordedEvent(
@@ -133,10 +134,17 @@ class Judge:
                     at=ctx.now,
                     by=ctx.actor,
                     command_id=ctx.command_id,
-                    to=self.entity.audience(event, state),
+                    to=_without(before, self.entity.readers(state), self.entity.audience(event, state)),
                 )
             )
         return Judgement(tuple(recorded), state)
+
+
+def _without(before: frozenset[str] | None, after: frozenset[str] | None, audience: Audience | None) -> Audience | None:
+    """The audience of an event, with those who may read from now on where it takes readers away."""
+    if after is None or (before is not None and before <= after):
+        return audience
+    return msgspec.structs.replace(audience or Audience(), readers=tuple(sorted(after)))
 
 
 def payload_digest(command: Command) -> str:

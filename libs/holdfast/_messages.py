@@ -86,6 +86,8 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     only: tuple[str, ...] | None = None
     fields: Mapping[str, tuple[str, ...]] = {}
+    readers: tuple[str, ...] | None = None
+    """Written by the runtime where an event takes readers away: who may read the entity from this event on."""
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

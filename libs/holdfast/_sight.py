@@ -21,6 +21,11 @@ def sight(to: Audience | None, tags: frozenset[str]) -> tuple[bool, ...]:
     return (whole, *(not tags.isdisjoint(allowed) for allowed in to.fields.values()))
 
 
+def shuts_out(event: RecordedEvent, tags: frozenset[str]) -> bool:
+    """Whether a viewer with these tags may no longer read the entity from this event on."""
+    return event.to is not None and event.to.readers is not None and tags.isdisjoint(event.to.readers)
+
+
 def render(event: RecordedEvent, seen: tuple[bool, ...]) -> bytes:
     """Encode the event as JSON for one sight, without `to`; a hidden event keeps its place as `redacted`."""
     if event.to is None:

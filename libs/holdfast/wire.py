@@ -6,7 +6,7 @@ from holdfast._clock import utc_now
 from holdfast._deletion import ADMIN
 from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
 from holdfast._messages import Accepted, CommandEnvelope, Commit, RecordedEvent, View
-from holdfast._sight import EVERYTHING, render, render_for, sight
+from holdfast._sight import EVERYTHING, render, render_for, shuts_out, sight
 
 __all__ = [
     "ADMIN",
@@ -27,6 +27,7 @@ __all__ = [
     "opened",
     "render",
     "render_for",
+    "shuts_out",
     "sight",
     "utc_now",
 ]
