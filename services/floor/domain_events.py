@@ -75,6 +75,8 @@ class PartyMoved(Event, tag="party_moved"):
     to_table_ids: tuple[str, ...]
     table_ref: str
     note: str
+    stations: tuple[str, ...] = ()
+    """Where tickets of the party hang."""
     at: datetime
 
 

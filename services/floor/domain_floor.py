@@ -200,6 +200,12 @@ class Floor(State, omit_defaults=True):
         """The names of tables, as waiters and cooks say them."""
         return "+".join(self.tables[table_id].layout.name for table_id in table_ids if table_id in self.tables)
 
+    def ticket_ref(self, ticket: Ticket) -> str:
+        """Where the guests of a ticket sit now; where they sat when it was printed if they have gone."""
+        lines = [self.lines[delta.line_id] for delta in ticket.deltas if delta.line_id in self.lines]
+        parties = dict.fromkeys(line.party_id for line in lines)
+        return "/".join(self.table_ref(self.parties[party].table_ids) for party in parties) or ticket.printed_for
+
     def root_of(self, line_id: str) -> str:
         """The line that this one is shown as a part of; itself when it is not."""
         while (line := self.lines.get(line_id)) is not None and line.joined in self.lines:

@@ -4,7 +4,7 @@ A station is always told the difference between what there is to make of a line 
 moves, merges or repeats, the sum of what it was told is what there is to make.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -74,7 +74,27 @@ def recall(floor: Floor, command: commands.Recall, ctx: Context) -> Events:
 def reprint_ticket(floor: Floor, command: commands.ReprintTicket, ctx: Context) -> Events:
     """Print a ticket once more."""
     ticket = ticket_named(floor, command.ticket_id)
-    return (order_events.TicketReprinted(ticket_id=command.ticket_id, copy=ticket.copies + 1, at=ctx.now),)
+    return (
+        order_events.TicketReprinted(
+            ticket_id=command.ticket_id,
+            copy=ticket.copies + 1,
+            number=ticket.number,
+            station=ticket.station,
+            kind=ticket.kind,
+            table_ref=floor.ticket_ref(ticket),
+            deltas=ticket.deltas,
+            at=ctx.now,
+        ),
+    )
+
+
+def stations_with(floor: Floor, line_ids: Iterable[str]) -> tuple[str, ...]:
+    """The stations at which a ticket with one of these lines still hangs."""
+    lines = set(line_ids)
+    hanging = (ticket for ticket in floor.tickets.values() if ticket.bumped_at is None)
+    return tuple(
+        sorted({ticket.station for ticket in hanging if any(delta.line_id in lines for delta in ticket.deltas)})
+    )
 
 
 def tickets_due(floor: Floor, ctx: Context, *, at: datetime) -> Iterator[order_events.KitchenTicketIssued]:

@@ -30,7 +30,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     line_id: Key
     sku: Key
     qty_milli: Quantity = 1000
-    unit_price_minor: Amount | None = None
+    unit_price_minor: Annotated[int, msgspec.Meta(ge=0, le=10**12)] | None = None
     modifiers: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
     tax_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=20)] = ()
     discount_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=20)] = ()

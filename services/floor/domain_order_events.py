@@ -127,6 +127,12 @@ class TicketReprinted(Event, tag="ticket_reprinted"):
 
     ticket_id: str
     copy: int
+    number: int
+    station: str
+    kind: TicketKind
+    table_ref: str
+    """Where the guests sit now."""
+    deltas: tuple[LineDelta, ...]
     at: datetime
 
 
@@ -151,8 +157,11 @@ class LinesMoved(Event, tag="lines_moved"):
     from_tab_id: str
     to_tab_id: str
     to_order: str
+    to_table_id: str
     table_ref: str
     note: str
+    stations: tuple[str, ...] = ()
+    """Where tickets with these lines hang."""
     at: datetime
 
 

@@ -8,6 +8,7 @@ from services.floor import domain_events as events
 from services.floor import domain_order_commands as commands
 from services.floor import domain_order_events as order_events
 from services.floor.domain_floor import Floor, Line, Order, Party, has_paid, is_paying, status_of
+from services.floor.domain_kitchen import stations_with
 from services.floor.domain_lookup import check_distinct, line_named, parts_of, party_at
 
 Events = tuple[events.FloorEvent, ...]
@@ -153,8 +154,10 @@ def move_lines(floor: Floor, command: commands.MoveLines, ctx: Context) -> Event
             from_tab_id=floor.parties[from_id].tab_id,
             to_tab_id=to.tab_id,
             to_order=command.to_order,
+            to_table_id=to.table_ids[0],
             table_ref=after,
             note=f"{floor.table_ref(floor.parties[from_id].table_ids)}→{after}",
+            stations=stations_with(floor, group),
             at=ctx.now,
         )
         for from_id, group in _by_party(floor, moving).items()

@@ -299,16 +299,12 @@ def _line(floor: Floor, root: str, parts: list[str]) -> LineView:
 
 def _tickets(floor: Floor) -> Iterator[TicketView]:
     for ticket_id, ticket in floor.tickets.items():
-        parties = dict.fromkeys(
-            floor.lines[delta.line_id].party_id for delta in ticket.deltas if delta.line_id in floor.lines
-        )
-        now = "/".join(floor.table_ref(floor.parties[party_id].table_ids) for party_id in parties)
         yield TicketView(
             ticket_id=ticket_id,
             number=ticket.number,
             station=ticket.station,
             kind=ticket.kind,
-            table_ref=now or ticket.printed_for,
+            table_ref=floor.ticket_ref(ticket),
             printed_for=ticket.printed_for,
             deltas=ticket.deltas,
             issued_at=ticket.issued_at,

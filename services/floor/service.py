@@ -2,5 +2,12 @@
 
 from holdfast import Service
 from services.floor.domain import RestaurantFloor
+from services.floor.effects import Kitchen
+from services.floor.printing import KitchenPrinter
 
-service = Service(name="floor", entities=(RestaurantFloor(),))
+service = Service(
+    name="floor",
+    entities=(RestaurantFloor(),),
+    reactors=(Kitchen(),),
+    workers=(KitchenPrinter(),),
+)

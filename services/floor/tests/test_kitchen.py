@@ -110,7 +110,7 @@ def test_the_last_bumped_tickets_stay_at_hand_and_no_more() -> None:
 def test_a_reprint_counts_its_copies_and_is_no_new_ticket() -> None:
     scene = run(seated(), order())
     reprint = ReprintTicket(ticket_id=tickets(scene)[0]["ticket_id"])
-    scene.when(reprint, by=COOK).then(TicketReprinted(ticket_id=reprint.ticket_id, copy=2, at=EVENING))
+    scene.when(reprint, by=COOK).then_includes(TicketReprinted, copy=2, number=1, table_ref="T1", at=EVENING)
     scene.when(reprint, by=COOK).then_includes(TicketReprinted, copy=3)
     assert len(tickets(scene)) == 1
 

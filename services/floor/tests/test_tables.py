@@ -164,7 +164,14 @@ def test_an_unknown_table_is_not_found_and_none_is_named_twice() -> None:
 
 def test_a_moved_party_takes_its_status_along_and_leaves_a_dirty_table() -> None:
     scene = run(seated(), order()).when(MoveParty(party_id="p1", to_table_ids=("t2",)), by=WAITER)
-    scene.then_includes(PartyMoved, note="T1→T2", from_table_ids=("t1",), to_table_ids=("t2",), tab_id=tab_of(scene))
+    scene.then_includes(
+        PartyMoved,
+        note="T1→T2",
+        stations=("kitchen",),
+        from_table_ids=("t1",),
+        to_table_ids=("t2",),
+        tab_id=tab_of(scene),
+    )
     assert (status(scene, "t1"), status(scene, "t2")) == ("DIRTY", "ORDERED")
     scene.when(MoveParty(party_id="p1", to_table_ids=("t2",)), by=WAITER).then_nothing()
 
