@@ -1,0 +1,1 @@
+"""Point of sale: one `pos-session` entity per location."""

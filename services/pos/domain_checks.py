@@ -1,0 +1,268 @@
+"""Whole checks: splitting one, putting two together, moving lines between them.
+
+Nobody gains or loses a cent but by rounding taxes on each receipt, and that difference is recorded.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from holdfast import NotFound
+from holdfast.money import distribute
+from services.pos import domain_errors as refusals
+from services.pos import domain_tab_commands as commands
+from services.pos import domain_tab_events as events
+from services.pos.domain_draft import Draft
+from services.pos.domain_pricing import PricedLine, bill_of, pinned
+from services.pos.domain_session import Tab
+from services.pos.domain_stock import consume, reserve
+from services.pos.domain_tabs import check_free
+from services.pos.domain_terms import AppliedDiscount, Line
+
+
+def split_tab(draft: Draft, command: commands.SplitTab) -> None:
+    """Make new tabs of parts of an open one."""
+    tab = _whole(draft, command.tab_id)
+    ids = [part.tab_id for part in command.parts]
+    if len({command.tab_id, *ids}) <= len(ids):
+        raise refusals.SplitInvalid("parts: give each new tab an id of its own")
+    for tab_id in ids:
+        check_free(draft, tab_id)
+    before = bill_of(tab, draft.settings)
+    weights = _weights(command, tab, before.due_minor)
+    pieces = [_Piece(tab_id) for tab_id in (command.tab_id, *ids)]
+    _share_out(tab, pieces, weights, before.lines, even=command.mode == "evenly")
+    if any(not piece.lines for piece in pieces):
+        raise refusals.SplitInvalid("parts: every tab gets something, the old one too")
+    kept, *children = [piece.child() for piece in pieces]
+    worth = sum(_due(draft, replace(tab, lines=each.lines, discounts=each.discounts)) for each in (kept, *children))
+    draft.record(
+        events.TabSplit(
+            tab_id=command.tab_id,
+            mode=command.mode,
+            children=tuple(children),
+            kept=kept,
+            rounding_delta_minor=worth - before.due_minor,
+        )
+    )
+
+
+@dataclass
+class _Piece:
+    """A tab in the making."""
+
+    tab_id: str
+    lines: dict[str, Line] = field(default_factory=dict[str, Line])
+    discounts: list[AppliedDiscount] = field(default_factory=list[AppliedDiscount])
+
+    def child(self) -> events.ChildTab:
+        return events.ChildTab(tab_id=self.tab_id, lines=self.lines, discounts=tuple(self.discounts))
+
+
+def _weights(command: commands.SplitTab, tab: Tab, due_minor: int) -> Mapping[str, Sequence[int]]:
+    """For each line, how it is shared among the old tab and the parts."""
+    count = len(command.parts)
+    match command.mode:
+        case "evenly":
+            return {line_id: [1] * (count + 1) for line_id in tab.lines}
+        case "amount":
+            amounts = [part.amount_minor or 0 for part in command.parts]
+            if min(amounts) <= 0 or sum(amounts) >= due_minor:
+                raise refusals.SplitInvalid(f"amount_minor: each above 0, together below {due_minor}")
+            return {line_id: [due_minor - sum(amounts), *amounts] for line_id in tab.lines}
+        case "lines":
+            return _portions(tab, [[(line_id, None) for line_id in part.line_ids] for part in command.parts])
+        case "quantity":
+            return _portions(tab, [[(each.line_id, each.qty_milli) for each in part.lines] for part in command.parts])
+        case "seats":
+            seated = [[(key, None) for key, line in tab.lines.items() if line.seat in p.seats] for p in command.parts]
+            return _portions(tab, seated)
+
+
+def _portions(tab: Tab, wanted: Sequence[Iterable[tuple[str, int | None]]]) -> Mapping[str, Sequence[int]]:
+    weights = {line_id: [line.qty_milli, *([0] * len(wanted))] for line_id, line in tab.lines.items()}
+    for place, portions in enumerate(wanted, start=1):
+        for line_id, some in portions:
+            if line_id not in weights:
+                raise refusals.SplitInvalid("parts: name lines of this tab", line_id=line_id)
+            qty = tab.lines[line_id].qty_milli if some is None else some
+            weights[line_id][place] += qty
+            weights[line_id][0] -= qty
+            if qty <= 0 or weights[line_id][0] < 0:
+                raise refusals.SplitInvalid("parts: share out each line once, and no more than it has", line_id=line_id)
+    return weights
+
+
+def _share_out(
+    tab: Tab,
+    pieces: Sequence[_Piece],
+    weights: Mapping[str, Sequence[int]],
+    prices: Mapping[str, PricedLine],
+    *,
+    even: bool,
+) -> None:
+    """Give each piece its share of each line; of even pieces the sums differ by a cent at the most."""
+    shared = 0
+    for line_id, line in tab.lines.items():
+        priced, weight = prices[line_id], weights[line_id]
+        ways = [place for place, share in enumerate(weight) if share]
+        if len(ways) == 1:
+            _give_whole(pieces[ways[0]], line_id, line, priced, tab.discounts)
+            continue
+        if even:
+            remaining = _difference(distribute(shared + priced.remaining_minor, weight), distribute(shared, weight))
+            shared += priced.remaining_minor
+        else:
+            remaining = list(distribute(priced.remaining_minor, weight))
+        _give_shares(pieces, line_id, line, priced, tab.discounts, weight=weight, remaining=remaining)
+
+
+def _give_whole(
+    piece: _Piece, line_id: str, line: Line, priced: PricedLine, discounts: Sequence[AppliedDiscount]
+) -> None:
+    piece.lines[line_id] = line
+    piece.discounts += [_pin(discounts[place], line_id, off) for place, off in priced.off_minor.items() if off]
+
+
+def _give_shares(
+    pieces: Sequence[_Piece],
+    line_id: str,
+    line: Line,
+    priced: PricedLine,
+    discounts: Sequence[AppliedDiscount],
+    *,
+    weight: Sequence[int],
+    remaining: Sequence[int],
+) -> None:
+    quantities = distribute(line.qty_milli, weight)
+    sent = distribute(line.sent_milli, quantities)
+    comps = distribute(priced.comp_minor, weight)
+    offs = {place: distribute(off, weight) for place, off in priced.off_minor.items()}
+    for place, piece in enumerate(pieces):
+        if not weight[place]:
+            continue
+        share_id = line_id if place == 0 else f"{line_id}.{piece.tab_id}"
+        off = {discount: shares[place] for discount, shares in offs.items() if shares[place]}
+        piece.lines[share_id] = replace(
+            line,
+            qty_milli=quantities[place],
+            sent_milli=sent[place],
+            firm_milli=quantities[place] if line.tracked else 0,
+            share_minor=remaining[place] + comps[place] + sum(off.values()),
+            version=line.version + 1,
+        )
+        piece.discounts += [_pin(discounts[discount], share_id, share) for discount, share in off.items()]
+
+
+def _difference(after: Sequence[int], before: Sequence[int]) -> list[int]:
+    return [new - old for new, old in zip(after, before, strict=True)]
+
+
+def _pin(discount: AppliedDiscount, line_id: str, off_minor: int) -> AppliedDiscount:
+    return replace(discount, line_id=line_id, ppm=None, amount_minor=off_minor)
+
+
+def merge_tabs(draft: Draft, command: commands.MergeTabs) -> None:
+    """Put all lines of one tab on another one, which keeps what was paid on it."""
+    source, into = _whole(draft, command.from_), _taking(draft, command.into)
+    merge(draft, command.from_, command.into, source=source, into=into)
+
+
+def merge(draft: Draft, source_id: str, into_id: str, *, source: Tab, into: Tab) -> None:
+    """Record the merging of two tabs that take it."""
+    if source_id == into_id:
+        raise refusals.SplitInvalid("into: name another tab")
+    _check_distinct(source.lines, into)
+    settings = draft.settings
+    discounts = (*pinned(into, settings), *pinned(source, settings))
+    merged = replace(into, lines={**into.lines, **source.lines}, discounts=discounts)
+    draft.record(
+        events.TabsMerged(
+            from_=source_id,
+            into=into_id,
+            line_ids=tuple(source.lines),
+            discounts=discounts,
+            rounding_delta_minor=_due(draft, merged) - _due(draft, source) - _due(draft, into),
+        )
+    )
+
+
+def move_lines(draft: Draft, command: commands.MoveLines) -> None:
+    """Put some lines of a tab on another one."""
+    source, into = _whole(draft, command.from_tab_id), _taking(draft, command.to_tab_id)
+    if not set(command.line_ids) <= set(source.lines):
+        raise NotFound("there is no such line on this tab")
+    move(draft, command.from_tab_id, command.to_tab_id, command.line_ids, source=source, into=into)
+
+
+def move(draft: Draft, source_id: str, into_id: str, line_ids: Sequence[str], *, source: Tab, into: Tab) -> None:
+    """Record the moving of lines between two tabs that take it."""
+    if source_id == into_id:
+        raise refusals.SplitInvalid("to_tab_id: name another tab")
+    moving = {line_id: source.lines[line_id] for line_id in line_ids}
+    _check_distinct(moving, into)
+    settings = draft.settings
+    leaving = pinned(source, settings)
+    left = replace(
+        source,
+        lines={line_id: line for line_id, line in source.lines.items() if line_id not in moving},
+        discounts=tuple(each for each in leaving if each.line_id not in moving),
+    )
+    joined = replace(
+        into,
+        lines={**into.lines, **moving},
+        discounts=(*pinned(into, settings), *(each for each in leaving if each.line_id in moving)),
+    )
+    before = _due(draft, source) + _due(draft, into)
+    draft.record(
+        events.LinesMoved(
+            from_tab_id=source_id,
+            to_tab_id=into_id,
+            line_ids=tuple(moving),
+            from_discounts=left.discounts,
+            to_discounts=joined.discounts,
+            rounding_delta_minor=_due(draft, left) + _due(draft, joined) - before,
+        )
+    )
+
+
+def reopen_tab(draft: Draft, command: commands.ReopenTab) -> None:
+    """Take lines on a paid tab again; nothing when it takes them."""
+    tab = draft.tab(command.tab_id)
+    if tab.status == "OPEN":
+        return
+    if tab.status == "PAYING":
+        raise refusals.PaymentInProgress("wait for the outcome of its payment")
+    if not command.reason:
+        raise refusals.ReasonRequired("reason: say why the tab is changed after it was paid")
+    draft.record(events.TabReopened(tab_id=command.tab_id, reason=command.reason))
+
+
+def _whole(draft: Draft, tab_id: str) -> Tab:
+    """An open tab on which nothing was paid, with its goods sold rather than held, so that it can be taken apart."""
+    tab = _taking(draft, tab_id)
+    if tab.paid_minor:
+        raise refusals.TabPaid("some of it is paid; only what is not paid at all is taken apart")
+    return tab
+
+
+def _taking(draft: Draft, tab_id: str) -> Tab:
+    tab = draft.tab(tab_id)
+    if tab.status == "PAYING":
+        raise refusals.PaymentInProgress("wait for the outcome of its payment", tab_id=tab_id)
+    if tab.status == "PAID":
+        raise refusals.TabPaid("the tab is paid", tab_id=tab_id)
+    reserve(draft, tab_id)
+    consume(draft, tab_id)
+    return draft.open_tab(tab_id)
+
+
+def _check_distinct(lines: Iterable[str], into: Tab) -> None:
+    for line_id in lines:
+        if line_id in into.lines:
+            raise refusals.LineExists("both tabs have a line of this id", line_id=line_id)
+
+
+def _due(draft: Draft, tab: Tab) -> int:
+    return bill_of(tab, draft.settings).due_minor

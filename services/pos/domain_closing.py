@@ -1,0 +1,146 @@
+"""What closing a tab leaves behind: a receipt number, totals of the day, less stock, and what a refund needs.
+
+The tab itself leaves the state, which therefore does not grow with a location's years.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+
+from msgspec.structs import replace
+
+from services.pos.domain_fold_stock import adjusted, settled
+from services.pos.domain_money_events import Refunded
+from services.pos.domain_session import ClosedTab, Drawer, Owed, Session, Tab
+from services.pos.domain_tab_events import TabClosed, TabReopened
+from services.pos.domain_terms import DayTotals, Flow, Settings, SoldLine, Tender, Totals
+
+
+def closed(session: Session, event: TabClosed) -> Session:
+    """Without the tab, with its receipt."""
+    tab = session.tabs[event.tab_id]
+    session = settled(session, tab.lines.values())
+    kept = ClosedTab(
+        receipt_no=event.receipt_no,
+        closed_at=event.closed_at,
+        paid_minor=event.paid.total + event.totals.tip_minor,
+        lines=event.lines,
+    )
+    if event.awaits_card:
+        owed = Owed(tab=tab, receipt_no=event.receipt_no, totals=event.totals)
+        session = replace(session, owed={**session.owed, event.tab_id: owed})
+    session = replace(
+        session,
+        tabs={key: other for key, other in session.tabs.items() if key != event.tab_id},
+        closed=_refundable({**session.closed, event.tab_id: kept}, session.settings, event.closed_at),
+        receipts={**session.receipts, event.series: event.number},
+        payments={
+            key: payment
+            for key, payment in session.payments.items()
+            if payment.tab_id != event.tab_id or payment.status == "stored"
+        },
+    )
+    return _day(session, event.totals, event.paid, receipt_no=event.receipt_no, sign=1)
+
+
+def reopened(session: Session, event: TabReopened) -> Session:
+    """With the tab taking lines and money again; a reversed receipt leaves the day's totals."""
+    if event.reverses is None:
+        tab = _without_money(session.tabs[event.tab_id], event)
+        return replace(session, tabs={**session.tabs, event.tab_id: tab})
+    tab = replace(_without_money(session.owed[event.tab_id].tab, event), floor=None)
+    for line in tab.lines.values():
+        if line.tracked:
+            session = adjusted(session, line.sku, on_hand=line.qty_milli, sold=line.firm_milli)
+    session = replace(
+        session,
+        tabs={**session.tabs, event.tab_id: tab},
+        owed={key: other for key, other in session.owed.items() if key != event.tab_id},
+        closed={key: other for key, other in session.closed.items() if key != event.tab_id},
+    )
+    return _day(session, event.totals, event.paid, receipt_no=None, sign=-1)
+
+
+def _without_money(tab: Tab, event: TabReopened) -> Tab:
+    return replace(
+        tab,
+        status="OPEN",
+        reopened=True,
+        paid_minor=tab.paid_minor - event.lost_minor,
+        tip_minor=tab.tip_minor - event.lost_tip_minor,
+        paid=tab.paid.plus("card", -event.lost_minor),
+    )
+
+
+def refunded(session: Session, event: Refunded) -> Session:
+    """With money given back, and goods where they were taken back."""
+    before = session.closed[event.tab_id]
+    lines = dict(before.lines)
+    for line in event.lines:
+        sold = lines[line.line_id]
+        lines[line.line_id] = replace(sold, refunded_milli=sold.refunded_milli + line.qty_milli)
+        if line.restock and sold.tracked:
+            session = adjusted(session, sold.sku, on_hand=line.qty_milli)
+    after = replace(before, refunded_minor=before.refunded_minor + event.amount_minor, lines=lines)
+    session = replace(session, closed={**session.closed, event.tab_id: after}, refunds=event.number)
+    returned = event.amount_minor + event.rounding_minor
+    if event.tender == "cash" and event.terminal_id is not None and event.terminal_id in session.drawers:
+        drawer = session.drawers[event.terminal_id]
+        session = with_drawer(session, event.terminal_id, cash_refunds_minor=drawer.cash_refunds_minor + returned)
+    return _refund_of_day(session, event.tender, returned)
+
+
+def with_drawer(session: Session, terminal_id: str, **changes: object) -> Session:
+    """With some fields of a terminal's drawer changed."""
+    drawer: Drawer = replace(session.drawers[terminal_id], **changes)
+    return replace(session, drawers={**session.drawers, terminal_id: drawer})
+
+
+def sold_lines(tab: Tab) -> dict[str, SoldLine]:
+    """A tab's lines, as its refund needs them."""
+    return {line_id: SoldLine(line.sku, line.qty_milli, line.tracked) for line_id, line in tab.lines.items()}
+
+
+def _refundable(tabs: Mapping[str, ClosedTab], settings: Settings, now: datetime) -> Mapping[str, ClosedTab]:
+    """Without the oldest, when they are too old or too many."""
+    horizon = now - timedelta(seconds=settings.refund_window_s)
+    too_many = max(0, len(tabs) - settings.refundable_tabs)
+    gone = 0
+    for place, tab in enumerate(tabs.values()):
+        if place >= too_many and tab.closed_at > horizon:
+            break
+        gone = place + 1
+    return tabs if not gone else dict(islice(tabs.items(), gone, None))
+
+
+def _refund_of_day(session: Session, tender: Tender, minor: int) -> Session:
+    totals = session.day_totals
+    return session.with_day_totals(
+        replace(totals, refunds=totals.refunds + 1, refunded=totals.refunded.plus(tender, minor))
+    )
+
+
+def _day(session: Session, totals: Totals, paid: Flow, *, receipt_no: str | None, sign: int) -> Session:
+    before = session.day_totals
+    tax = dict(before.tax)
+    for part in totals.tax:
+        tax[part.tax_id] = tax.get(part.tax_id, 0) + sign * part.minor
+    after = DayTotals(
+        receipts=before.receipts + (receipt_no is not None),
+        reversed=before.reversed + (receipt_no is None),
+        gross_minor=before.gross_minor + sign * totals.gross_minor,
+        discount_minor=before.discount_minor + sign * totals.discount_minor,
+        comp_minor=before.comp_minor + sign * totals.comp_minor,
+        tax=tax,
+        due_minor=before.due_minor + sign * totals.due_minor,
+        rounding_minor=before.rounding_minor + sign * totals.rounding_minor,
+        tip_minor=before.tip_minor + sign * totals.tip_minor,
+        paid=before.paid.merged(paid, sign),
+        refunds=before.refunds,
+        refunded=before.refunded,
+        voids=before.voids,
+        void_minor=before.void_minor,
+        first_receipt=before.first_receipt or receipt_no,
+        last_receipt=receipt_no or before.last_receipt,
+    )
+    return session.with_day_totals(after)

@@ -1,0 +1,44 @@
+"""Business days and their Z reports."""
+
+from typing import Final
+
+from holdfast import StateConflict
+from services.pos import domain_errors as refusals
+from services.pos import domain_money_commands as commands
+from services.pos import domain_money_events as events
+from services.pos.domain_draft import Draft
+
+TABS_NAMED: Final = 20
+
+
+def open_day(draft: Draft, command: commands.OpenDay) -> None:
+    """Begin a day; nothing when this one is open."""
+    day = draft.session.day
+    if day is not None:
+        if day.business_date == command.business_date:
+            return
+        raise StateConflict(f"close the day of {day.business_date.isoformat()} first (close_day)")
+    draft.record(events.DayOpened(day=draft.session.days + 1, business_date=command.business_date))
+
+
+def close_day(draft: Draft, command: commands.CloseDay) -> None:
+    """End the day, with or without tabs for the next one; a payment under way always goes first."""
+    day = draft.session.day
+    if day is None:
+        raise refusals.DayClosed("no business day is open")
+    paying = [tab_id for tab_id, tab in draft.session.tabs.items() if tab.status == "PAYING"]
+    unsettled = [*paying, *(tab_id for tab_id in draft.session.tabs if tab_id not in paying)]
+    if paying or (unsettled and not command.carry_over):
+        raise refusals.DayNotClear(
+            f"{len(unsettled)} tabs are open: settle them, or carry_over those that nobody is paying",
+            tabs=unsettled[:TABS_NAMED],
+        )
+    draft.record(
+        events.DayClosed(
+            z_no=day.day,
+            business_date=day.business_date,
+            currency=draft.settings.currency,
+            totals=day.totals,
+            carried_over=tuple(unsettled),
+        )
+    )

@@ -1,0 +1,58 @@
+"""What has a time: holds, payments without an outcome, stored cards, approvals. All end at their moment, not after it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from services.pos import domain_money_events as money
+from services.pos.domain_draft import Draft
+from services.pos.domain_payments import reopened_without
+from services.pos.domain_session import Payment, Session
+from services.pos.domain_stock_events import HoldExpired
+from services.pos.domain_till_events import ApprovalExpired
+
+
+def next_deadline(session: Session) -> datetime | None:
+    """The earliest of all."""
+    return min(_deadlines(session), default=None)
+
+
+def _deadlines(session: Session) -> Iterator[datetime]:
+    yield from (hold.expires_at for hold in session.holds.values() if not hold.pinned)
+    yield from (payment.deadline for payment in session.payments.values() if _is_awaited(payment))
+    yield from (approval.expires_at for approval in session.approvals.values())
+
+
+def _is_awaited(payment: Payment) -> bool:
+    return payment.status in {"started", "stored"}
+
+
+def expire(draft: Draft, due: datetime) -> None:
+    """Let everything end whose time is over at `due`."""
+    session, cause = draft.session, draft.ctx.cause
+    for hold_id, hold in session.holds.items():
+        if not hold.pinned and hold.expires_at <= due:
+            draft.record(
+                HoldExpired(
+                    hold_id=hold_id,
+                    tab_id=hold.tab_id,
+                    sku=hold.sku,
+                    qty_milli=hold.qty_milli,
+                    effective_at=due,
+                    cause=cause,
+                )
+            )
+    for payment_id, payment in session.payments.items():
+        if payment.deadline <= due and payment.status == "started":
+            draft.record(
+                money.PaymentTimedOut(payment_id=payment_id, tab_id=payment.tab_id, effective_at=due, cause=cause)
+            )
+        if payment.deadline <= due and payment.status == "stored":
+            draft.record(
+                money.OfflinePaymentExpired(
+                    payment_id=payment_id, tab_id=payment.tab_id, effective_at=due, cause=cause
+                ),
+            )
+            draft.record(reopened_without(draft, payment_id, payment, reason="offline_payment_expired"))
+    for approval_id, approval in session.approvals.items():
+        if approval.expires_at <= due:
+            draft.record(ApprovalExpired(approval_id=approval_id, effective_at=due, cause=cause))

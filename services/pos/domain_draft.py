@@ -1,0 +1,116 @@
+"""A decision in the making: the events so far, and the session as they leave it."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from holdfast import Context, NotFound
+from services.pos import domain_errors as refusals
+from services.pos.domain_events import SessionEvent
+from services.pos.domain_evolve import evolve
+from services.pos.domain_pricing import Bill, bill_of
+from services.pos.domain_roles import MANAGERS
+from services.pos.domain_session import Session, Tab
+from services.pos.domain_tab_events import TabBalanceChanged, TabClosed, TabsMerged
+from services.pos.domain_terms import Line, Settings, TabStatus
+
+
+class Draft:
+    """What one command or deadline does to the session. A refusal halfway leaves nothing of it."""
+
+    def __init__(self, session: Session, ctx: Context) -> None:
+        self._before = session
+        self.session = session
+        self.ctx = ctx
+        self.events: list[SessionEvent] = []
+
+    def record(self, *events: SessionEvent) -> None:
+        """Let these happen, in their order."""
+        for event in events:
+            self.session = evolve(self.session, event)
+            self.events.append(event)
+
+    @property
+    def settings(self) -> Settings:
+        """How the location does business."""
+        return self.session.settings
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether the sender needs nobody's approval."""
+        return not MANAGERS.isdisjoint(self.ctx.actor.roles)
+
+    def tab(self, tab_id: str) -> Tab:
+        """A tab that is there; `NOT_FOUND` otherwise."""
+        tab = self.session.tabs.get(tab_id)
+        if tab is not None:
+            return tab
+        if tab_id in self.session.closed:
+            raise refusals.TabNotOpen("the tab is closed; correct it by a refund", status="CLOSED")
+        raise NotFound("there is no such tab here")
+
+    def open_tab(self, tab_id: str) -> Tab:
+        """A tab that takes lines."""
+        tab = self.tab(tab_id)
+        if tab.status != "OPEN":
+            hint = "wait for its payment" if tab.status == "PAYING" else "reopen it first"
+            raise refusals.TabNotOpen(f"the tab is {tab.status.lower()}: {hint}", status=tab.status)
+        return tab
+
+    def line(self, line_id: str, tab_id: str | None = None) -> tuple[str, Line]:
+        """The tab of a line, which must take changes, and the line."""
+        among = self.session.tabs if tab_id is None else (tab_id,)
+        for candidate in among:
+            tab = self.session.tabs.get(candidate)
+            if tab is not None and line_id in tab.lines:
+                return candidate, self.open_tab(candidate).lines[line_id]
+        if tab_id is not None:
+            self.open_tab(tab_id)
+        raise NotFound("there is no such line on an open tab")
+
+    def bill(self, tab_id: str) -> Bill:
+        """What a tab comes to now."""
+        return bill_of(self.session.tabs[tab_id], self.settings)
+
+    def finished(self) -> tuple[SessionEvent, ...]:
+        """All events, and how each changed tab stands after them."""
+        before, after = self._before.tabs, self.session.tabs
+        changed = [tab_id for tab_id, tab in after.items() if before.get(tab_id) is not tab]
+        gone = [tab_id for tab_id in before if tab_id not in after]
+        self.record(*self._standings(changed))
+        self.record(*(self._last_standing(tab_id, before[tab_id]) for tab_id in gone))
+        return tuple(self.events)
+
+    def _standings(self, tab_ids: Iterable[str]) -> Iterable[TabBalanceChanged]:
+        for tab_id in tab_ids:
+            tab, earlier = self.session.tabs[tab_id], self._before.tabs.get(tab_id)
+            standing = self._standing(tab_id, tab, tab.status, total_minor=self.bill(tab_id).due_minor)
+            if earlier is None or standing != self._standing(
+                tab_id, earlier, earlier.status, total_minor=earlier.total_minor
+            ):
+                yield standing
+
+    def _last_standing(self, tab_id: str, tab: Tab) -> TabBalanceChanged:
+        for event in reversed(self.events):
+            match event:
+                case TabClosed(tab_id=closed, totals=totals) if closed == tab_id:
+                    paid = replace(tab, paid_minor=totals.due_minor)
+                    return self._standing(tab_id, paid, "CLOSED", total_minor=totals.due_minor)
+                case TabsMerged(from_=merged) if merged == tab_id:
+                    return self._standing(tab_id, tab, "MERGED", total_minor=tab.paid_minor)
+                case _:
+                    continue
+        return self._standing(tab_id, tab, "VOIDED", total_minor=tab.paid_minor)
+
+    def _standing(self, tab_id: str, tab: Tab, status: TabStatus, *, total_minor: int) -> TabBalanceChanged:
+        return TabBalanceChanged(
+            tab_id=tab_id,
+            status=status,
+            total_minor=total_minor,
+            balance_minor=total_minor - tab.paid_minor,
+            paid_minor=tab.paid_minor,
+            currency=self.settings.currency,
+            bill_printed=tab.bill_printed,
+            floor=tab.floor,
+            table_ref=tab.table_ref,
+        )

@@ -1,0 +1,126 @@
+"""Cash drawers, one to a terminal: open, ended, counted without being told what should be there."""
+
+from holdfast import ValidationFailed
+from holdfast.money import Amount, minor
+from services.pos import domain_errors as refusals
+from services.pos import domain_money_commands as commands
+from services.pos import domain_money_events as events
+from services.pos.domain_draft import Draft
+from services.pos.domain_session import Drawer
+from services.pos.domain_terminals import terminal_of
+
+
+def open_drawer(draft: Draft, command: commands.OpenDrawer) -> None:
+    """Begin with so much cash; nothing when it has begun so."""
+    terminal_id = terminal_of(draft, command.terminal_id)
+    opening = amount_of(command.opening_minor, "opening_minor")
+    known = draft.session.drawers.get(terminal_id)
+    if known is not None:
+        untouched = Drawer(drawer_id=known.drawer_id, opening_minor=opening)
+        if known == untouched:
+            return
+        raise refusals.DrawerState("count the drawer that is there first", state=_state(known))
+    number = draft.session.drawers_opened + 1
+    draft.record(events.DrawerOpened(terminal_id=terminal_id, drawer_id=f"drawer-{number}", opening_minor=opening))
+
+
+def pay_in(draft: Draft, command: commands.PayIn) -> None:
+    """Put cash in that is no sale."""
+    terminal_id = _taking(draft, command.terminal_id)
+    amount = _some(command.amount_minor)
+    draft.record(events.DrawerPaidIn(terminal_id=terminal_id, amount_minor=amount, reason=_reason(command.reason)))
+
+
+def pay_out(draft: Draft, command: commands.PayOut) -> None:
+    """Take cash out that is no refund; not more than should be there."""
+    terminal_id = _taking(draft, command.terminal_id)
+    amount = _some(command.amount_minor)
+    reason = _reason(command.reason)
+    if amount > draft.session.drawers[terminal_id].expected_minor:
+        raise refusals.DrawerState("amount_minor: the drawer does not have so much", state="OPEN")
+    draft.record(events.DrawerPaidOut(terminal_id=terminal_id, amount_minor=amount, reason=reason))
+
+
+def no_sale(draft: Draft, command: commands.NoSale) -> None:
+    """Open the drawer without a sale."""
+    terminal_id = _taking(draft, command.terminal_id)
+    draft.record(events.DrawerNoSale(terminal_id=terminal_id, reason=_reason(command.reason)))
+
+
+def end_drawer(draft: Draft, command: commands.EndDrawer) -> None:
+    """Take no more cash; nothing when it takes none."""
+    terminal_id = terminal_of(draft, command.terminal_id)
+    drawer = _drawer(draft, terminal_id)
+    if not drawer.ended:
+        draft.record(events.DrawerEnded(terminal_id=terminal_id, drawer_id=drawer.drawer_id))
+
+
+def count_drawer(draft: Draft, command: commands.CountDrawer) -> None:
+    """Close an ended drawer with what was counted."""
+    terminal_id = terminal_of(draft, command.terminal_id)
+    counted = amount_of(command.counted_minor, "counted_minor")
+    drawer = _drawer(draft, terminal_id)
+    if not drawer.ended:
+        raise refusals.DrawerState("end the drawer before it is counted (end_drawer)", state="OPEN")
+    draft.record(
+        events.DrawerClosed(
+            terminal_id=terminal_id,
+            drawer_id=drawer.drawer_id,
+            opening_minor=drawer.opening_minor,
+            cash_sales_minor=drawer.cash_sales_minor,
+            cash_refunds_minor=drawer.cash_refunds_minor,
+            paid_in_minor=drawer.paid_in_minor,
+            paid_out_minor=drawer.paid_out_minor,
+            expected_minor=drawer.expected_minor,
+            counted_minor=counted,
+            over_short_minor=counted - drawer.expected_minor,
+        )
+    )
+
+
+def amount_of(value: Amount, field: str) -> int:
+    """An amount that is not below zero: the command tells the direction."""
+    amount = minor(value, field)
+    if amount < 0:
+        raise ValidationFailed(f"{field}: not below 0")
+    return amount
+
+
+def open_drawer_of(draft: Draft, terminal_id: str | None) -> str:
+    """The terminal whose open drawer takes or gives cash; `DRAWER_NOT_OPEN` when there is none."""
+    terminal = terminal_of(draft, terminal_id)
+    drawer = draft.session.drawers.get(terminal)
+    if drawer is None or drawer.ended:
+        raise refusals.DrawerNotOpen(f"open the drawer of {terminal!r} first (open_drawer)", terminal_id=terminal)
+    return terminal
+
+
+def _taking(draft: Draft, terminal_id: str | None) -> str:
+    terminal = terminal_of(draft, terminal_id)
+    if _drawer(draft, terminal).ended:
+        raise refusals.DrawerState("the drawer is ended: count it, and open the next one", state="ENDED")
+    return terminal
+
+
+def _drawer(draft: Draft, terminal_id: str) -> Drawer:
+    drawer = draft.session.drawers.get(terminal_id)
+    if drawer is None:
+        raise refusals.DrawerState("this terminal has no drawer now (open_drawer)", state="CLOSED")
+    return drawer
+
+
+def _state(drawer: Drawer) -> str:
+    return "ENDED" if drawer.ended else "OPEN"
+
+
+def _some(value: Amount) -> int:
+    amount = amount_of(value, "amount_minor")
+    if amount == 0:
+        raise ValidationFailed("amount_minor: above 0")
+    return amount
+
+
+def _reason(reason: str) -> str:
+    if not reason:
+        raise refusals.ReasonRequired("reason: say why")
+    return reason

@@ -1,0 +1,69 @@
+"""Facts: what happened already, in the kitchen or at a terminal without a connection.
+
+They are recorded, and flagged where they do not fit; never refused.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec.structs import replace
+
+from services.pos.domain_draft import Draft
+from services.pos.domain_stock import firm_qty, oversold
+from services.pos.domain_tab_events import LineAdded, PriceMissing, PriceStale, TabConflict, TabOpened
+
+About = Literal["lines", "payment"]
+
+
+def fact_tab(draft: Draft, opening: TabOpened, *, about: About) -> str:
+    """The tab on which a fact goes: the one it names, opened when it was never there, or a fresh one beside it."""
+    tab_id, number = opening.tab_id, 1
+    while not _takes(draft, tab_id):
+        if tab_id not in draft.session.tabs and tab_id not in draft.session.closed:
+            instead = None if number == 1 else opening.tab_id
+            draft.record(replace(opening, tab_id=tab_id, instead_of=instead))
+            break
+        number += 1
+        tab_id = f"{opening.tab_id}-{number}"
+    if number > 1:
+        draft.record(TabConflict(tab_id=opening.tab_id, about=about, moved_to=tab_id))
+    return tab_id
+
+
+def _takes(draft: Draft, tab_id: str) -> bool:
+    tab = draft.session.tabs.get(tab_id)
+    return tab is not None and tab.status == "OPEN"
+
+
+def known_lines(draft: Draft, tab_id: str) -> set[str]:
+    """The lines that this tab has, had when it was closed, or gave to the fresh one beside it."""
+    known: set[str] = set()
+    number = 1
+    candidate = tab_id
+    while (tab := draft.session.tabs.get(candidate) or draft.session.closed.get(candidate)) is not None:
+        known |= set(tab.lines)
+        number += 1
+        candidate = f"{tab_id}-{number}"
+    return known
+
+
+def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, current: bool) -> None:
+    """Put lines on a tab, flagging what is oversold, unknown, or (with `current`) sold at an old price."""
+    for line in lines:
+        item = draft.session.items.get(line.sku)
+        tracked = item is not None and item.tracked
+        firm = firm_qty(draft.session, tab_id, line.sku, line.qty_milli) if tracked else 0
+        draft.record(replace(line, tab_id=tab_id, tracked=tracked, firm_milli=firm))
+        if item is None:
+            draft.record(PriceMissing(tab_id=tab_id, line_id=line.line_id, sku=line.sku))
+        elif current and line.unit_price_minor != item.price_minor:
+            draft.record(
+                PriceStale(
+                    tab_id=tab_id,
+                    line_id=line.line_id,
+                    sold_minor=line.unit_price_minor,
+                    current_minor=item.price_minor,
+                )
+            )
+        if firm:
+            oversold(draft, tab_id, line.line_id, line.sku)

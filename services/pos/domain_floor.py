@@ -1,0 +1,140 @@
+"""What the floor tells: orders that the kitchen has, cancellations, moves. Where money was taken, it is only flagged."""
+
+from services.pos import domain_floor_commands as commands
+from services.pos.domain_checks import merge, move
+from services.pos.domain_draft import Draft
+from services.pos.domain_facts import fact_tab, known_lines, record_lines
+from services.pos.domain_session import Tab
+from services.pos.domain_tab_events import LineAdded, LineVoided, TabConflict, TabOpened, TabTransferred
+from services.pos.domain_tabs import taxes_of, worth
+from services.pos.domain_terms import OrderType
+
+
+def post_order(draft: Draft, command: commands.PostOrder) -> None:
+    """Put an order on its tab; lines that are there already are left alone."""
+    opening = TabOpened(
+        tab_id=command.tab_id,
+        opened_by=draft.ctx.actor.user,
+        guest_count=command.guest_count,
+        table_ref=command.table_ref,
+        floor=command.floor,
+        order_type=command.order_type,
+    )
+    known = known_lines(draft, command.tab_id)
+    lines = [line for line in command.lines if line.line_id not in known]
+    if not lines and (command.tab_id in draft.session.tabs or command.tab_id in draft.session.closed):
+        return
+    tab_id = fact_tab(draft, opening, about="lines")
+    posted = (_line(draft, tab_id, line, draft.session.tabs[tab_id].order_type) for line in lines)
+    record_lines(draft, tab_id, posted, current=False)
+
+
+def _line(draft: Draft, tab_id: str, line: commands.PostedLine, order_type: OrderType) -> LineAdded:
+    item = draft.session.items.get(line.sku)
+    catalogue = 0 if item is None else item.price_minor
+    return LineAdded(
+        tab_id=tab_id,
+        line_id=line.line_id,
+        sku=line.sku,
+        qty_milli=line.qty_milli,
+        unit_price_minor=catalogue if line.unit_price_minor is None else line.unit_price_minor,
+        price_version=0 if item is None else item.price_version,
+        modifiers=line.modifiers,
+        tax_ids=() if item is None else taxes_of(item, order_type),
+        seat=line.seat,
+        course=line.course,
+        note=line.note,
+        station="" if item is None else item.station,
+        sent_milli=line.qty_milli,
+    )
+
+
+def post_cancel(draft: Draft, command: commands.PostCancel) -> None:
+    """Void what the floor cancelled; nothing when it is off, a flag when it is paid."""
+    tab = draft.session.tabs.get(command.tab_id)
+    if tab is None or command.line_id not in tab.lines:
+        closed = draft.session.closed.get(command.tab_id)
+        if closed is not None and command.line_id in closed.lines:
+            draft.record(TabConflict(tab_id=command.tab_id, about="cancel"))
+        return
+    line = tab.lines[command.line_id]
+    qty = line.qty_milli if command.qty_milli is None else min(command.qty_milli, line.qty_milli)
+    if tab.status != "OPEN" or tab.paid_minor:
+        draft.record(TabConflict(tab_id=command.tab_id, about="cancel"))
+    elif qty:
+        draft.record(
+            LineVoided(
+                tab_id=command.tab_id,
+                line_id=command.line_id,
+                sku=line.sku,
+                qty_milli=qty,
+                reason_code=command.reason_code or "floor",
+                value_minor=worth(draft, command.tab_id, command.line_id, qty),
+            )
+        )
+
+
+def post_move(draft: Draft, command: commands.PostMove) -> None:
+    """Put lines on the tab of another table, opening it when it is not there."""
+    source = draft.session.tabs.get(command.from_tab_id)
+    moving = tuple(line_id for line_id in command.line_ids if source is not None and line_id in source.lines)
+    if source is None or not moving or command.from_tab_id == command.to_tab_id:
+        return
+    if command.to_tab_id not in draft.session.tabs and command.to_tab_id not in draft.session.closed:
+        draft.record(_beside(source, command.to_tab_id, command.table_ref))
+    into = draft.session.tabs.get(command.to_tab_id)
+    if into is None or not _movable(source, into) or set(moving) & set(into.lines):
+        draft.record(TabConflict(tab_id=command.from_tab_id, about="move"))
+        return
+    move(draft, command.from_tab_id, command.to_tab_id, moving, source=source, into=into)
+
+
+def post_table(draft: Draft, command: commands.PostTable) -> None:
+    """Follow the party; nothing when the tab is at this table, or is gone."""
+    tab = draft.session.tabs.get(command.tab_id)
+    if tab is not None and tab.table_ref != command.table_ref:
+        draft.record(TabTransferred(tab_id=command.tab_id, owner=tab.owner, table_ref=command.table_ref))
+
+
+def post_merge(draft: Draft, command: commands.PostMerge) -> None:
+    """Put two tabs together; nothing when one is gone, a flag when money was taken."""
+    source = draft.session.tabs.get(command.from_tab_id)
+    if source is None or command.from_tab_id == command.into_tab_id:
+        return
+    if command.into_tab_id not in draft.session.tabs and command.into_tab_id not in draft.session.closed:
+        draft.record(_beside(source, command.into_tab_id, source.table_ref))
+    into = draft.session.tabs.get(command.into_tab_id)
+    if into is None or not _movable(source, into) or set(source.lines) & set(into.lines):
+        draft.record(TabConflict(tab_id=command.from_tab_id, about="merge"))
+        return
+    merge(draft, command.from_tab_id, command.into_tab_id, source=source, into=into)
+
+
+def post_unmerge(draft: Draft, command: commands.PostUnmerge) -> None:
+    """Bring a merged tab back with its lines."""
+    into = draft.session.tabs.get(command.into_tab_id)
+    table_ref = None if into is None else into.table_ref
+    post_move(
+        draft,
+        commands.PostMove(
+            from_tab_id=command.into_tab_id,
+            to_tab_id=command.from_tab_id,
+            table_ref=table_ref,
+            line_ids=command.line_ids,
+        ),
+    )
+
+
+def _beside(tab: Tab, tab_id: str, table_ref: str | None) -> TabOpened:
+    return TabOpened(
+        tab_id=tab_id,
+        opened_by=tab.owner,
+        table_ref=tab.table_ref if table_ref is None else table_ref,
+        floor=tab.floor,
+        order_type=tab.order_type,
+    )
+
+
+def _movable(source: Tab, into: Tab) -> bool:
+    """Whether no money stands in the way."""
+    return source.status == "OPEN" and into.status == "OPEN" and not source.paid_minor

@@ -1,0 +1,93 @@
+"""What the floor tells the till: facts, which are recorded and flagged but not refused."""
+
+from typing import Annotated
+
+import msgspec
+
+from holdfast import Command
+from services.pos.domain_roles import SERVICES
+from services.pos.domain_terms import Guests, Key, Modifier, OrderType, Part, Units, Words
+
+
+class PostedLine(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A line that the kitchen already has."""
+
+    line_id: Key
+    sku: Key
+    qty_milli: Units
+    unit_price_minor: Units | None = None
+    """That of the catalogue when left out."""
+    modifiers: tuple[Modifier, ...] = ()
+    seat: int | None = None
+    course: int | None = None
+    note: Words = ""
+
+
+class PostOrder(Command, tag="post_order"):
+    """Put an order that the kitchen has on its tab, which is opened when it is not there."""
+
+    roles = SERVICES
+
+    tab_id: Key
+    floor: Key
+    """The id of the floor, without purpose and tenant."""
+    table_ref: Key | None = None
+    guest_count: Guests | None = None
+    order_id: Key | None = None
+    order_type: OrderType = "dine_in"
+    lines: Annotated[tuple[PostedLine, ...], msgspec.Meta(max_length=500)] = ()
+
+
+class PostCancel(Command, tag="post_cancel"):
+    """Take off what the floor cancelled."""
+
+    roles = SERVICES
+
+    tab_id: Key
+    line_id: Key
+    qty_milli: Units | None = None
+    """All when left out."""
+    reason_code: str = ""
+
+
+class PostMove(Command, tag="post_move"):
+    """Put lines on another tab, as the floor has them on another table."""
+
+    roles = SERVICES
+
+    from_tab_id: Key
+    to_tab_id: Key
+    table_ref: Key | None = None
+    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=500)]
+
+
+class PostTable(Command, tag="post_table"):
+    """Follow a party to another table."""
+
+    roles = SERVICES
+
+    tab_id: Key
+    table_ref: Key
+
+
+class PostMerge(Command, tag="post_merge"):
+    """Put two parties' tabs together."""
+
+    roles = SERVICES
+
+    from_tab_id: Key
+    into_tab_id: Key
+
+
+class PostUnmerge(Command, tag="post_unmerge"):
+    """Undo a merge: these lines go back to a tab of their own."""
+
+    roles = SERVICES
+
+    from_tab_id: Key
+    """The tab that was merged, and comes back."""
+    into_tab_id: Key
+    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=500)]
+
+
+FloorCommand = PostOrder | PostCancel | PostMove | PostTable | PostMerge | PostUnmerge

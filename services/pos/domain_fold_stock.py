@@ -1,0 +1,64 @@
+"""How events move stock: on hand, held for tabs, sold by open tabs."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from services.pos.domain_session import Hold, Session, Stock
+from services.pos.domain_stock_events import HoldConsumed, HoldPlaced
+from services.pos.domain_terms import Line
+
+
+def adjusted(session: Session, sku: str, *, on_hand: int = 0, held: int = 0, sold: int = 0) -> Session:
+    """With so much more of an item on hand, held and sold."""
+    if not (on_hand or held or sold):
+        return session
+    before = session.stock.get(sku, Stock())
+    after = Stock(
+        on_hand_milli=before.on_hand_milli + on_hand,
+        held_milli=before.held_milli + held,
+        sold_milli=before.sold_milli + sold,
+    )
+    return replace(session, stock={**session.stock, sku: after})
+
+
+def hold_placed(session: Session, event: HoldPlaced) -> Session:
+    """With this kept for a tab."""
+    hold = Hold(tab_id=event.tab_id, sku=event.sku, qty_milli=event.qty_milli, expires_at=event.expires_at)
+    placed = replace(session, holds={**session.holds, event.hold_id: hold})
+    return adjusted(placed, event.sku, held=event.qty_milli)
+
+
+def hold_gone(session: Session, hold_id: str) -> Session:
+    """Without a hold."""
+    hold = session.holds[hold_id]
+    kept = {key: other for key, other in session.holds.items() if key != hold_id}
+    return adjusted(replace(session, holds=kept), hold.sku, held=-hold.qty_milli)
+
+
+def consumed(session: Session, event: HoldConsumed) -> Session:
+    """Without a hold, and with the tab's lines counting as sold instead, the first ones first."""
+    session = hold_gone(session, event.hold_id)
+    tab = session.tabs[event.tab_id]
+    left = event.qty_milli
+    lines = dict(tab.lines)
+    for line_id, line in tab.lines.items():
+        if left and line.tracked and line.sku == event.sku and line.firm_milli < line.qty_milli:
+            firmed = min(left, line.qty_milli - line.firm_milli)
+            lines[line_id] = replace(line, firm_milli=line.firm_milli + firmed)
+            left -= firmed
+    session = replace(session, tabs={**session.tabs, event.tab_id: replace(tab, lines=lines)})
+    return adjusted(session, event.sku, sold=event.qty_milli - left)
+
+
+def unsold(session: Session, line: Line, qty_milli: int) -> Session:
+    """With so much of a line not sold after all."""
+    return adjusted(session, line.sku, sold=-min(qty_milli, line.firm_milli))
+
+
+def settled(session: Session, lines: Iterable[Line]) -> Session:
+    """With the goods of these lines gone for good."""
+    for line in lines:
+        if line.tracked:
+            session = adjusted(session, line.sku, on_hand=-line.qty_milli, sold=-line.firm_milli)
+    return session

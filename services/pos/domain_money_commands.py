@@ -1,0 +1,188 @@
+"""What is asked of payments, drawers, refunds and business days."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+
+from holdfast import Command
+from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
+from services.pos import domain_errors as refusals
+from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS, STAFF
+from services.pos.domain_terms import Key, LinePortion, Tender, Words
+
+Outcome = Literal["captured", "failed", "cancelled"]
+_DRAWER = (refusals.DrawerState, refusals.TerminalRevoked)
+
+
+class BeginPayment(Command, tag="begin_payment"):
+    """Start to pay some or all of a tab. What is reserved for it stays so until the outcome is known.
+
+    `amount_minor` goes towards the tab; only cash may be more. A card's tip comes on top of it.
+    """
+
+    roles = STAFF
+    raises = (
+        refusals.TabNotOpen,
+        refusals.PaymentInProgress,
+        refusals.HoldExpired,
+        refusals.AmountExceedsDue,
+        refusals.DrawerNotOpen,
+        refusals.TerminalRevoked,
+        AmountInvalid,
+        CurrencyMismatch,
+    )
+
+    tab_id: Key
+    payment_id: Key
+    amount_minor: Amount
+    tender: Tender
+    tip_minor: Amount = 0
+    currency: str | None = None
+    terminal_id: Key | None = None
+    """Whose drawer takes the cash; the sender's device when left out."""
+
+
+class RecordPaymentResult(Command, tag="record_payment_result"):
+    """Say how a payment ended; only cash is a waiter's to confirm."""
+
+    roles = SETTLERS
+    raises = (refusals.PaymentUnknown, refusals.PaymentAlreadyFinal, refusals.TerminalRevoked)
+
+    payment_id: Key
+    outcome: Outcome
+    processor_ref: Words = ""
+
+
+class CloseTab(Command, tag="close_tab"):
+    """Close a paid tab and give it its receipt number."""
+
+    roles = STAFF
+    raises = (refusals.BalanceDue, refusals.PaymentInProgress, refusals.DayClosed, refusals.TerminalRevoked)
+
+    tab_id: Key
+
+
+class RefundLine(LinePortion, frozen=True, kw_only=True, omit_defaults=True):
+    """Some or all of a sold line; with `restock` the goods are sellable again."""
+
+    restock: bool = False
+
+
+class Refund(Command, tag="refund"):
+    """Give money of a closed tab back, for a reason."""
+
+    roles = CASHIERS
+    raises = (
+        refusals.RefundExceedsPaid,
+        refusals.ReasonRequired,
+        refusals.ReasonUnknown,
+        refusals.ApprovalRequired,
+        refusals.DrawerNotOpen,
+        refusals.DayClosed,
+        refusals.TerminalRevoked,
+        AmountInvalid,
+    )
+
+    tab_id: Key
+    amount_minor: Amount
+    tender: Tender
+    reason_code: str = ""
+    lines: Annotated[tuple[RefundLine, ...], msgspec.Meta(max_length=500)] = ()
+    approver: Key | None = None
+    terminal_id: Key | None = None
+
+
+class OpenDrawer(Command, tag="open_drawer"):
+    """Begin with so much cash in this terminal's drawer."""
+
+    roles = STAFF
+    raises = (AmountInvalid, *_DRAWER)
+
+    opening_minor: Amount
+    terminal_id: Key | None = None
+
+
+class PayIn(Command, tag="pay_in"):
+    """Put cash into the drawer that is no sale."""
+
+    roles = CASHIERS
+    raises = (AmountInvalid, refusals.ReasonRequired, *_DRAWER)
+
+    amount_minor: Amount
+    reason: Words = ""
+    terminal_id: Key | None = None
+
+
+class PayOut(Command, tag="pay_out"):
+    """Take cash out of the drawer that is no refund."""
+
+    roles = CASHIERS
+    raises = (AmountInvalid, refusals.ReasonRequired, *_DRAWER)
+
+    amount_minor: Amount
+    reason: Words = ""
+    terminal_id: Key | None = None
+
+
+class NoSale(Command, tag="no_sale"):
+    """Open the drawer without a sale, for a reason."""
+
+    roles = STAFF
+    raises = (refusals.ReasonRequired, *_DRAWER)
+
+    reason: Words = ""
+    terminal_id: Key | None = None
+
+
+class EndDrawer(Command, tag="end_drawer"):
+    """Take no more cash into this drawer: it waits to be counted."""
+
+    roles = STAFF
+    raises = _DRAWER
+
+    terminal_id: Key | None = None
+
+
+class CountDrawer(Command, tag="count_drawer"):
+    """Close an ended drawer with what was counted in it, without having been told what should be there."""
+
+    roles = STAFF
+    raises = (AmountInvalid, *_DRAWER)
+
+    counted_minor: Amount
+    terminal_id: Key | None = None
+
+
+class OpenDay(Command, tag="open_day"):
+    """Begin a business day."""
+
+    roles = CASHIERS
+    raises = (refusals.TerminalRevoked,)
+
+    business_date: date
+
+
+class CloseDay(Command, tag="close_day"):
+    """End the business day with its Z report; open tabs go over to the next one only when that is said."""
+
+    roles = MANAGERS
+    raises = (refusals.DayNotClear, refusals.DayClosed, refusals.TerminalRevoked)
+
+    carry_over: bool = False
+
+
+MoneyCommand = (
+    BeginPayment
+    | RecordPaymentResult
+    | CloseTab
+    | Refund
+    | OpenDrawer
+    | PayIn
+    | PayOut
+    | NoSale
+    | EndDrawer
+    | CountDrawer
+    | OpenDay
+    | CloseDay
+)

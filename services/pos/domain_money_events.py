@@ -1,0 +1,208 @@
+"""What happened to payments, refunds, drawers and business days."""
+
+from datetime import date, datetime
+
+from holdfast import Event
+from services.pos.domain_money_commands import RefundLine
+from services.pos.domain_tab_events import FactEvent
+from services.pos.domain_terms import DayTotals, Tender
+
+
+class PaymentStarted(Event, tag="payment_started"):
+    """A payment is under way; until its outcome or `timeout_at`, what the tab holds does not expire."""
+
+    payment_id: str
+    tab_id: str
+    tender: Tender
+    amount_minor: int
+    due_minor: int
+    """What it takes off the balance."""
+    rounding_minor: int = 0
+    """What cash rounding adds to that."""
+    tip_minor: int = 0
+    currency: str
+    holds_pinned: tuple[str, ...] = ()
+    timeout_at: datetime
+    terminal_id: str | None = None
+
+
+class PaymentCaptured(FactEvent, tag="payment_captured"):
+    """The money is there."""
+
+    payment_id: str
+    tab_id: str
+    tender: Tender
+    due_minor: int
+    rounding_minor: int = 0
+    tip_minor: int = 0
+    change_minor: int = 0
+    processor_ref: str = ""
+    terminal_id: str | None = None
+
+
+class PaymentFailed(Event, tag="payment_failed"):
+    """The payment was declined, or given up."""
+
+    payment_id: str
+    tab_id: str
+    cancelled: bool = False
+    processor_ref: str = ""
+    at: datetime
+
+
+class PaymentTimedOut(Event, tag="payment_timed_out"):
+    """Nobody told the outcome in time."""
+
+    payment_id: str
+    tab_id: str
+    effective_at: datetime
+    cause: str
+
+
+class OfflinePaymentStored(FactEvent, tag="offline_payment_stored"):
+    """A card was taken without the processor, who has to see it before `upload_by`."""
+
+    payment_id: str
+    tab_id: str
+    due_minor: int
+    tip_minor: int = 0
+    currency: str
+    upload_by: datetime
+    over_limit: bool = False
+
+
+class OfflinePaymentSettled(Event, tag="offline_payment_settled"):
+    """The processor has taken a stored card."""
+
+    payment_id: str
+    tab_id: str
+    processor_ref: str = ""
+
+
+class OfflinePaymentDeclined(Event, tag="offline_payment_declined"):
+    """The processor has refused a stored card: its check is open again."""
+
+    payment_id: str
+    tab_id: str
+    processor_ref: str = ""
+
+
+class OfflinePaymentExpired(Event, tag="offline_payment_expired"):
+    """A stored card was not settled in time: its check is open again."""
+
+    payment_id: str
+    tab_id: str
+    effective_at: datetime
+    cause: str
+
+
+class Refunded(Event, tag="refunded"):
+    """Money of a closed tab was given back."""
+
+    refund_no: str
+    number: int
+    """Without gaps."""
+    tab_id: str
+    receipt_no: str
+    amount_minor: int
+    rounding_minor: int = 0
+    tender: Tender
+    currency: str
+    reason_code: str
+    lines: tuple[RefundLine, ...] = ()
+    terminal_id: str | None = None
+    approved_by: str | None = None
+
+
+class DrawerOpened(Event, tag="drawer_opened"):
+    """A terminal takes cash."""
+
+    terminal_id: str
+    drawer_id: str
+    opening_minor: int
+
+
+class DrawerPaidIn(FactEvent, tag="drawer_paid_in"):
+    """Cash was put in that is no sale."""
+
+    terminal_id: str
+    amount_minor: int
+    """Never negative: the type tells the direction."""
+    reason: str
+
+
+class DrawerPaidOut(FactEvent, tag="drawer_paid_out"):
+    """Cash was taken out that is no refund."""
+
+    terminal_id: str
+    amount_minor: int
+    """Never negative: the type tells the direction."""
+    reason: str
+
+
+class DrawerNoSale(FactEvent, tag="drawer_no_sale"):
+    """The drawer was opened without a sale."""
+
+    terminal_id: str
+    reason: str
+
+
+class DrawerEnded(Event, tag="drawer_ended"):
+    """The drawer takes no more cash and waits to be counted."""
+
+    terminal_id: str
+    drawer_id: str
+
+
+class DrawerClosed(Event, tag="drawer_closed"):
+    """The drawer was counted; `over_short_minor` is negative when cash is missing."""
+
+    terminal_id: str
+    drawer_id: str
+    opening_minor: int
+    cash_sales_minor: int
+    cash_refunds_minor: int
+    paid_in_minor: int
+    paid_out_minor: int
+    expected_minor: int
+    counted_minor: int
+    over_short_minor: int
+
+
+class DayOpened(Event, tag="day_opened"):
+    """A business day began."""
+
+    day: int
+    business_date: date
+
+
+class DayClosed(Event, tag="day_closed"):
+    """A business day ended with this Z report."""
+
+    z_no: int
+    business_date: date
+    currency: str
+    totals: DayTotals
+    carried_over: tuple[str, ...] = ()
+    """Tabs that the next day goes on with."""
+
+
+MoneyEvent = (
+    PaymentStarted
+    | PaymentCaptured
+    | PaymentFailed
+    | PaymentTimedOut
+    | OfflinePaymentStored
+    | OfflinePaymentSettled
+    | OfflinePaymentDeclined
+    | OfflinePaymentExpired
+    | Refunded
+    | DrawerOpened
+    | DrawerPaidIn
+    | DrawerPaidOut
+    | DrawerNoSale
+    | DrawerEnded
+    | DrawerClosed
+    | DayOpened
+    | DayClosed
+)

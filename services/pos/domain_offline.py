@@ -1,0 +1,172 @@
+"""What terminals did without a connection, in their own order: every fact is recorded once, conflicts are flagged."""
+
+from datetime import timedelta
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from services.pos import domain_errors as refusals
+from services.pos import domain_money_events as money
+from services.pos import domain_till_commands as commands
+from services.pos.domain_draft import Draft
+from services.pos.domain_facts import fact_tab, known_lines, record_lines
+from services.pos.domain_payments import closing
+from services.pos.domain_session import Terminal
+from services.pos.domain_stock import consume
+from services.pos.domain_tab_events import LineAdded, TabClosed, TabConflict, TabOpened
+from services.pos.domain_terminals import check_not_revoked
+from services.pos.domain_till_events import OfflineQuarantined, OfflineRecorded
+
+Sale = commands.CashSale | commands.CardSale
+
+
+def submit_offline(draft: Draft, command: commands.SubmitOffline) -> None:
+    """Record the facts that are not recorded yet; a gap asks for those before."""
+    check_not_revoked(draft, command.terminal_id)
+    terminal = draft.session.terminals.get(command.terminal_id, Terminal())
+    expected = terminal.offline_seq + 1
+    if command.terminal_seq > expected:
+        raise refusals.TerminalSeqGap(f"submit from {expected} on", expected=expected)
+    fresh = command.facts[expected - command.terminal_seq :]
+    if not fresh:
+        return
+    for fact in fresh:
+        _record(draft, command.terminal_id, fact)
+    draft.record(
+        OfflineRecorded(
+            terminal_id=command.terminal_id, terminal_seq=terminal.offline_seq + len(fresh), facts=len(fresh)
+        )
+    )
+
+
+def quarantine_offline(draft: Draft, command: commands.QuarantineOffline) -> None:
+    """Keep a revoked terminal's facts for review; nothing when they are kept."""
+    terminal = draft.session.terminals.get(command.terminal_id)
+    if terminal is None or not terminal.revoked:
+        raise refusals.TerminalSeqGap(
+            "this terminal is not revoked: submit_offline", expected=1 if terminal is None else terminal.offline_seq + 1
+        )
+    fresh = command.facts[max(0, terminal.offline_seq + terminal.quarantined + 1 - command.terminal_seq) :]
+    if fresh:
+        draft.record(
+            OfflineQuarantined(terminal_id=command.terminal_id, terminal_seq=command.terminal_seq, facts=fresh)
+        )
+
+
+def _record(draft: Draft, terminal_id: str, fact: commands.Fact) -> None:
+    match fact:
+        case commands.LinesRung():
+            known = known_lines(draft, fact.tab_id)
+            lines = [line for line in fact.lines if line.line_id not in known]
+            if lines:
+                tab_id = fact_tab(draft, _opening(draft, fact, table_ref=fact.table_ref), about="lines")
+                record_lines(draft, tab_id, (_line(draft, tab_id, fact, line) for line in lines), current=True)
+        case commands.CashSale() | commands.CardSale():
+            _sale(draft, terminal_id, fact)
+        case commands.DrawerMoved():
+            draft.record(_drawer_event(terminal_id, fact))
+        case _:
+            assert_never(fact)
+
+
+def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
+    """A sale that the guest has left with: its lines, its money and its receipt."""
+    tab_id = fact_tab(draft, _opening(draft, fact), about="payment")
+    known = draft.session.tabs[tab_id].lines
+    lines = (_line(draft, tab_id, fact, line) for line in fact.lines if line.line_id not in known)
+    record_lines(draft, tab_id, lines, current=True)
+    tab = draft.session.tabs[tab_id]
+    balance = draft.bill(tab_id).due_minor - tab.paid_minor
+    rounding = _rounding(draft, fact, balance)
+    draft.record(
+        money.PaymentCaptured(
+            payment_id=fact.payment_id,
+            tab_id=tab_id,
+            tender="cash" if isinstance(fact, commands.CashSale) else "card",
+            due_minor=fact.paid_minor - rounding,
+            rounding_minor=rounding,
+            tip_minor=fact.tip_minor if isinstance(fact, commands.CardSale) else 0,
+            terminal_id=terminal_id,
+            offline=True,
+            occurred_at=fact.occurred_at,
+        )
+    )
+    if isinstance(fact, commands.CardSale):
+        draft.record(_stored(draft, tab_id, fact))
+    consume(draft, tab_id)
+    if fact.paid_minor - rounding != balance:
+        draft.record(TabConflict(tab_id=tab_id, about="payment"))
+    if fact.paid_minor - rounding >= balance:
+        closed = closing(draft, tab_id)
+        draft.record(_as_fact(closed, fact))
+
+
+def _rounding(draft: Draft, fact: Sale, balance: int) -> int:
+    """What of the difference between price and cash is cash rounding; beyond it, the sale is flagged."""
+    difference = fact.paid_minor - balance
+    increment = draft.settings.cash_rounding.increment_minor
+    return difference if isinstance(fact, commands.CashSale) and abs(difference) < increment else 0
+
+
+def _stored(draft: Draft, tab_id: str, fact: commands.CardSale) -> money.OfflinePaymentStored:
+    # A clock that runs ahead must not lengthen the window.
+    taken_at = min(fact.occurred_at, draft.ctx.now)
+    return money.OfflinePaymentStored(
+        payment_id=fact.payment_id,
+        tab_id=tab_id,
+        due_minor=fact.paid_minor,
+        tip_minor=fact.tip_minor,
+        currency=draft.settings.currency,
+        upload_by=taken_at + timedelta(seconds=draft.settings.offline_upload_s),
+        over_limit=fact.paid_minor + fact.tip_minor > draft.settings.offline_card_limit_minor,
+        offline=True,
+        occurred_at=fact.occurred_at,
+    )
+
+
+def _drawer_event(
+    terminal_id: str, fact: commands.DrawerMoved
+) -> money.DrawerNoSale | money.DrawerPaidIn | money.DrawerPaidOut:
+    if fact.kind == "no_sale":
+        return money.DrawerNoSale(
+            terminal_id=terminal_id, reason=fact.reason, offline=True, occurred_at=fact.occurred_at
+        )
+    moved = money.DrawerPaidIn if fact.kind == "paid_in" else money.DrawerPaidOut
+    return moved(
+        terminal_id=terminal_id,
+        amount_minor=fact.amount_minor,
+        reason=fact.reason,
+        offline=True,
+        occurred_at=fact.occurred_at,
+    )
+
+
+def _opening(draft: Draft, fact: commands.LinesRung | Sale, *, table_ref: str | None = None) -> TabOpened:
+    return TabOpened(
+        tab_id=fact.tab_id,
+        opened_by=draft.ctx.actor.user,
+        table_ref=table_ref,
+        order_type=fact.order_type,
+        offline=True,
+        occurred_at=fact.occurred_at,
+    )
+
+
+def _line(draft: Draft, tab_id: str, fact: commands.LinesRung | Sale, line: commands.OfflineLine) -> LineAdded:
+    item = draft.session.items.get(line.sku)
+    return LineAdded(
+        tab_id=tab_id,
+        line_id=line.line_id,
+        sku=line.sku,
+        qty_milli=line.qty_milli,
+        unit_price_minor=line.unit_price_minor,
+        price_version=0 if item is None else item.price_version,
+        tax_ids=line.tax_ids,
+        station="" if item is None else item.station,
+        offline=True,
+        occurred_at=fact.occurred_at,
+    )
+
+
+def _as_fact(closed: TabClosed, fact: Sale) -> TabClosed:
+    return replace(closed, offline=True, occurred_at=fact.occurred_at)

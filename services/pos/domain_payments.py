@@ -1,0 +1,262 @@
+"""Payments, closing and refunds: money in, a receipt, money back."""
+
+from datetime import timedelta
+
+from holdfast import Forbidden, NotFound, ValidationFailed
+from holdfast.money import check_currency, to_increment
+from services.pos import domain_errors as refusals
+from services.pos import domain_money_commands as commands
+from services.pos import domain_money_events as events
+from services.pos.domain_approval import approved_by, check_reason
+from services.pos.domain_closing import sold_lines
+from services.pos.domain_draft import Draft
+from services.pos.domain_drawers import amount_of, open_drawer_of
+from services.pos.domain_roles import CASHIERS, SERVICE
+from services.pos.domain_session import ClosedTab, Payment
+from services.pos.domain_stock import consume, holds_of, reserve
+from services.pos.domain_tab_events import TabClosed, TabReopened
+from services.pos.domain_terms import Flow, Totals
+
+
+def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
+    """Start a payment; nothing when this very one is under way."""
+    amount, tip = amount_of(command.amount_minor, "amount_minor"), amount_of(command.tip_minor, "tip_minor")
+    check_currency(command.currency, draft.settings.currency)
+    known = draft.session.payments.get(command.payment_id)
+    if known is not None:
+        wanted = (command.tab_id, command.tender, amount, tip)
+        if (known.tab_id, known.tender, known.amount_minor, known.tip_minor) == wanted and known.status == "started":
+            return
+        raise refusals.PaymentInProgress("payment_id: this one is used already; make a new one")
+    if draft.tab(command.tab_id).status == "PAYING":
+        raise refusals.PaymentInProgress("the tab is being paid; wait for the outcome")
+    tab = draft.open_tab(command.tab_id)
+    balance = draft.bill(command.tab_id).due_minor - tab.paid_minor
+    terminal_id = None
+    if command.tender == "cash":
+        terminal_id = open_drawer_of(draft, command.terminal_id)
+        due, rounding = _cash(draft, balance, amount)
+    else:
+        due, rounding = _exact(balance, amount)
+    reserve(draft, command.tab_id)
+    draft.record(
+        events.PaymentStarted(
+            payment_id=command.payment_id,
+            tab_id=command.tab_id,
+            tender=command.tender,
+            amount_minor=amount,
+            due_minor=due,
+            rounding_minor=rounding,
+            tip_minor=tip,
+            currency=draft.settings.currency,
+            holds_pinned=tuple(hold_id for hold_id, _ in holds_of(draft.session, command.tab_id)),
+            timeout_at=draft.ctx.now + timedelta(seconds=draft.settings.payment_timeout_s),
+            terminal_id=terminal_id,
+        )
+    )
+
+
+def in_cash(draft: Draft, amount_minor: int) -> int:
+    """What an amount comes to in coins and notes."""
+    rounding = draft.settings.cash_rounding
+    return to_increment(amount_minor, rounding.increment_minor, rounding.rounding)
+
+
+def _cash(draft: Draft, balance: int, amount: int) -> tuple[int, int]:
+    """What cash takes off the balance, and the rounding: only the last tender is rounded."""
+    rounded = in_cash(draft, balance)
+    if amount >= rounded:
+        return balance, rounded - balance
+    if amount >= balance:
+        raise ValidationFailed(f"amount_minor: {rounded} in cash", due_minor=rounded)
+    if amount == 0:
+        raise ValidationFailed("amount_minor: above 0")
+    return amount, 0
+
+
+def _exact(balance: int, amount: int) -> tuple[int, int]:
+    if amount > balance:
+        raise refusals.AmountExceedsDue(f"amount_minor: at most {balance}, or take cash", due_minor=balance)
+    if amount == 0:
+        raise ValidationFailed("amount_minor: above 0; a tab that comes to nothing is closed at once")
+    return amount, 0
+
+
+def record_payment_result(draft: Draft, command: commands.RecordPaymentResult) -> None:
+    """Let a payment end; nothing when it has ended so."""
+    payment = draft.session.payments.get(command.payment_id)
+    if payment is None:
+        raise refusals.PaymentUnknown("no open tab has such a payment", payment_id=command.payment_id)
+    if payment.tender != "cash" and {SERVICE, *CASHIERS}.isdisjoint(draft.ctx.actor.roles):
+        raise Forbidden("only a cashier or the processor tells how a card payment ended")
+    if payment.status == "stored":
+        _settle_stored(draft, command, payment)
+        return
+    if payment.status != "started":
+        if payment.status == command.outcome:
+            return
+        raise refusals.PaymentAlreadyFinal(
+            f"the payment has {payment.status.replace('_', ' ')}: give the money back at the processor",
+            status=payment.status,
+        )
+    if command.outcome != "captured":
+        draft.record(
+            events.PaymentFailed(
+                payment_id=command.payment_id,
+                tab_id=payment.tab_id,
+                cancelled=command.outcome == "cancelled",
+                processor_ref=command.processor_ref,
+                at=draft.ctx.now,
+            )
+        )
+        return
+    taken = payment.due_minor + payment.rounding_minor
+    draft.record(
+        events.PaymentCaptured(
+            payment_id=command.payment_id,
+            tab_id=payment.tab_id,
+            tender=payment.tender,
+            due_minor=payment.due_minor,
+            rounding_minor=payment.rounding_minor,
+            tip_minor=payment.tip_minor,
+            change_minor=payment.amount_minor - taken if payment.tender == "cash" else 0,
+            processor_ref=command.processor_ref,
+            terminal_id=payment.terminal_id,
+        )
+    )
+    consume(draft, payment.tab_id)
+
+
+def _settle_stored(draft: Draft, command: commands.RecordPaymentResult, payment: Payment) -> None:
+    if command.outcome == "captured":
+        draft.record(
+            events.OfflinePaymentSettled(
+                payment_id=command.payment_id, tab_id=payment.tab_id, processor_ref=command.processor_ref
+            )
+        )
+        return
+    declined = events.OfflinePaymentDeclined(
+        payment_id=command.payment_id, tab_id=payment.tab_id, processor_ref=command.processor_ref
+    )
+    draft.record(declined)
+    draft.record(reopened_without(draft, command.payment_id, payment, reason="offline_payment_declined"))
+
+
+def reopened_without(draft: Draft, payment_id: str, payment: Payment, *, reason: str) -> TabReopened:
+    """The check as it is without a stored payment: due again, its receipt reversed; its table stays as it is."""
+    owed = draft.session.owed.get(payment.tab_id)
+    return TabReopened(
+        tab_id=payment.tab_id,
+        reason=reason,
+        reverses=None if owed is None else owed.receipt_no,
+        totals=Totals() if owed is None else owed.totals,
+        paid=Flow() if owed is None else owed.tab.paid,
+        lost_payment_id=payment_id,
+        lost_minor=payment.due_minor,
+        lost_tip_minor=payment.tip_minor,
+    )
+
+
+def close_tab(draft: Draft, command: commands.CloseTab) -> None:
+    """Close a paid tab; nothing when it is closed already."""
+    if command.tab_id in draft.session.closed:
+        return
+    tab = draft.tab(command.tab_id)
+    if tab.status == "PAYING":
+        raise refusals.PaymentInProgress("wait for the outcome of its payment")
+    balance = draft.bill(command.tab_id).due_minor - tab.paid_minor
+    if balance > 0 or not tab.lines:
+        hint = f"{balance} is due" if balance else "nothing was ordered: void the tab"
+        raise refusals.BalanceDue(hint, minor=balance)
+    if draft.session.day is None:
+        raise refusals.DayClosed("open the business day first (open_day)")
+    reserve(draft, command.tab_id)
+    consume(draft, command.tab_id)
+    draft.record(closing(draft, command.tab_id))
+
+
+def closing(draft: Draft, tab_id: str) -> TabClosed:
+    """The end of a tab, with the next receipt number of the location's series."""
+    tab = draft.session.tabs[tab_id]
+    series = draft.settings.receipt_series
+    number = draft.session.receipts.get(series, 0) + 1
+    return TabClosed(
+        tab_id=tab_id,
+        receipt_no=f"{series}-{number:06}",
+        series=series,
+        number=number,
+        currency=draft.settings.currency,
+        totals=draft.bill(tab_id).totals(tab),
+        paid=tab.paid,
+        lines=sold_lines(tab),
+        closed_at=draft.ctx.now,
+        day=draft.session.days + (draft.session.day is None),
+        table_ref=tab.table_ref,
+        awaits_card=_awaits_card(draft, tab_id),
+    )
+
+
+def _awaits_card(draft: Draft, tab_id: str) -> bool:
+    return any(each.status == "stored" and each.tab_id == tab_id for each in draft.session.payments.values())
+
+
+def refund(draft: Draft, command: commands.Refund) -> None:
+    """Give money of a closed tab back: never more than was paid, nor for more than was sold."""
+    amount = amount_of(command.amount_minor, "amount_minor")
+    tab = _refundable(draft, command.tab_id)
+    left = tab.paid_minor - tab.refunded_minor
+    if not 0 < amount <= left:
+        raise refusals.RefundExceedsPaid(f"amount_minor: 1 to {left}", left_minor=left)
+    _check_lines(tab, command)
+    check_reason(draft, command.reason_code)
+    if draft.session.day is None:
+        raise refusals.DayClosed("open the business day first (open_day)")
+    cash = command.tender == "cash"
+    terminal_id = open_drawer_of(draft, command.terminal_id) if cash else None
+    approver = approved_by(
+        draft,
+        command.approver,
+        action="refund",
+        tab_id=command.tab_id,
+        value_minor=amount,
+        limit_minor=draft.settings.refund_limit_minor,
+    )
+    number = draft.session.refunds + 1
+    draft.record(
+        events.Refunded(
+            refund_no=f"R-{number:06}",
+            number=number,
+            tab_id=command.tab_id,
+            receipt_no=tab.receipt_no,
+            amount_minor=amount,
+            rounding_minor=in_cash(draft, amount) - amount if cash else 0,
+            tender=command.tender,
+            currency=draft.settings.currency,
+            reason_code=command.reason_code,
+            lines=command.lines,
+            terminal_id=terminal_id,
+            approved_by=approver,
+        )
+    )
+
+
+def _refundable(draft: Draft, tab_id: str) -> ClosedTab:
+    tab = draft.session.closed.get(tab_id)
+    if tab is None and tab_id in draft.session.tabs:
+        raise refusals.RefundExceedsPaid("the tab is not closed: void, or close it first", left_minor=0)
+    window = timedelta(seconds=draft.settings.refund_window_s)
+    if tab is None or draft.ctx.now >= tab.closed_at + window:
+        raise NotFound(f"there is no tab of this id that was closed in the last {window.days} days")
+    return tab
+
+
+def _check_lines(tab: ClosedTab, command: commands.Refund) -> None:
+    if len({line.line_id for line in command.lines}) < len(command.lines):
+        raise ValidationFailed("lines: name each line once")
+    for line in command.lines:
+        sold = tab.lines.get(line.line_id)
+        left = 0 if sold is None else sold.qty_milli - sold.refunded_milli
+        if not 0 < line.qty_milli <= left:
+            raise refusals.RefundExceedsPaid(
+                f"lines: {left} thousandths of this line are left", line_id=line.line_id, left_milli=left
+            )

@@ -1,0 +1,138 @@
+"""What a tab comes to: discounts in their order, taxes by their scope. Shared exactly, rounded once, never below zero.
+
+Discounts are taken in the order that Square documents: percentages of items, percentages of the order, amounts off
+items, amounts off the order; what is off the order is spread over what remains of the lines. Of two discounts of one
+kind, the one given first is taken first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from holdfast.money import PPM, Rounding, at_rate, distribute, divide, extended
+from services.pos.domain_session import Tab
+from services.pos.domain_terms import AppliedDiscount, Line, Settings, TaxAmount, Totals
+
+
+@dataclass(slots=True)
+class PricedLine:
+    """A line's price, and what each discount takes off it."""
+
+    gross_minor: int
+    comp_minor: int
+    remaining_minor: int
+    """What is paid for it, before taxes on top."""
+    off_minor: dict[int, int] = field(default_factory=dict[int, int])
+    """By the place of the discount on the tab."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A tab's prices."""
+
+    lines: Mapping[str, PricedLine]
+    tax: tuple[TaxAmount, ...]
+
+    @property
+    def due_minor(self) -> int:
+        """What has to be paid, before cash rounding."""
+        on_top = sum(tax.minor for tax in self.tax if not tax.inclusive)
+        return sum(line.remaining_minor for line in self.lines.values()) + on_top
+
+    def totals(self, tab: Tab) -> Totals:
+        """The fields of a receipt, with what was paid so far."""
+        lines = self.lines.values()
+        return Totals(
+            gross_minor=sum(line.gross_minor for line in lines),
+            discount_minor=sum(sum(line.off_minor.values()) for line in lines),
+            comp_minor=sum(line.comp_minor for line in lines),
+            tax=self.tax,
+            due_minor=self.due_minor,
+            rounding_minor=tab.rounding_minor,
+            tip_minor=tab.tip_minor,
+            paid_minor=tab.paid.total,
+        )
+
+
+def line_gross(line: Line, rounding: Rounding) -> int:
+    """The price of a line with its modifiers, not below zero."""
+    if line.share_minor is not None:
+        return line.share_minor
+    unit = line.unit_price_minor + sum(modifier.price_minor for modifier in line.modifiers)
+    return max(0, extended(unit, line.qty_milli, rounding))
+
+
+def bill_of(tab: Tab, settings: Settings) -> Bill:
+    """Price a tab."""
+    lines: dict[str, PricedLine] = {}
+    for line_id, line in tab.lines.items():
+        gross = line_gross(line, settings.rounding)
+        comp = gross if line.comped else 0
+        lines[line_id] = PricedLine(gross, comp, gross - comp)
+    for place, discount in sorted(enumerate(tab.discounts), key=_turn):
+        _take_off(lines, place, discount, settings.rounding)
+    return Bill(lines, _taxes(tab.lines, lines, settings))
+
+
+def _turn(placed: tuple[int, AppliedDiscount]) -> tuple[bool, bool]:
+    """Rates before amounts, and of each those of items before those of the order."""
+    _, discount = placed
+    return (discount.ppm is None, discount.line_id is None)
+
+
+def _take_off(lines: Mapping[str, PricedLine], place: int, discount: AppliedDiscount, rounding: Rounding) -> None:
+    if discount.line_id is None:
+        targets = list(lines.values())
+    else:
+        targets = [lines[discount.line_id]] if discount.line_id in lines else []
+    remaining = [line.remaining_minor for line in targets]
+    whole = sum(remaining)
+    if not whole:
+        return
+    off = discount.amount_minor or 0 if discount.ppm is None else at_rate(whole, discount.ppm, rounding)
+    for line, share in zip(targets, distribute(min(off, whole), remaining), strict=True):
+        line.off_minor[place] = share
+        line.remaining_minor -= share
+
+
+def _taxes(lines: Mapping[str, Line], priced: Mapping[str, PricedLine], settings: Settings) -> tuple[TaxAmount, ...]:
+    """Each tax of the tab: all its lines rounded together, or one by one."""
+    parts: dict[str, list[Fraction]] = {}
+    for line_id, line in lines.items():
+        known = [(tax_id, settings.taxes[tax_id]) for tax_id in line.tax_ids if tax_id in settings.taxes]
+        within = sum(tax.ppm for _, tax in known if tax.inclusive)
+        for tax_id, tax in known:
+            part = Fraction(priced[line_id].remaining_minor * tax.ppm, PPM + within)
+            parts.setdefault(tax_id, []).append(part)
+    return tuple(
+        TaxAmount(
+            tax_id=tax_id,
+            ppm=settings.taxes[tax_id].ppm,
+            inclusive=settings.taxes[tax_id].inclusive,
+            minor=_rounded(parts[tax_id], settings),
+        )
+        for tax_id in sorted(parts)
+    )
+
+
+def _rounded(parts: Sequence[Fraction], settings: Settings) -> int:
+    if settings.tax_scope == "PER_RATE_BUCKET":
+        parts = [sum(parts, Fraction())]
+    return sum(divide(part.numerator, part.denominator, settings.rounding) for part in parts)
+
+
+def pinned(tab: Tab, settings: Settings) -> tuple[AppliedDiscount, ...]:
+    """The tab's discounts as amounts off its lines, so that lines can leave or join without changing any price."""
+    bill = bill_of(tab, settings)
+    return tuple(
+        AppliedDiscount(
+            discount_id=discount.discount_id,
+            version=discount.version,
+            line_id=line_id,
+            amount_minor=line.off_minor[place],
+            combinable=discount.combinable,
+        )
+        for place, discount in enumerate(tab.discounts)
+        for line_id, line in bill.lines.items()
+        if line.off_minor.get(place)
+    )

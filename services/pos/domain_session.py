@@ -1,0 +1,199 @@
+"""The session: what a location's till is, as its history made it."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from holdfast import State
+from services.pos.domain_terms import (
+    AppliedDiscount,
+    DayTotals,
+    Discount,
+    Flow,
+    Item,
+    Line,
+    OrderType,
+    Part,
+    Settings,
+    SoldLine,
+    TabStatus,
+    Tender,
+    Totals,
+)
+from services.pos.domain_till_commands import ApprovalOf
+
+
+class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A tab that is not closed yet, or whose stored card payment is still awaited."""
+
+    owner: str
+    name: str = ""
+    status: TabStatus = "OPEN"
+    guest_count: int | None = None
+    table_ref: str | None = None
+    floor: str | None = None
+    order_type: OrderType = "dine_in"
+    lines: Mapping[str, Line] = {}
+    discounts: tuple[AppliedDiscount, ...] = ()
+    total_minor: int = 0
+    """What it comes to, as last told."""
+    paid_minor: int = 0
+    """What was paid towards the total."""
+    rounding_minor: int = 0
+    tip_minor: int = 0
+    paid: Flow = Flow()
+    """With rounding, without tips."""
+    bill_printed: bool = False
+    reopened: bool = False
+
+
+class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A payment of a tab that is still there."""
+
+    tab_id: str
+    tender: Tender
+    status: Literal["started", "stored", "captured", "failed", "cancelled", "timed_out"]
+    amount_minor: int
+    due_minor: int
+    rounding_minor: int = 0
+    tip_minor: int = 0
+    deadline: datetime
+    """By when its outcome must be known."""
+    terminal_id: str | None = None
+
+
+class Hold(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Some of an item that is kept for a tab."""
+
+    tab_id: str
+    sku: str
+    qty_milli: int
+    expires_at: datetime
+    extended: bool = False
+    pinned: bool = False
+    """Whether a payment keeps it from expiring."""
+
+
+class Stock(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """How much of an item there is; `sold` is what open tabs have of it."""
+
+    on_hand_milli: int = 0
+    held_milli: int = 0
+    sold_milli: int = 0
+
+    @property
+    def available_milli(self) -> int:
+        """What can be promised to someone else; negative after sales that could not ask."""
+        return self.on_hand_milli - self.held_milli - self.sold_milli
+
+
+class Drawer(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """The cash drawer of a terminal, from its opening until it is counted."""
+
+    drawer_id: str
+    ended: bool = False
+    opening_minor: int = 0
+    cash_sales_minor: int = 0
+    cash_refunds_minor: int = 0
+    paid_in_minor: int = 0
+    paid_out_minor: int = 0
+
+    @property
+    def expected_minor(self) -> int:
+        """What should be in it."""
+        coming = self.opening_minor + self.cash_sales_minor + self.paid_in_minor
+        return coming - self.cash_refunds_minor - self.paid_out_minor
+
+
+class Terminal(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A till, tablet or telephone."""
+
+    name: str = ""
+    last_seen_at: datetime | None = None
+    user: str | None = None
+    """Who is signed in."""
+    locked: bool = False
+    revoked: bool = False
+    offline_seq: int = 0
+    """The last of its offline facts that is recorded."""
+    quarantined: int = 0
+
+
+class Approval(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What a manager allowed once."""
+
+    action: ApprovalOf
+    tab_id: str
+    limit_minor: int
+    approved_by: str
+    expires_at: datetime
+
+
+class ClosedTab(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """As much of a closed tab as its refund needs."""
+
+    receipt_no: str
+    closed_at: datetime
+    paid_minor: int
+    refunded_minor: int = 0
+    lines: Mapping[str, SoldLine] = {}
+
+
+class Day(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """The business day that is open."""
+
+    day: int
+    business_date: date
+    totals: DayTotals = DayTotals()
+
+
+class Owed(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A closed tab whose receipt is reversed when its stored card is lost."""
+
+    tab: Tab
+    receipt_no: str
+    totals: Totals
+
+
+class Session(State, omit_defaults=True):
+    """The till of a location."""
+
+    settings: Settings = Settings(currency="")
+    settings_version: int = 0
+    items: Mapping[str, Item] = {}
+    discounts: Mapping[str, Discount] = {}
+    stock: Mapping[str, Stock] = {}
+    eighty_six: tuple[str, ...] = ()
+    tabs: Mapping[str, Tab] = {}
+    holds: Mapping[str, Hold] = {}
+    payments: Mapping[str, Payment] = {}
+    """Those of tabs that are there, and stored ones of closed tabs."""
+    owed: Mapping[str, Owed] = {}
+    closed: Mapping[str, ClosedTab] = {}
+    """The tabs that can be refunded, in the order in which they were closed."""
+    drawers: Mapping[str, Drawer] = {}
+    drawers_opened: int = 0
+    terminals: Mapping[str, Terminal] = {}
+    approvals: Mapping[str, Approval] = {}
+    day: Day | None = None
+    between: DayTotals = DayTotals()
+    """What happened while no day was open: the next one begins with it."""
+    days: int = 0
+    receipts: Mapping[str, int] = {}
+    """The last receipt number of each series."""
+    refunds: int = 0
+    flags: int = 0
+    """How many conflicts were flagged so far."""
+
+    @property
+    def day_totals(self) -> DayTotals:
+        """The report so far of the open day, or of what goes into the next one."""
+        return self.between if self.day is None else self.day.totals
+
+    def with_day_totals(self, totals: DayTotals) -> "Session":
+        """With another report so far."""
+        if self.day is None:
+            return replace(self, between=totals)
+        return replace(self, day=replace(self.day, totals=totals))

@@ -1,0 +1,72 @@
+"""How the location does business: its settings, its catalogue and the discounts it gives."""
+
+from collections.abc import Iterable
+
+from holdfast import StateConflict, ValidationFailed, VersionConflict
+from holdfast.money import CURRENCIES
+from services.pos import domain_till_commands as commands
+from services.pos import domain_till_events as events
+from services.pos.domain_draft import Draft
+from services.pos.domain_session import Session
+from services.pos.domain_terms import Settings
+
+
+def configure(draft: Draft, command: commands.Configure) -> None:
+    """Replace the settings of the version that the sender saw; nothing when they are these."""
+    version = draft.session.settings_version
+    if version and command.settings == draft.settings:
+        return
+    if command.expected_version != version:
+        raise VersionConflict(f"the settings are at version {version}; look at them again", version=version)
+    if command.settings.currency not in CURRENCIES:
+        raise ValidationFailed("settings.currency: an ISO 4217 code of three capitals, such as EUR")
+    if version and command.settings.currency != draft.settings.currency:
+        raise StateConflict("a location keeps its currency; make another one", currency=draft.settings.currency)
+    missing = sorted(set(_taxes_in_use(draft.session)) - set(command.settings.taxes))
+    if missing:
+        raise ValidationFailed(f"settings.taxes: {', '.join(missing)} are still in use")
+    draft.record(events.Configured(settings=command.settings, version=version + 1))
+
+
+def set_item(draft: Draft, command: commands.SetItem) -> None:
+    """Sell an item so from now on; lines that are on tabs keep their price."""
+    known = draft.session.items.get(command.sku)
+    if command.item == known:
+        return
+    item = command.item
+    _check_taxes(draft.settings, (*item.tax_ids, *(item.takeaway_tax_ids or ())))
+    if known is not None and item.price_version <= known.price_version:
+        raise VersionConflict(
+            f"item.price_version: {known.price_version + 1}, for the price is at {known.price_version}",
+            version=known.price_version,
+        )
+    draft.record(events.ItemSet(sku=command.sku, item=item))
+
+
+def set_discount(draft: Draft, command: commands.SetDiscount) -> None:
+    """Give a discount so from now on; those given keep their version."""
+    known = draft.session.discounts.get(command.discount_id)
+    discount = command.discount
+    if discount == known:
+        return
+    if (discount.ppm is None) == (discount.amount_minor is None):
+        raise ValidationFailed("discount: either ppm or amount_minor")
+    if known is not None and discount.version <= known.version:
+        raise VersionConflict(
+            f"discount.version: {known.version + 1}, for it is at {known.version}", version=known.version
+        )
+    draft.record(events.DiscountSet(discount_id=command.discount_id, discount=discount))
+
+
+def _check_taxes(settings: Settings, tax_ids: Iterable[str]) -> None:
+    unknown = sorted(set(tax_ids) - set(settings.taxes))
+    if unknown:
+        raise ValidationFailed(f"item.tax_ids: the location has no {', '.join(unknown)}; configure it first")
+
+
+def _taxes_in_use(session: Session) -> Iterable[str]:
+    for item in session.items.values():
+        yield from (*item.tax_ids, *(item.takeaway_tax_ids or ()))
+    for tab in session.tabs.values():
+        for line in tab.lines.values():
+            yield from line.tax_ids

@@ -1,0 +1,262 @@
+"""What waiters ask of tabs and their lines."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from holdfast import Command
+from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
+from services.pos import domain_errors as refusals
+from services.pos.domain_roles import CASHIERS, STAFF
+from services.pos.domain_terms import Guests, Key, LinePortion, Milli, Modifier, OrderType, Part, Words
+
+SplitMode = Literal["lines", "quantity", "seats", "evenly", "amount"]
+_CHANGING = (refusals.TabNotOpen, refusals.TerminalRevoked)
+_LESSENING = (refusals.LinePaid, *_CHANGING)
+_REASONED = (refusals.ReasonRequired, refusals.ReasonUnknown, refusals.ApprovalRequired)
+_COVER = (refusals.HoldExpired,)
+
+
+class OpenTab(Command, tag="open_tab"):
+    """Open a tab under an id that the terminal made."""
+
+    roles = STAFF
+    raises = (refusals.TabExists, refusals.DayClosed, refusals.TerminalRevoked)
+
+    tab_id: Key
+    name: Words = ""
+    guest_count: Guests | None = None
+    table_ref: Key | None = None
+    order_type: OrderType = "dine_in"
+
+
+class AddLine(Command, tag="add_line"):
+    """Put an item on a tab under an id that the terminal made. A price of one's own is a manager's to give."""
+
+    roles = STAFF
+    raises = (
+        refusals.UnknownSku,
+        refusals.QtyInvalid,
+        refusals.PriceOverrideForbidden,
+        refusals.LineExists,
+        refusals.InsufficientStock,
+        AmountInvalid,
+        CurrencyMismatch,
+        *_CHANGING,
+    )
+
+    tab_id: Key
+    line_id: Key
+    sku: Key
+    qty_milli: Milli = 1_000
+    unit_price_minor: Amount | None = None
+    currency: str | None = None
+    modifiers: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
+    seat: int | None = None
+    course: int | None = None
+    note: Words = ""
+
+
+class SetLineQty(Command, tag="set_line_qty"):
+    """Change how many of a line, knowing its `version`."""
+
+    roles = STAFF
+    raises = (refusals.QtyInvalid, refusals.LineSent, refusals.InsufficientStock, *_LESSENING)
+
+    line_id: Key
+    qty_milli: Milli
+    expected_version: int
+    tab_id: Key | None = None
+
+
+class RemoveLine(Command, tag="remove_line"):
+    """Take a line off that the kitchen does not have."""
+
+    roles = STAFF
+    raises = (refusals.LineSent, *_LESSENING)
+
+    line_id: Key
+    tab_id: Key | None = None
+
+
+class VoidLine(Command, tag="void_line"):
+    """Take some or all of a sent line off, for a reason. Only with `restock` the goods count as sellable again."""
+
+    roles = STAFF
+    raises = (*_REASONED, refusals.QtyInvalid, *_LESSENING)
+
+    line_id: Key
+    qty_milli: Milli | None = None
+    """All when left out."""
+    reason_code: str = ""
+    approver: Key | None = None
+    """The id of a manager's approval."""
+    restock: bool = False
+    tab_id: Key | None = None
+
+
+class CompLine(Command, tag="comp_line"):
+    """Give a line away: it stays on the tab and costs nothing."""
+
+    roles = STAFF
+    raises = (*_REASONED, *_LESSENING)
+
+    line_id: Key
+    reason_code: str = ""
+    approver: Key | None = None
+    tab_id: Key | None = None
+
+
+class ApplyDiscount(Command, tag="apply_discount"):
+    """Give a discount on a line (`line_id`), or on the whole tab, as its scope says."""
+
+    roles = STAFF
+    raises = (
+        refusals.DiscountInactive,
+        refusals.NotCombinable,
+        refusals.ApprovalRequired,
+        refusals.TabPaid,
+        *_CHANGING,
+    )
+
+    tab_id: Key
+    discount_id: Key
+    scope: Literal["item", "order"] = "order"
+    line_id: Key | None = None
+    code: str | None = None
+    approver: Key | None = None
+
+
+class RemoveDiscount(Command, tag="remove_discount"):
+    """Take a discount back."""
+
+    roles = STAFF
+    raises = _CHANGING
+
+    tab_id: Key
+    discount_id: Key
+    line_id: Key | None = None
+
+
+class SendToKitchen(Command, tag="send_to_kitchen"):
+    """Let the kitchen make what it does not have yet: all lines when none is named."""
+
+    roles = STAFF
+    raises = (refusals.NothingToSend, *_COVER, *_CHANGING)
+
+    tab_id: Key
+    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=500)] = ()
+
+
+class PrintBill(Command, tag="print_bill"):
+    """Bring the guest the bill."""
+
+    roles = STAFF
+    raises = (refusals.TerminalRevoked,)
+
+    tab_id: Key
+
+
+class VoidTab(Command, tag="void_tab"):
+    """Give up a tab on which nothing was paid; what it holds is free again."""
+
+    roles = STAFF
+    raises = (refusals.TabPaid, refusals.PaymentInProgress, *_REASONED, refusals.TerminalRevoked)
+
+    tab_id: Key
+    reason_code: str = ""
+    """Needed when the kitchen has lines of it."""
+    approver: Key | None = None
+
+
+class ReopenTab(Command, tag="reopen_tab"):
+    """Take lines again on a tab that was paid but not closed. A closed one stays closed: refund instead."""
+
+    roles = CASHIERS
+    raises = (refusals.ReasonRequired, refusals.PaymentInProgress, refusals.TerminalRevoked)
+
+    tab_id: Key
+    reason: Words = ""
+
+
+class SplitPart(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """One new tab, and what of the old one goes there; what is in no part stays."""
+
+    tab_id: Key
+    line_ids: tuple[Key, ...] = ()
+    """Whole lines, in the mode `lines`."""
+    lines: tuple[LinePortion, ...] = ()
+    """Parts of lines, in the mode `quantity`."""
+    seats: tuple[int, ...] = ()
+    amount_minor: int | None = None
+    """What this part pays with its taxes, to some cents, in the mode `amount`."""
+
+
+class SplitTab(Command, tag="split_tab"):
+    """Make several tabs of one, each with a receipt of its own; the old one keeps the rest, or the first even part."""
+
+    roles = STAFF
+    raises = (
+        refusals.SplitInvalid,
+        refusals.TabExists,
+        refusals.TabPaid,
+        refusals.PaymentInProgress,
+        *_COVER,
+        *_CHANGING,
+    )
+
+    tab_id: Key
+    mode: SplitMode
+    parts: Annotated[tuple[SplitPart, ...], msgspec.Meta(min_length=1, max_length=99)]
+
+
+class MergeTabs(Command, tag="merge_tabs"):
+    """Put all lines of one tab on another one."""
+
+    roles = STAFF
+    raises = (refusals.TabPaid, refusals.PaymentInProgress, refusals.LineExists, *_COVER, *_CHANGING)
+
+    from_: Key = msgspec.field(name="from")
+    into: Key
+
+
+class MoveLines(Command, tag="move_lines"):
+    """Put some lines of a tab on another one."""
+
+    roles = STAFF
+    raises = (refusals.TabPaid, refusals.PaymentInProgress, refusals.LineExists, *_COVER, *_CHANGING)
+
+    from_tab_id: Key
+    to_tab_id: Key
+    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=500)]
+
+
+class TransferTab(Command, tag="transfer_tab"):
+    """Give a tab to another waiter, or move it to another table."""
+
+    roles = STAFF
+    raises = _CHANGING
+
+    tab_id: Key
+    owner: Key | None = None
+    table_ref: Key | None = None
+
+
+TabCommand = (
+    OpenTab
+    | AddLine
+    | SetLineQty
+    | RemoveLine
+    | VoidLine
+    | CompLine
+    | ApplyDiscount
+    | RemoveDiscount
+    | SendToKitchen
+    | PrintBill
+    | VoidTab
+    | ReopenTab
+    | SplitTab
+    | MergeTabs
+    | MoveLines
+    | TransferTab
+)

@@ -1,0 +1,303 @@
+"""What happened to tabs and their lines."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from holdfast import Event
+from services.pos.domain_tab_commands import SplitMode
+from services.pos.domain_terms import (
+    AppliedDiscount,
+    Flow,
+    Line,
+    Modifier,
+    OrderType,
+    Part,
+    SentDelta,
+    SoldLine,
+    TabStatus,
+    Totals,
+)
+
+
+class FactEvent(Event):
+    """What may have been done without a connection, and is known only later."""
+
+    offline: bool = False
+    occurred_at: datetime | None = None
+    """By the terminal's clock, as evidence."""
+
+
+class TabOpened(FactEvent, tag="tab_opened"):
+    """A tab takes lines. One that the floor opened names it."""
+
+    tab_id: str
+    opened_by: str
+    name: str = ""
+    guest_count: int | None = None
+    table_ref: str | None = None
+    order_type: OrderType = "dine_in"
+    floor: str | None = None
+    instead_of: str | None = None
+    """The tab on which its lines would have gone, had it been open."""
+
+
+class LineAdded(FactEvent, tag="line_added"):
+    """An item is on a tab, at this price and with these taxes."""
+
+    tab_id: str
+    line_id: str
+    sku: str
+    qty_milli: int
+    unit_price_minor: int
+    price_version: int = 0
+    modifiers: tuple[Modifier, ...] = ()
+    tax_ids: tuple[str, ...] = ()
+    seat: int | None = None
+    course: int | None = None
+    note: str = ""
+    station: str = ""
+    tracked: bool = False
+    sent_milli: int = 0
+    firm_milli: int = 0
+    """What of it counts as sold, because no hold covers it."""
+
+
+class LineQtyChanged(Event, tag="line_qty_changed"):
+    """There is more or less of a line."""
+
+    tab_id: str
+    line_id: str
+    from_: int = msgspec.field(name="from")
+    to: int
+    firm_milli: int
+    version: int
+
+
+class LineRemoved(Event, tag="line_removed"):
+    """A line that the kitchen did not have is off its tab."""
+
+    tab_id: str
+    line_id: str
+
+
+class LineVoided(Event, tag="line_voided"):
+    """Some or all of a sent line is off its tab."""
+
+    tab_id: str
+    line_id: str
+    sku: str
+    qty_milli: int
+    reason_code: str
+    value_minor: int
+    restocked: bool = False
+    approved_by: str | None = None
+
+
+class LineComped(Event, tag="line_comped"):
+    """A line is given away."""
+
+    tab_id: str
+    line_id: str
+    reason_code: str
+    value_minor: int
+    approved_by: str | None = None
+
+
+class DiscountApplied(Event, tag="discount_applied"):
+    """A discount is given, in the version of this moment."""
+
+    tab_id: str
+    discount_id: str
+    version: int
+    line_id: str | None = None
+    ppm: int | None = None
+    amount_minor: int | None = None
+    combinable: bool = True
+    value_minor: int
+    """What it takes off as the tab is now."""
+    approved_by: str | None = None
+
+
+class DiscountRemoved(Event, tag="discount_removed"):
+    """A discount is taken back."""
+
+    tab_id: str
+    discount_id: str
+    line_id: str | None = None
+
+
+class LinesSent(Event, tag="lines_sent"):
+    """The kitchen has more of these lines, by this ticket."""
+
+    tab_id: str
+    ticket_id: str
+    deltas: tuple[SentDelta, ...]
+
+
+class BillPrinted(Event, tag="bill_printed"):
+    """The guest has a bill over this."""
+
+    tab_id: str
+    currency: str
+    totals: Totals
+    table_ref: str | None = None
+
+
+class TabClosed(FactEvent, tag="tab_closed"):
+    """A paid tab has its receipt, and is not changed any more."""
+
+    tab_id: str
+    receipt_no: str
+    series: str
+    number: int
+    """Without gaps in its series."""
+    currency: str
+    totals: Totals
+    paid: Flow
+    lines: dict[str, SoldLine]
+    closed_at: datetime
+    day: int
+    table_ref: str | None = None
+    awaits_card: bool = False
+    """Whether the processor has yet to see a card."""
+
+
+class TabVoided(Event, tag="tab_voided"):
+    """A tab was given up."""
+
+    tab_id: str
+    value_minor: int
+    reason_code: str = ""
+    approved_by: str | None = None
+
+
+class TabReopened(Event, tag="tab_reopened"):
+    """A tab takes lines and money again; the receipt of a closed one is reversed."""
+
+    tab_id: str
+    reason: str
+    reverses: str | None = None
+    """The receipt that does not count any more."""
+    totals: Totals = Totals()
+    """Those of that receipt."""
+    paid: Flow = Flow()
+    lost_payment_id: str | None = None
+    """The stored payment without which it is due again."""
+    lost_minor: int = 0
+    lost_tip_minor: int = 0
+
+
+class ChildTab(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A tab made by splitting, or what is left of the one that was split."""
+
+    tab_id: str
+    lines: dict[str, Line]
+    discounts: tuple[AppliedDiscount, ...] = ()
+
+
+class TabSplit(Event, tag="tab_split"):
+    """A tab became several."""
+
+    tab_id: str
+    mode: SplitMode
+    children: tuple[ChildTab, ...]
+    kept: ChildTab
+    rounding_delta_minor: int
+    """What all of them are worth together more than the one was."""
+
+
+class TabsMerged(Event, tag="tabs_merged"):
+    """All lines of one tab are on another one."""
+
+    from_: str = msgspec.field(name="from")
+    into: str
+    line_ids: tuple[str, ...]
+    discounts: tuple[AppliedDiscount, ...] = ()
+    """Those of the tab that stays, afterwards."""
+    rounding_delta_minor: int = 0
+
+
+class LinesMoved(Event, tag="lines_moved"):
+    """Some lines of a tab are on another one."""
+
+    from_tab_id: str
+    to_tab_id: str
+    line_ids: tuple[str, ...]
+    from_discounts: tuple[AppliedDiscount, ...] = ()
+    to_discounts: tuple[AppliedDiscount, ...] = ()
+    rounding_delta_minor: int = 0
+
+
+class TabTransferred(Event, tag="tab_transferred"):
+    """A tab belongs to this waiter, at this table."""
+
+    tab_id: str
+    owner: str
+    table_ref: str | None = None
+
+
+class TabBalanceChanged(Event, tag="tab_balance_changed"):
+    """How a tab stands after what was just done to it: all that a floor needs to follow it."""
+
+    tab_id: str
+    status: TabStatus
+    total_minor: int
+    balance_minor: int
+    paid_minor: int
+    currency: str
+    bill_printed: bool = False
+    floor: str | None = None
+    table_ref: str | None = None
+
+
+class PriceMissing(Event, tag="price_missing"):
+    """The kitchen made something that the catalogue does not know: it is on the tab for nothing, for a manager to see."""
+
+    tab_id: str
+    line_id: str
+    sku: str
+
+
+class PriceStale(Event, tag="price_stale"):
+    """A terminal sold at a price that was not the catalogue's any more."""
+
+    tab_id: str
+    line_id: str
+    sold_minor: int
+    current_minor: int
+
+
+class TabConflict(Event, tag="tab_conflict"):
+    """Something was done to a tab that it could not take any more."""
+
+    tab_id: str
+    about: Literal["lines", "cancel", "move", "merge", "payment"]
+    moved_to: str | None = None
+    """The tab that took the lines instead."""
+
+
+TabEvent = (
+    TabOpened
+    | LineAdded
+    | LineQtyChanged
+    | LineRemoved
+    | LineVoided
+    | LineComped
+    | DiscountApplied
+    | DiscountRemoved
+    | LinesSent
+    | BillPrinted
+    | TabClosed
+    | TabVoided
+    | TabReopened
+    | TabSplit
+    | TabsMerged
+    | LinesMoved
+    | TabTransferred
+    | TabBalanceChanged
+    | PriceMissing
+    | PriceStale
+    | TabConflict
+)

@@ -1,0 +1,358 @@
+"""Tabs and their lines: opening, ordering, changing, giving away, discounting."""
+
+from msgspec.structs import replace
+
+from holdfast import NotFound, StateConflict, ValidationFailed, VersionConflict
+from holdfast.money import check_currency, minor
+from services.pos import domain_errors as refusals
+from services.pos import domain_tab_commands as commands
+from services.pos import domain_tab_events as events
+from services.pos.domain_approval import approved_by, check_reason
+from services.pos.domain_draft import Draft
+from services.pos.domain_session import Tab
+from services.pos.domain_stock import (
+    check_available,
+    check_qty,
+    consume,
+    firm_qty,
+    item_of,
+    release_all,
+    reserve,
+)
+from services.pos.domain_terms import Discount, Item, Line, OrderType, SentDelta
+
+
+def open_tab(draft: Draft, command: commands.OpenTab) -> None:
+    """Open a tab; nothing when this waiter has just opened the same one."""
+    known = draft.session.tabs.get(command.tab_id)
+    wanted = (draft.ctx.actor.user, command.name, command.guest_count, command.table_ref, command.order_type)
+    if known is not None and not known.lines and known.status == "OPEN" and _opened_as(known) == wanted:
+        return
+    check_free(draft, command.tab_id)
+    if draft.session.day is None:
+        raise refusals.DayClosed("open the business day first (open_day)")
+    draft.record(
+        events.TabOpened(
+            tab_id=command.tab_id,
+            opened_by=draft.ctx.actor.user,
+            name=command.name,
+            guest_count=command.guest_count,
+            table_ref=command.table_ref,
+            order_type=command.order_type,
+        )
+    )
+
+
+def _opened_as(tab: Tab) -> tuple[object, ...]:
+    return (tab.owner, tab.name, tab.guest_count, tab.table_ref, tab.order_type)
+
+
+def check_free(draft: Draft, tab_id: str) -> None:
+    """Refuse the id of a tab that is there or was closed."""
+    if tab_id in draft.session.tabs or tab_id in draft.session.closed:
+        raise refusals.TabExists("tab_id: this one is taken; make a new one")
+
+
+def add_line(draft: Draft, command: commands.AddLine) -> None:
+    """Put an item on a tab; nothing when this very line is on it."""
+    tab = draft.open_tab(command.tab_id)
+    item = item_of(draft.session, command.sku)
+    check_currency(command.currency, draft.settings.currency)
+    check_qty(item, command.qty_milli)
+    price = _price(draft, command, item)
+    known = tab.lines.get(command.line_id)
+    if known is not None:
+        wanted = (command.sku, command.qty_milli, price, command.modifiers, command.seat, command.course)
+        if (known.sku, known.qty_milli, known.unit_price_minor, known.modifiers, known.seat, known.course) == wanted:
+            return
+        raise refusals.LineExists("line_id: this one is taken; make a new one")
+    firm = firm_qty(draft.session, command.tab_id, command.sku, command.qty_milli) if item.tracked else 0
+    if item.tracked or command.sku in draft.session.eighty_six:
+        check_available(draft.session, command.sku, firm or (0 if item.tracked else command.qty_milli))
+    draft.record(
+        events.LineAdded(
+            tab_id=command.tab_id,
+            line_id=command.line_id,
+            sku=command.sku,
+            qty_milli=command.qty_milli,
+            unit_price_minor=price,
+            price_version=item.price_version,
+            modifiers=command.modifiers,
+            tax_ids=taxes_of(item, tab.order_type),
+            seat=command.seat,
+            course=command.course,
+            note=command.note,
+            station=item.station,
+            tracked=item.tracked,
+            firm_milli=firm,
+        )
+    )
+
+
+def taxes_of(item: Item, order_type: OrderType) -> tuple[str, ...]:
+    """The taxes of an item, which may be others to take away."""
+    if order_type == "takeaway" and item.takeaway_tax_ids is not None:
+        return item.takeaway_tax_ids
+    return item.tax_ids
+
+
+def _price(draft: Draft, command: commands.AddLine, item: Item) -> int:
+    """The catalogue's price; another one, or a wish that makes it cheaper, is a manager's to give."""
+    price = item.price_minor
+    if command.unit_price_minor is not None:
+        price = minor(command.unit_price_minor, "unit_price_minor")
+        if price < 0:
+            raise ValidationFailed("unit_price_minor: not below 0")
+    for modifier in command.modifiers:
+        minor(modifier.price_minor, "modifiers.price_minor")
+    cheaper = any(modifier.price_minor < 0 for modifier in command.modifiers)
+    if (price != item.price_minor or cheaper) and not draft.is_manager:
+        raise refusals.PriceOverrideForbidden(f"leave out unit_price_minor: it is {item.price_minor}")
+    return price
+
+
+def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
+    """Change how many of a line; nothing when it has so many."""
+    tab_id, line = draft.line(command.line_id, command.tab_id)
+    if command.expected_version != line.version:
+        raise VersionConflict(f"the line is at version {line.version}; look at it again", version=line.version)
+    if command.qty_milli == line.qty_milli:
+        return
+    if line.share_minor is not None:
+        raise StateConflict("this is a share of a line that was split; void it, or add another line")
+    check_qty(item_of(draft.session, line.sku), command.qty_milli)
+    if command.qty_milli < line.sent_milli:
+        raise refusals.LineSent("the kitchen has more of it: void the difference", sent_milli=line.sent_milli)
+    more = command.qty_milli - line.qty_milli
+    firm = line.firm_milli
+    if line.tracked and more > 0:
+        extra = firm_qty(draft.session, tab_id, line.sku, more)
+        check_available(draft.session, line.sku, extra)
+        firm += extra
+    elif line.tracked:
+        firm = max(0, firm + more)
+    draft.record(
+        events.LineQtyChanged(
+            tab_id=tab_id,
+            line_id=command.line_id,
+            from_=line.qty_milli,
+            to=command.qty_milli,
+            firm_milli=firm,
+            version=line.version + 1,
+        )
+    )
+    check_worth(draft, tab_id, refusals.LinePaid)
+
+
+def check_worth(draft: Draft, tab_id: str, refusal: type[refusals.LinePaid | refusals.TabPaid]) -> None:
+    """Refuse what makes a tab worth less than what was paid for it."""
+    tab = draft.session.tabs[tab_id]
+    if tab.paid_minor and draft.bill(tab_id).due_minor < tab.paid_minor:
+        raise refusal(f"{tab.paid_minor} is paid already: close the tab and refund", paid_minor=tab.paid_minor)
+
+
+def remove_line(draft: Draft, command: commands.RemoveLine) -> None:
+    """Take a line off that the kitchen does not have."""
+    tab_id, line = draft.line(command.line_id, command.tab_id)
+    if line.sent_milli:
+        raise refusals.LineSent("the kitchen has it: void it with a reason", sent_milli=line.sent_milli)
+    draft.record(events.LineRemoved(tab_id=tab_id, line_id=command.line_id))
+    check_worth(draft, tab_id, refusals.LinePaid)
+
+
+def void_line(draft: Draft, command: commands.VoidLine) -> None:
+    """Take some or all of a line off, for a reason."""
+    tab_id, line = draft.line(command.line_id, command.tab_id)
+    qty = line.qty_milli if command.qty_milli is None else command.qty_milli
+    if not 0 < qty <= line.qty_milli:
+        raise refusals.QtyInvalid(f"qty_milli: 1 to {line.qty_milli}", qty_milli=qty)
+    check_reason(draft, command.reason_code)
+    value = worth(draft, tab_id, command.line_id, qty)
+    approver = approved_by(
+        draft,
+        command.approver,
+        action="void",
+        tab_id=tab_id,
+        value_minor=value if line.sent_milli else 0,
+        limit_minor=draft.settings.void_limit_minor,
+    )
+    draft.record(
+        events.LineVoided(
+            tab_id=tab_id,
+            line_id=command.line_id,
+            sku=line.sku,
+            qty_milli=qty,
+            reason_code=command.reason_code,
+            value_minor=value,
+            restocked=command.restock,
+            approved_by=approver,
+        )
+    )
+    check_worth(draft, tab_id, refusals.LinePaid)
+
+
+def worth(draft: Draft, tab_id: str, line_id: str, qty_milli: int) -> int:
+    """The price of so much of a line, before discounts."""
+    line = draft.session.tabs[tab_id].lines[line_id]
+    return draft.bill(tab_id).lines[line_id].gross_minor * qty_milli // line.qty_milli
+
+
+def comp_line(draft: Draft, command: commands.CompLine) -> None:
+    """Give a line away; nothing when it is given away already."""
+    tab_id, line = draft.line(command.line_id, command.tab_id)
+    if line.comped:
+        return
+    check_reason(draft, command.reason_code)
+    value = worth(draft, tab_id, command.line_id, line.qty_milli)
+    limit = draft.settings.void_limit_minor
+    approver = approved_by(draft, command.approver, action="comp", tab_id=tab_id, value_minor=value, limit_minor=limit)
+    draft.record(
+        events.LineComped(
+            tab_id=tab_id,
+            line_id=command.line_id,
+            reason_code=command.reason_code,
+            value_minor=value,
+            approved_by=approver,
+        )
+    )
+    check_worth(draft, tab_id, refusals.LinePaid)
+
+
+def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
+    """Give a discount; nothing when this version of it is given already."""
+    tab = draft.open_tab(command.tab_id)
+    discount = _active(draft, command)
+    if command.scope != discount.scope or (discount.scope == "item") != (command.line_id is not None):
+        raise ValidationFailed(f"scope: this discount is for {discount.scope}; an item's names its line_id")
+    if command.line_id is not None and command.line_id not in tab.lines:
+        raise NotFound("there is no such line on this tab")
+    if any((each.discount_id, each.line_id) == (command.discount_id, command.line_id) for each in tab.discounts):
+        return
+    if tab.discounts and not (discount.combinable and all(each.combinable for each in tab.discounts)):
+        raise refusals.NotCombinable("this discount and those of the tab exclude each other; remove them first")
+    applied = events.DiscountApplied(
+        tab_id=command.tab_id,
+        discount_id=command.discount_id,
+        version=discount.version,
+        line_id=command.line_id,
+        ppm=discount.ppm,
+        amount_minor=discount.amount_minor,
+        combinable=discount.combinable,
+        value_minor=0,
+    )
+    value = _taken_off(draft, tab, applied)
+    limit = draft.settings.discount_limit_minor
+    approver = approved_by(
+        draft, command.approver, action="discount", tab_id=command.tab_id, value_minor=value, limit_minor=limit
+    )
+    draft.record(replace(applied, value_minor=value, approved_by=approver))
+    check_worth(draft, command.tab_id, refusals.TabPaid)
+
+
+def _active(draft: Draft, command: commands.ApplyDiscount) -> Discount:
+    discount = draft.session.discounts.get(command.discount_id)
+    if discount is None or not discount.window.holds(draft.ctx.now):
+        raise refusals.DiscountInactive("there is no such discount now")
+    if discount.code is not None and discount.code != command.code:
+        raise refusals.DiscountInactive("code: ask the guest for the code of this discount")
+    return discount
+
+
+def _taken_off(draft: Draft, tab: Tab, applied: events.DiscountApplied) -> int:
+    """What a discount takes off the tab as it is now."""
+    after = Draft(draft.session, draft.ctx)
+    after.record(applied)
+    off = after.bill(applied.tab_id).totals(tab).discount_minor
+    return off - draft.bill(applied.tab_id).totals(tab).discount_minor
+
+
+def remove_discount(draft: Draft, command: commands.RemoveDiscount) -> None:
+    """Take a discount back; nothing when it is not given."""
+    tab = draft.open_tab(command.tab_id)
+    given = {(each.discount_id, each.line_id) for each in tab.discounts}
+    if (command.discount_id, command.line_id) in given:
+        draft.record(
+            events.DiscountRemoved(tab_id=command.tab_id, discount_id=command.discount_id, line_id=command.line_id)
+        )
+
+
+def send_to_kitchen(draft: Draft, command: commands.SendToKitchen) -> None:
+    """Send what the kitchen does not have; what is being made is not held any more but sold."""
+    tab = draft.open_tab(command.tab_id)
+    for line_id in command.line_ids:
+        if line_id not in tab.lines:
+            raise NotFound("there is no such line on this tab")
+    wanted = command.line_ids or tuple(tab.lines)
+    deltas = tuple(_delta(line_id, line) for line_id, line in tab.lines.items() if line_id in wanted and _unsent(line))
+    if not deltas:
+        raise refusals.NothingToSend("the kitchen has all of it")
+    if any(tab.lines[delta.line_id].tracked for delta in deltas):
+        reserve(draft, command.tab_id)
+        consume(draft, command.tab_id)
+    draft.record(events.LinesSent(tab_id=command.tab_id, ticket_id=draft.ctx.new_id("ticket"), deltas=deltas))
+
+
+def _unsent(line: Line) -> int:
+    return line.qty_milli - line.sent_milli
+
+
+def _delta(line_id: str, line: Line) -> SentDelta:
+    return SentDelta(
+        line_id=line_id,
+        sku=line.sku,
+        qty_milli=_unsent(line),
+        station=line.station,
+        seat=line.seat,
+        course=line.course,
+        note=line.note,
+    )
+
+
+def print_bill(draft: Draft, command: commands.PrintBill) -> None:
+    """Bring the bill, also a second time: each print is a fact."""
+    tab = draft.tab(command.tab_id)
+    draft.record(
+        events.BillPrinted(
+            tab_id=command.tab_id,
+            currency=draft.settings.currency,
+            totals=draft.bill(command.tab_id).totals(tab),
+            table_ref=tab.table_ref,
+        )
+    )
+
+
+def void_tab(draft: Draft, command: commands.VoidTab) -> None:
+    """Give up a tab; lines that the kitchen has need a reason, as voiding each of them would."""
+    tab = draft.tab(command.tab_id)
+    if tab.status == "PAYING":
+        raise refusals.PaymentInProgress("wait for the outcome of its payment")
+    if tab.paid_minor or tab.status == "PAID":
+        raise refusals.TabPaid("money was taken for it: close it and refund", paid_minor=tab.paid_minor)
+    sent = {line_id: line for line_id, line in tab.lines.items() if line.sent_milli}
+    value = sum(worth(draft, command.tab_id, line_id, line.sent_milli) for line_id, line in sent.items())
+    approver = None
+    if sent:
+        check_reason(draft, command.reason_code)
+        approver = approved_by(
+            draft,
+            command.approver,
+            action="void",
+            tab_id=command.tab_id,
+            value_minor=value,
+            limit_minor=draft.settings.void_limit_minor,
+        )
+    release_all(draft, command.tab_id)
+    draft.record(
+        events.TabVoided(
+            tab_id=command.tab_id, value_minor=value, reason_code=command.reason_code, approved_by=approver
+        )
+    )
+
+
+def transfer_tab(draft: Draft, command: commands.TransferTab) -> None:
+    """Give a tab to another waiter or table; nothing when it is there."""
+    tab = draft.tab(command.tab_id)
+    owner = command.owner or tab.owner
+    table_ref = tab.table_ref if command.table_ref is None else command.table_ref
+    if (owner, table_ref) != (tab.owner, tab.table_ref):
+        draft.record(events.TabTransferred(tab_id=command.tab_id, owner=owner, table_ref=table_ref))

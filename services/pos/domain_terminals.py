@@ -1,0 +1,74 @@
+"""Terminals: which there are, who is at them, and which may do nothing any more."""
+
+from datetime import timedelta
+from typing import Final
+
+from holdfast import NotFound, ValidationFailed
+from services.pos import domain_errors as refusals
+from services.pos import domain_till_commands as commands
+from services.pos import domain_till_events as events
+from services.pos.domain_draft import Draft
+from services.pos.domain_session import Terminal
+
+SEEN_EVERY: Final = timedelta(seconds=60)
+"""Of heartbeats the log keeps one in this time, so that quiet terminals do not fill it."""
+
+
+def terminal_of(draft: Draft, terminal_id: str | None) -> str:
+    """The terminal that a command is about: the one it names, or the sender's device."""
+    terminal = terminal_id or draft.ctx.actor.device
+    if terminal is None:
+        raise ValidationFailed("terminal_id: name the terminal, or send this with the credential of a device")
+    check_not_revoked(draft, terminal)
+    return terminal
+
+
+def check_not_revoked(draft: Draft, terminal_id: str | None) -> None:
+    """Refuse a terminal that was revoked."""
+    terminal = None if terminal_id is None else draft.session.terminals.get(terminal_id)
+    if terminal is not None and terminal.revoked:
+        raise refusals.TerminalRevoked("this terminal was revoked; ask a manager", terminal_id=terminal_id)
+
+
+def register_terminal(draft: Draft, command: commands.RegisterTerminal) -> None:
+    """Let a terminal take part; nothing when it does under this name."""
+    check_not_revoked(draft, command.terminal_id)
+    known = draft.session.terminals.get(command.terminal_id)
+    if known is None or known.name != command.name:
+        draft.record(events.TerminalRegistered(terminal_id=command.terminal_id, name=command.name, at=draft.ctx.now))
+
+
+def heartbeat(draft: Draft, command: commands.Heartbeat) -> None:
+    """Note that a terminal is there, once a minute."""
+    terminal = _known(draft, command.terminal_id)
+    check_not_revoked(draft, command.terminal_id)
+    if terminal.last_seen_at is None or draft.ctx.now >= terminal.last_seen_at + SEEN_EVERY:
+        draft.record(events.TerminalSeen(terminal_id=command.terminal_id, at=draft.ctx.now))
+
+
+def lock_terminal(draft: Draft, command: commands.LockTerminal) -> None:
+    """Lock a terminal; nothing when it is locked so."""
+    terminal = _known(draft, command.terminal_id)
+    if not terminal.locked or (command.log_out and terminal.user is not None):
+        draft.record(events.TerminalLocked(terminal_id=command.terminal_id, logged_out=command.log_out))
+
+
+def unlock_terminal(draft: Draft, command: commands.UnlockTerminal) -> None:
+    """Work at a terminal; nothing when the sender does."""
+    terminal = _known(draft, command.terminal_id)
+    check_not_revoked(draft, command.terminal_id)
+    if terminal.locked or terminal.user != draft.ctx.actor.user:
+        draft.record(events.TerminalUnlocked(terminal_id=command.terminal_id, user=draft.ctx.actor.user))
+
+
+def revoke_terminal(draft: Draft, command: commands.RevokeTerminal) -> None:
+    """Refuse a terminal for good; nothing when it is refused."""
+    if not _known(draft, command.terminal_id).revoked:
+        draft.record(events.TerminalRevoked(terminal_id=command.terminal_id))
+
+
+def _known(draft: Draft, terminal_id: str) -> Terminal:
+    terminal = draft.session.terminals.get(terminal_id)
+    if terminal is None:
+        raise NotFound("there is no such terminal; a manager registers it (register_terminal)")
+    return terminal

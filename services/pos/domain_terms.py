@@ -1,0 +1,273 @@
+"""The words that commands, events and the state of a till share."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from holdfast.money import Rounding
+
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_:.-]*$")]
+Words = Annotated[str, msgspec.Meta(max_length=500)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Ppm = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Milli = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
+"""A quantity in thousandths."""
+Units = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Guests = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+TaxScope = Literal["PER_RATE_BUCKET", "PER_LINE"]
+OrderType = Literal["dine_in", "takeaway"]
+Tender = Literal["cash", "card", "gift", "account"]
+TabStatus = Literal["OPEN", "PAYING", "PAID", "CLOSED", "VOIDED", "MERGED"]
+
+ONE: Final = 1_000
+"""One piece, in thousandths."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A part of a message or of the state."""
+
+
+class Tax(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A tax by its rate in millionths, on top of prices or within them."""
+
+    ppm: Ppm
+    inclusive: bool = False
+    name: Words = ""
+
+
+class CashRounding(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """To which multiple of the minor unit cash is rounded."""
+
+    increment_minor: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
+    rounding: Rounding = "HALF_UP"
+
+
+class Settings(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """How a location does business; replaced as a whole by `configure`."""
+
+    currency: str
+    rounding: Literal["HALF_UP", "HALF_EVEN"] = "HALF_UP"
+    tax_scope: TaxScope = "PER_RATE_BUCKET"
+    taxes: Mapping[Key, Tax] = {}
+    cash_rounding: CashRounding = CashRounding()
+    hold_ttl_s: Annotated[int, msgspec.Meta(ge=60, le=3_600)] = 600
+    """Of holds that name none."""
+    payment_timeout_s: Annotated[int, msgspec.Meta(ge=10, le=3_600)] = 120
+    reason_codes: Annotated[tuple[Key, ...], msgspec.Meta(max_length=100)] = ()
+    """For voids, comps and refunds."""
+    void_limit_minor: Units = 0
+    """Voids and comps of sent lines above it need an approval; managers' own never do."""
+    discount_limit_minor: Units = 0
+    """Discounts worth more than it need an approval."""
+    refund_limit_minor: Units = 0
+    """Refunds above it need an approval."""
+    approval_s: Annotated[int, msgspec.Meta(ge=10, le=3_600)] = 300
+    """How long an approval can be used."""
+    receipt_series: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,10}$")] = "A"
+    refund_window_s: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)] = 14 * 86_400
+    """How long a closed tab can be refunded."""
+    refundable_tabs: Annotated[int, msgspec.Meta(ge=1, le=5_000)] = 1_000
+    """Of more closed tabs than this, the oldest can be refunded no longer, whatever the window says."""
+    offline_card_limit_minor: Units = 10_000
+    """Stored card payments above it are flagged."""
+    offline_upload_s: Annotated[int, msgspec.Meta(ge=60, le=7 * 86_400)] = 86_400
+    """How long a stored card payment may wait for the processor."""
+    floors: Annotated[tuple[Key, ...], msgspec.Meta(max_length=50)] = ()
+    """The floors, by their ids, that are told what is sold out."""
+
+
+class Item(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that is sold."""
+
+    name: Words = ""
+    price_minor: Units
+    price_version: Annotated[int, msgspec.Meta(ge=1)] = 1
+    tax_ids: tuple[Key, ...] = ()
+    takeaway_tax_ids: tuple[Key, ...] | None = None
+    """For orders to take away, when they differ."""
+    tracked: bool = False
+    """Whether its stock is counted."""
+    weighed: bool = False
+    """Whether fractions of one are sold."""
+    station: str = ""
+    """Where it is made; lines without one go to no printer."""
+
+
+class Window(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """From a moment to just before another one."""
+
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether a moment lies in it."""
+        return (self.starts_at is None or self.starts_at <= now) and (self.ends_at is None or now < self.ends_at)
+
+
+class Discount(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A discount that may be given: a rate, or an amount."""
+
+    name: Words = ""
+    version: Annotated[int, msgspec.Meta(ge=1)] = 1
+    scope: Literal["item", "order"] = "order"
+    ppm: Ppm | None = None
+    amount_minor: Units | None = None
+    window: Window = Window()
+    code: str | None = None
+    """What a guest must say to get it."""
+    combinable: bool = True
+
+
+class Modifier(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A wish that changes the price of a line."""
+
+    id: Key
+    price_minor: int = 0
+
+
+class AppliedDiscount(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A discount on a tab: on one of its lines, or on all."""
+
+    discount_id: str
+    version: int
+    line_id: str | None = None
+    ppm: int | None = None
+    amount_minor: int | None = None
+    combinable: bool = True
+
+
+class TaxAmount(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What a tab pays of one tax."""
+
+    tax_id: str
+    ppm: int
+    inclusive: bool = False
+    minor: int
+
+
+class Totals(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What a tab comes to; the fields of a receipt."""
+
+    gross_minor: int = 0
+    discount_minor: int = 0
+    comp_minor: int = 0
+    """The value of what was given away: neither a discount nor a void."""
+    tax: tuple[TaxAmount, ...] = ()
+    due_minor: int = 0
+    """Gross less discounts and comps, with the taxes that are not in the prices."""
+    rounding_minor: int = 0
+    """What cash rounding added to the due."""
+    tip_minor: int = 0
+    paid_minor: int = 0
+    """Without tips: due and rounding when all is paid."""
+
+
+class SentDelta(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What a kitchen ticket adds to what the kitchen has already."""
+
+    line_id: str
+    sku: str
+    qty_milli: int
+    station: str = ""
+    seat: int | None = None
+    course: int | None = None
+    note: str = ""
+
+
+class LinePortion(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Some or all of a line."""
+
+    line_id: Key
+    qty_milli: Units
+
+
+class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """An item on a tab."""
+
+    sku: str
+    qty_milli: int
+    unit_price_minor: int
+    price_version: int = 0
+    modifiers: tuple[Modifier, ...] = ()
+    tax_ids: tuple[str, ...] = ()
+    seat: int | None = None
+    course: int | None = None
+    note: str = ""
+    station: str = ""
+    tracked: bool = False
+    sent_milli: int = 0
+    """What the kitchen has of it."""
+    firm_milli: int = 0
+    """What of a tracked item counts as sold; the rest relies on holds."""
+    comped: bool = False
+    version: int = 1
+    share_minor: int | None = None
+    """Its price as a share of a line that was split; a line that was not is priced by its unit."""
+
+
+class SoldLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A line of a closed tab, as far as a refund needs it. An array, for there are many in the state."""
+
+    sku: str
+    qty_milli: int
+    tracked: bool = False
+    refunded_milli: int = 0
+
+
+class Flow(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Money by how it was paid."""
+
+    cash: int = 0
+    card: int = 0
+    gift: int = 0
+    account: int = 0
+
+    def plus(self, tender: Tender, minor: int) -> "Flow":
+        """With so much more of a tender."""
+        match tender:
+            case "cash":
+                return msgspec.structs.replace(self, cash=self.cash + minor)
+            case "card":
+                return msgspec.structs.replace(self, card=self.card + minor)
+            case "gift":
+                return msgspec.structs.replace(self, gift=self.gift + minor)
+            case "account":
+                return msgspec.structs.replace(self, account=self.account + minor)
+
+    def merged(self, other: "Flow", sign: int = 1) -> "Flow":
+        """With, or for a sign of -1 without, another flow."""
+        return Flow(
+            cash=self.cash + sign * other.cash,
+            card=self.card + sign * other.card,
+            gift=self.gift + sign * other.gift,
+            account=self.account + sign * other.account,
+        )
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.cash + self.card + self.gift + self.account
+
+
+class DayTotals(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A Z report: the sum of a day's receipts, less those that were reversed, and what else was done."""
+
+    receipts: int = 0
+    reversed: int = 0
+    gross_minor: int = 0
+    discount_minor: int = 0
+    comp_minor: int = 0
+    tax: Mapping[str, int] = {}
+    due_minor: int = 0
+    rounding_minor: int = 0
+    tip_minor: int = 0
+    paid: Flow = Flow()
+    """By receipts, without tips."""
+    refunds: int = 0
+    refunded: Flow = Flow()
+    voids: int = 0
+    void_minor: int = 0
+    first_receipt: str | None = None
+    last_receipt: str | None = None

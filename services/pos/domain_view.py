@@ -1,0 +1,241 @@
+"""The till as one viewer may see it: screens what is ordered, waiters prices, cashiers drawers, managers everything."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+import msgspec
+
+from holdfast import Actor
+from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS
+from services.pos.domain_session import Drawer, Session, Tab
+from services.pos.domain_stock import available
+from services.pos.domain_terms import AppliedDiscount, DayTotals, Item, Line, OrderType, Settings, TabStatus
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of what a viewer sees."""
+
+
+class LineView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of a tab."""
+
+    sku: str
+    qty_milli: int
+    sent_milli: int
+    version: int
+    seat: int | None = None
+    course: int | None = None
+    note: str = ""
+    station: str = ""
+    comped: bool = False
+    unit_price_minor: int | None = None
+    """With that of its modifiers; for staff."""
+
+
+class TabView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """A tab that is not closed. Money is for staff."""
+
+    status: TabStatus
+    owner: str
+    name: str = ""
+    guest_count: int | None = None
+    table_ref: str | None = None
+    order_type: OrderType = "dine_in"
+    reopened: bool = False
+    bill_printed: bool = False
+    lines: Mapping[str, LineView]
+    discounts: tuple[AppliedDiscount, ...] = ()
+    total_minor: int | None = None
+    paid_minor: int | None = None
+    balance_minor: int | None = None
+
+
+class HoldView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """What is kept for a tab, and until when."""
+
+    tab_id: str
+    sku: str
+    qty_milli: int
+    expires_at: datetime
+    extended: bool = False
+    pinned: bool = False
+
+
+class PaymentView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """A payment whose outcome is awaited."""
+
+    tab_id: str
+    tender: str
+    status: str
+    due_minor: int
+    tip_minor: int
+    deadline: datetime
+
+
+class DrawerView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """A drawer; what should be in it is for managers, so that it is counted blindly."""
+
+    drawer_id: str
+    ended: bool
+    opening_minor: int
+    expected_minor: int | None = None
+
+
+class TerminalView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """A terminal; last seen to the minute."""
+
+    name: str
+    last_seen_at: datetime | None
+    user: str | None = None
+    locked: bool = False
+    revoked: bool = False
+    offline_seq: int = 0
+    quarantined: int = 0
+
+
+class OfficeView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """What only managers see."""
+
+    settings: Settings
+    settings_version: int
+    day_totals: DayTotals
+    flags: int
+    receipts: Mapping[str, int]
+    refundable_tabs: int
+
+
+class SessionView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """A location's till. Closed tabs are in the lists."""
+
+    currency: str
+    day: int | None = None
+    business_date: date | None = None
+    tabs: Mapping[str, TabView]
+    items: Mapping[str, Item]
+    available_milli: Mapping[str, int] = {}
+    """Of the items whose stock is counted."""
+    eighty_six: tuple[str, ...] = ()
+    holds: Mapping[str, HoldView] | None = None
+    payments: Mapping[str, PaymentView] | None = None
+    drawers: Mapping[str, DrawerView] | None = None
+    terminals: Mapping[str, TerminalView] | None = None
+    office: OfficeView | None = None
+
+
+def view(session: Session, viewer: Actor) -> SessionView:
+    """The till as this viewer may see it."""
+    staff = not SETTLERS.isdisjoint(viewer.roles)
+    cashier = not CASHIERS.isdisjoint(viewer.roles)
+    manager = not MANAGERS.isdisjoint(viewer.roles)
+    return SessionView(
+        currency=session.settings.currency,
+        day=None if session.day is None else session.day.day,
+        business_date=None if session.day is None else session.day.business_date,
+        tabs={tab_id: _tab(tab, staff=staff) for tab_id, tab in session.tabs.items()},
+        items=session.items,
+        available_milli={sku: available(session, sku) for sku, item in session.items.items() if item.tracked},
+        eighty_six=session.eighty_six,
+        holds=_holds(session) if staff else None,
+        payments=_payments(session) if staff else None,
+        drawers={key: _drawer(each, manager=manager) for key, each in session.drawers.items()} if cashier else None,
+        terminals=_terminals(session) if staff else None,
+        office=_office(session) if manager else None,
+    )
+
+
+def _tab(tab: Tab, *, staff: bool) -> TabView:
+    return TabView(
+        status=tab.status,
+        owner=tab.owner,
+        name=tab.name,
+        guest_count=tab.guest_count,
+        table_ref=tab.table_ref,
+        order_type=tab.order_type,
+        reopened=tab.reopened,
+        bill_printed=tab.bill_printed,
+        lines={line_id: _line(line, staff=staff) for line_id, line in tab.lines.items()},
+        discounts=tab.discounts if staff else (),
+        total_minor=tab.total_minor if staff else None,
+        paid_minor=tab.paid_minor if staff else None,
+        balance_minor=tab.total_minor - tab.paid_minor if staff else None,
+    )
+
+
+def _line(line: Line, *, staff: bool) -> LineView:
+    unit = line.unit_price_minor + sum(modifier.price_minor for modifier in line.modifiers)
+    return LineView(
+        sku=line.sku,
+        qty_milli=line.qty_milli,
+        sent_milli=line.sent_milli,
+        version=line.version,
+        seat=line.seat,
+        course=line.course,
+        note=line.note,
+        station=line.station,
+        comped=line.comped,
+        unit_price_minor=unit if staff else None,
+    )
+
+
+def _holds(session: Session) -> Mapping[str, HoldView]:
+    return {
+        hold_id: HoldView(
+            tab_id=hold.tab_id,
+            sku=hold.sku,
+            qty_milli=hold.qty_milli,
+            expires_at=hold.expires_at,
+            extended=hold.extended,
+            pinned=hold.pinned,
+        )
+        for hold_id, hold in session.holds.items()
+    }
+
+
+def _payments(session: Session) -> Mapping[str, PaymentView]:
+    return {
+        payment_id: PaymentView(
+            tab_id=payment.tab_id,
+            tender=payment.tender,
+            status=payment.status,
+            due_minor=payment.due_minor,
+            tip_minor=payment.tip_minor,
+            deadline=payment.deadline,
+        )
+        for payment_id, payment in session.payments.items()
+        if payment.status in {"started", "stored"}
+    }
+
+
+def _drawer(drawer: Drawer, *, manager: bool) -> DrawerView:
+    return DrawerView(
+        drawer_id=drawer.drawer_id,
+        ended=drawer.ended,
+        opening_minor=drawer.opening_minor,
+        expected_minor=drawer.expected_minor if manager else None,
+    )
+
+
+def _terminals(session: Session) -> Mapping[str, TerminalView]:
+    return {
+        terminal_id: TerminalView(
+            name=terminal.name,
+            last_seen_at=terminal.last_seen_at,
+            user=terminal.user,
+            locked=terminal.locked,
+            revoked=terminal.revoked,
+            offline_seq=terminal.offline_seq,
+            quarantined=terminal.quarantined,
+        )
+        for terminal_id, terminal in session.terminals.items()
+    }
+
+
+def _office(session: Session) -> OfficeView:
+    return OfficeView(
+        settings=session.settings,
+        settings_version=session.settings_version,
+        day_totals=session.day_totals,
+        flags=session.flags,
+        receipts=session.receipts,
+        refundable_tabs=len(session.closed),
+    )
