@@ -127,6 +127,9 @@ async def _ensure_soon(bus: Bus, wanted: dict[str, Any]) -> None:
         except _api.ApiError as error:
             if error.code not in _ELECTING or asyncio.get_running_loop().time() > deadline:
                 raise
+        except Unavailable:  # while a stream has no leader, nobody answers for it
+            if asyncio.get_running_loop().time() > deadline:
+                raise
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -52,6 +52,20 @@ async def test_a_stream_of_an_older_configuration_is_upgraded_and_keeps_what_we_
     assert (upgraded["max_age"], upgraded["description"]) == (30_000_000_000, "ours")
 
 
+async def test_a_stream_without_a_leader_is_waited_for(bus: NatsBus) -> None:
+    purpose, silent = a_purpose(), [2]
+
+    async def answer_late(forward: Request, subject: str) -> Message:
+        if subject == f"$JS.API.STREAM.INFO.evt-{purpose}" and silent[0]:
+            silent[0] -= 1
+            raise Unavailable("no answer from NATS")
+        return await forward()
+
+    await ensure_streams(tapped(bus, answer_late), purpose)
+    assert silent == [0]
+    assert (await configuration(bus, f"evt-{purpose}"))["storage"] == "file"
+
+
 async def test_a_stream_that_another_program_owns_is_a_clear_error(bus: NatsBus) -> None:
     purpose = a_purpose()
     await api.call(
