@@ -16,8 +16,11 @@ from gateway.settings import DEVELOPMENT_SECRET
 from holdfast._program.keeper import READY_VARIABLE
 from holdfast.client import Client
 from holdfast.testing.servers import LOOPBACK, NatsServer, free_ports, nats_nodes
+from tests.faults.network import Network
 
 ROOT = Path(__file__).parents[2]
+NATS_PORT, ROUTE_PORT = 4222, 6222
+"""Of NATS servers that have a host for themselves."""
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 DAY = timedelta(days=1)
@@ -124,6 +127,24 @@ def replica(number: int, folder: Path, nodes: Sequence[NatsServer], *, inside: S
     return Part(f"replica{number}", command, folder=folder, environment={})
 
 
+def nodes_on(network: Network, folder: Path, count: int) -> list[NatsServer]:
+    """NATS servers on hosts of their own, not started yet."""
+    hosts = [network.host(f"node{number}") for number in range(count)]
+    return [
+        NatsServer(
+            folder,
+            port=NATS_PORT,
+            name=f"node{number}",
+            host=host.address,
+            routes=(ROUTE_PORT, [f"{other.address}:{ROUTE_PORT}" for other in hosts if other != host])
+            if count > 1
+            else None,
+            inside=host.inside,
+        )
+        for number, host in enumerate(hosts)
+    ]
+
+
 def gateway(number: int, folder: Path, nodes: Sequence[NatsServer], *, port: int) -> Part:
     """A gateway in front of the counters."""
     environment = {
@@ -136,13 +157,19 @@ def gateway(number: int, folder: Path, nodes: Sequence[NatsServer], *, port: int
 
 
 @asynccontextmanager
-async def fleet(folder: Path, *, nodes: int, replicas: int, gateways: int) -> AsyncGenerator[Fleet]:
-    """A system that serves until the end of the block."""
-    servers = nats_nodes(folder, nodes)
+async def fleet(
+    folder: Path, *, nodes: int, replicas: int, gateways: int, network: Network | None = None
+) -> AsyncGenerator[Fleet]:
+    """A system that serves until the end of the block.
+
+    With a network, NATS servers and replicas have hosts of their own there, by their names; gateways stay outside.
+    """
+    servers = nats_nodes(folder, nodes) if network is None else nodes_on(network, folder, nodes)
+    inside = [() if network is None else network.host(f"replica{number}").inside for number in range(replicas)]
     ports = free_ports(gateways)
     running = Fleet(
         nodes=servers,
-        replicas=[replica(number, folder, servers) for number in range(replicas)],
+        replicas=[replica(number, folder, servers, inside=inside[number]) for number in range(replicas)],
         gateways=[gateway(number, folder, servers, port=port) for number, port in enumerate(ports)],
         doors=[f"http://{LOOPBACK}:{port}" for port in ports],
     )

@@ -19,6 +19,15 @@ LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.05
 MAX_PAYLOAD: Final = 8 * 1024 * 1024
+ACCOUNTS: Final = """
+accounts {
+  APP { jetstream: enabled, users: [{ user: app, password: app }] }
+  SYS { users: [{ user: sys, password: sys }] }
+}
+system_account: SYS
+no_auth_user: app
+"""
+"""Of a cluster: only the system account may move the leader of all leaders."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -51,6 +60,7 @@ class NatsServer:
         inside: Sequence[str] = (),
     ) -> None:
         self.url = f"nats://{host}:{port}"
+        self.system_url = f"nats://sys:sys@{host}:{port}"
         self.name = name
         self._inside = inside
         self._log = folder / f"{name}.log"
@@ -60,7 +70,7 @@ class NatsServer:
         if routes is not None:
             own, others = routes
             urls = ", ".join(f"nats://{other}" for other in others)
-            cluster = f"cluster {{ name: test, listen: {host}:{own}, routes: [{urls}] }}\n"
+            cluster = f"cluster {{ name: test, listen: {host}:{own}, routes: [{urls}] }}\n{ACCOUNTS}"
         self._configuration.write_text(
             f"server_name: {name}\nlisten: {host}:{port}\nmax_payload: {MAX_PAYLOAD}\n"
             f'jetstream {{ store_dir: "{folder / name}", sync_interval: always }}\n{cluster}'

@@ -1,0 +1,71 @@
+"""Leaders that move, clusters that die as a whole, and everything restarted one after the other, under load."""
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.jetstream import NatsBus
+from holdfast.jetstream import _api as api
+from tests.faults.fleet import fleet
+from tests.faults.load import Shape, load
+
+pytestmark = pytest.mark.slow
+
+SHAPE = Shape(entities=12, followers=4, watched=4, posters=6)
+CALLS = 10
+STEP_DOWNS = 3
+
+
+@pytest.mark.cluster
+async def test_leaders_that_step_down_under_load_lose_and_double_nothing(folder: Path) -> None:
+    async with fleet(folder, nodes=3, replicas=2, gateways=2) as here, load(here, SHAPE) as running:
+        for _ in range(STEP_DOWNS):
+            await running.more(CALLS)
+            running.note("leaders step down")
+            await step_down(here.servers, "STREAM.LEADER.STEPDOWN.evt-counter")
+            await step_down(here.servers, "STREAM.LEADER.STEPDOWN.cmd-counter")
+            await step_down([node.system_url for node in here.nodes], "META.LEADER.STEPDOWN")
+        await running.more(CALLS)
+    running.report()
+
+
+@pytest.mark.cluster
+async def test_a_cluster_of_which_every_server_is_killed_at_once_comes_back_with_everything(folder: Path) -> None:
+    async with fleet(folder, nodes=3, replicas=2, gateways=2) as here, load(here, SHAPE) as running:
+        await running.more(CALLS)
+        running.note("cluster killed")
+        for node in here.nodes:
+            node.kill()
+        for node in here.nodes:
+            node.start()
+        await running.more(CALLS)
+    running.report()
+
+
+async def test_restarting_everything_in_turn_is_a_pause_and_no_error(folder: Path) -> None:
+    async with fleet(folder, nodes=1, replicas=3, gateways=2) as here, load(here, SHAPE) as running:
+        for part in here.replicas:
+            await running.more(CALLS)
+            running.note("replica restarted")
+            assert await part.stop() == 0
+            await part.again()
+        assert running.tally.closed == [], "a replica's restart closed a connection of a gateway"
+        for part, door in zip(here.gateways, here.doors, strict=True):
+            await running.more(CALLS)
+            running.note("gateway restarted")
+            running.tally.closed.clear()
+            assert await part.stop() == 0
+            await part.again()
+            assert set(running.tally.closed) <= {door}, "a restart closed connections of another gateway"
+        await running.more(CALLS)
+    running.report()
+    assert running.tally.errors == []
+
+
+async def step_down(servers: list[str], operation: str) -> None:
+    """Let a leader of the cluster go, and another one come."""
+    bus = await NatsBus.connect(servers, name="step down")
+    try:
+        await api.call(bus, operation)
+    finally:
+        await bus.close()
