@@ -119,7 +119,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
                 command_timeout=settings.command_timeout,
             )
             fanout = await stack.enter_async_context(
-                Fanout(client, metrics, check_interval=settings.check_interval).running()
+                Fanout(client, metrics, check_interval=settings.check_interval, coalesce=settings.coalesce).running()
             )
             presence = await stack.enter_async_context(
                 PresenceBoard(

@@ -2,27 +2,27 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import structlog
 
+from gateway.batch import Batch, Form
 from gateway.metrics import Metrics
-from gateway.outbox import Frame, Outbox
+from gateway.outbox import Outbox
 from gateway.replay import events_after
 from holdfast import HoldfastError, Name, NotFound, ResumeGap, Unavailable
 from holdfast.client import Client
-from holdfast.wire import EVERYTHING, Commit, RecordedEvent, Subscription, render, shuts_out, sight
-
-Form = Callable[[Name, int, bytes], Frame]
-"""Makes a frame of one kind from a rendered event; equal forms share frames."""
+from holdfast.wire import Commit, RecordedEvent, Subscription, render, shuts_out, sight
 
 Ending = Literal["lagging", "deleted", "shut out"]
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
+EVENTS_AT_ONCE: Final = 64
+"""Frames that are written to a viewer in one piece."""
 log = structlog.get_logger(__name__)
 
 
@@ -59,6 +59,8 @@ class _Topic:
     doubtful: bool = False
     """Commits may have been missed, and only the log knows."""
     catching_up: bool = False
+    gathered: list[RecordedEvent] | None = None
+    """What waits to be passed on together; None when the next event is passed on at once."""
     quiet: bool = True
     """Nothing was heard since the last check."""
 
@@ -66,8 +68,9 @@ class _Topic:
 class Fanout:
     """All watched entities of this process. `running` owns its tasks."""
 
-    def __init__(self, client: Client, metrics: Metrics, *, check_interval: float) -> None:
+    def __init__(self, client: Client, metrics: Metrics, *, check_interval: float, coalesce: float = 0.0) -> None:
         self._client = client
+        self._coalesce = coalesce
         self._metrics = metrics
         self._check_interval = check_interval
         self._topics: dict[Name, _Topic] = {}
@@ -152,45 +155,65 @@ class Fanout:
         topic.quiet = False
         if not commit.events:
             self._end(topic)
-            return
-        last = commit.events[-1].seq
+        elif topic.gathered is None:
+            if self._coalesce > 0:
+                self._gather(topic)
+            self._take(topic, commit.events)
+        else:
+            topic.gathered += commit.events
+            if len(topic.gathered) >= EVENTS_AT_ONCE:
+                self._take_gathered(topic)
+
+    def _gather(self, topic: _Topic) -> None:
+        """Let what comes soon after wait, so that a busy entity costs each viewer fewer writes."""
+        topic.gathered = []
+        asyncio.get_running_loop().call_later(self._coalesce, self._gathered, topic)
+
+    def _gathered(self, topic: _Topic) -> None:
+        if topic.gathered:
+            self._take_gathered(topic)
+            self._gather(topic)
+        else:
+            topic.gathered = None
+
+    def _take_gathered(self, topic: _Topic) -> None:
+        if topic.gathered:
+            events, topic.gathered = tuple(topic.gathered), []
+            self._take(topic, events)
+
+    def _take(self, topic: _Topic, events: tuple[RecordedEvent, ...]) -> None:
+        last = events[-1].seq
         topic.heard = max(topic.heard, last)
         if not topic.live:
             topic.seq = max(topic.seq, last)
-        elif commit.events[0].seq <= topic.seq + 1:
-            self._pass_on(topic, commit.events)
+        elif events[0].seq <= topic.seq + 1:
+            self._pass_on(topic, events)
         else:
             self._catch_up(topic)
 
     def _pass_on(self, topic: _Topic, events: tuple[RecordedEvent, ...]) -> None:
+        """Hand on what follows the last event that all live watches have seen."""
+        following: list[RecordedEvent] = []
         for event in events:
-            if event.seq != topic.seq + 1:
-                continue
-            topic.seq = event.seq
-            frames: dict[tuple[tuple[bool, ...], Form], Frame] = {}
-            for watch in tuple(topic.live):
-                if watch.seq < event.seq:
-                    self._hand(topic, watch, event, frames)
+            if event.seq == topic.seq + 1:
+                topic.seq = event.seq
+                following.append(event)
+        for run in _runs(following):
+            self._hand(topic, Batch(topic.name, run))
 
-    def _hand(
-        self,
-        topic: _Topic,
-        watch: Watch,
-        event: RecordedEvent,
-        frames: dict[tuple[tuple[bool, ...], Form], Frame],
-    ) -> None:
-        if event.seq > watch.allowed_at and shuts_out(event, watch.tags):
-            self._finish(topic, watch, "shut out")
-            return
-        seen = EVERYTHING if event.to is None else sight(event.to, watch.tags)
-        frame = frames.get((seen, watch.form))
-        if frame is None:
-            frame = frames[seen, watch.form] = watch.form(topic.name, event.seq, render(event, seen))
-        if watch.outbox.offer(frame):
-            watch.seq = event.seq
-            self._metrics.count("frames")
-        else:
-            self.drop(watch)
+    def _hand(self, topic: _Topic, batch: Batch) -> None:
+        handed = 0
+        for watch in tuple(topic.live):
+            if watch.seq >= batch.last:
+                continue
+            if batch.shuts_out(max(watch.seq, watch.allowed_at), watch.tags):
+                self._finish(topic, watch, "shut out")
+            elif watch.outbox.offer(batch.run(watch.seq, watch.tags, watch.form)):
+                handed += batch.after(watch.seq)
+                watch.seq = batch.last
+            else:
+                self.drop(watch)
+        self._metrics.count("frames", handed)
 
     def drop(self, watch: Watch) -> None:
         """End a live watch that cannot be kept complete; its owner tells the viewer where to resume, and leaves."""
@@ -206,6 +229,7 @@ class Fanout:
 
     def _end(self, topic: _Topic) -> None:
         """The entity was deleted: its watches end, and what is watched under this name later begins anew."""
+        self._take_gathered(topic)
         topic.seq = topic.heard = 0
         for watch in tuple(topic.live):
             self._finish(topic, watch, "deleted")
@@ -271,6 +295,18 @@ class Fanout:
             work.close()
             return
         self._tasks.create_task(_logged(work))
+
+
+def _runs(events: Sequence[RecordedEvent]) -> Iterator[Sequence[RecordedEvent]]:
+    """Cut events into batches; one that may take the entity away from viewers is the first of its batch."""
+    run: list[RecordedEvent] = []
+    for event in events:
+        if len(run) == EVENTS_AT_ONCE or (run and event.to is not None and event.to.readers is not None):
+            yield run
+            run = []
+        run.append(event)
+    if run:
+        yield run
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

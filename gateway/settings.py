@@ -73,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: float = 15.0
     check_interval: float = 10.0
     """How often watched entities are compared with the log."""
+    coalesce: float = 0.0
+    """How long events of a busy entity are gathered into one write; the first after a pause never waits."""
     presence_interval: float = 10.0
     presence_lifetime: float = 30.0
     drain_retry_after: float = 1.0

@@ -28,7 +28,7 @@ def tasks() -> int:
 
 async def figure(world: World, name: str) -> int:
     lines = (await world.http.get("/metrics")).text.splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"holdfast_gateway_{name} "))
+    return next(int(float(line.split()[1])) for line in lines if line.startswith(f"holdfast_gateway_{name} "))
 
 
 @asynccontextmanager
