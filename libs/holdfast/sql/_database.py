@@ -1,6 +1,7 @@
 """One database per service: an SQLite file of its own, or a schema of its own in PostgreSQL."""
 
 import re
+import sqlite3
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -66,6 +67,7 @@ def _create(where: URL, service: str, *, begin: str, wait: float, **options: Any
     except ModuleNotFoundError as error:
         raise DatabaseProblem(f"{where.drivername} needs the package {error.name}: pip install {error.name}") from error
     if sqlite:
+        open_first(engine)
         _own_the_transactions(engine, begin)
     return engine
 
@@ -73,6 +75,15 @@ def _create(where: URL, service: str, *, begin: str, wait: float, **options: Any
 def _postgresql_arguments(service: str, *, wait: float) -> dict[str, Any]:
     settings = {"search_path": service, "application_name": f"holdfast-{service}"}
     return {"timeout": wait, "command_timeout": wait, "server_settings": settings}
+
+
+def open_first(engine: AsyncEngine) -> None:
+    """Open an SQLite file once before a thread is made for it: the thread of a failure may outlive the event loop."""
+
+    def connecting(_dialect: Any, _record: Any, arguments: Any, options: Any) -> None:
+        sqlite3.connect(*arguments, **options).close()
+
+    event.listen(engine.sync_engine, "do_connect", connecting)
 
 
 def _own_the_transactions(engine: AsyncEngine, begin: str) -> None:

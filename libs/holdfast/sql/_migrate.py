@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from holdfast.sql._database import SQLITE, DatabaseProblem, open_for_migration, service_url
+from holdfast.sql._database import SQLITE, DatabaseProblem, open_first, open_for_migration, service_url
 
 MIGRATION_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 0.1
@@ -111,6 +111,7 @@ async def _prepare_file(where: URL, *, timeout: float) -> None:
     """Make the folder, and let readers and a writer work at once: the write-ahead mode stays with the file."""
     Path(where.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(where, poolclass=NullPool, connect_args={"timeout": timeout})
+    open_first(engine)
     try:
         await _write_ahead(engine, timeout=timeout)
     finally:

@@ -256,6 +256,15 @@ async def test_a_folder_in_the_place_of_the_file_is_named(file_url: str, tmp_pat
         await migrate(file_url, "auction")
 
 
+async def test_a_file_that_cannot_be_opened_starts_no_thread_that_outlives_the_migration(
+    file_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiosqlite.connect", pytest.fail)
+    (tmp_path / "new" / "deep" / "auction.db").mkdir(parents=True)
+    with pytest.raises(DatabaseProblem, match="unable to open database file"):
+        await migrate(file_url, "auction")
+
+
 @pytest.mark.skipif(importlib.util.find_spec("asyncpg") is None, reason="the package asyncpg is not installed")
 async def test_a_server_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql+asyncpg://ann:secret@/holdfast?host={tmp_path}"
