@@ -154,26 +154,6 @@ async def test_any_nats_client_sends_a_command_by_an_ordinary_request(world: Wor
         assert (await ask("ask.nothing.acme.x", b"{}"))["error"]["code"] == "NOT_FOUND"
 
 
-async def test_events_that_are_no_longer_kept_are_a_resume_gap_with_the_state(world: World) -> None:
-    pad = pad_id()
-    name = f"pad:acme:{pad}"
-    for _ in range(3):
-        await world.write(pad)
-    async with connected(world) as client:
-        manager = client.jetstream()
-        subject = f"evt.pad.acme.{pad}"
-        await manager.purge_stream(await manager.find_stream_name_by_subject(subject), subject=subject, keep=1)
-    async with world.viewer() as viewer:
-        await viewer.say(op="watch", id=1, name=name, after=0)
-        gap, state = await viewer.hear(), await viewer.hear()
-        assert (gap["op"], gap["id"], gap["code"]) == ("error", 1, "RESUME_GAP")
-        assert (state["op"], state["id"], state["seq"]) == ("state", 1, 3)
-        await world.write(pad)
-        assert (await viewer.hear())["seq"] == 4
-    answer = await world.http.get(f"/v1/pad/{pad}/events", headers=world.bearer())
-    assert (answer.status_code, answer.json()["code"]) == (410, "RESUME_GAP")
-
-
 async def test_a_commit_that_was_never_republished_is_found_by_the_regular_check(gateway: Factory) -> None:
     world = await gateway(check_interval=0.1)
     pad = pad_id()

@@ -58,15 +58,10 @@ class EntityHistory:
             if first > seq + 1:
                 async with aclosing(self._archived(name, after=seq, before=first)) as archived:
                     async for stored in archived:
+                        seq = _follows(stored, seq)
                         yield stored
-                        seq = stored.commit.events[-1].seq
             for stored in page:
-                if stored.commit.events[0].seq != seq + 1:
-                    log.error("log.read_with_a_hole", name=str(name), after=seq, found=stored.commit.events[0].seq)
-                    raise Unavailable(f"the log was read with a hole after event {seq}; try again")
-                if stored.commit.v > COMMIT_VERSION:
-                    raise UnknownEvent(f"the commit of event {seq + 1} is of version {stored.commit.v}")
-                seq = stored.commit.events[-1].seq
+                seq = _follows(stored, seq)
                 yield stored
             if len(page) < COMMITS_A_READ:
                 return
@@ -125,8 +120,6 @@ class EntityHistory:
             for stored in page:
                 if stored.commit.events[-1].seq >= before:
                     return
-                if stored.commit.v > COMMIT_VERSION:
-                    raise UnknownEvent(f"the commit of event {after + 1} is of version {stored.commit.v}")
                 yield stored
                 after = stored.commit.events[-1].seq
 
@@ -153,3 +146,14 @@ class EntityHistory:
         if not found or found[0].position != remembered.position:
             return remembered
         return dict(accepted_in(found[0])).get(command_id, remembered)
+
+
+def _follows(stored: StoredCommit, seq: int) -> int:
+    """The seq after a commit that has to begin right after `seq`. A message lost on the way must not go unseen."""
+    events = stored.commit.events
+    if events[0].seq != seq + 1:
+        log.error("log.read_with_a_hole", name=stored.commit.name, after=seq, found=events[0].seq)
+        raise Unavailable(f"the log was read with a hole after event {seq}; try again")
+    if stored.commit.v > COMMIT_VERSION:
+        raise UnknownEvent(f"the commit of event {seq + 1} is of version {stored.commit.v}")
+    return events[-1].seq

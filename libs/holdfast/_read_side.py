@@ -11,21 +11,40 @@ from holdfast._entity import AnyEntity
 from holdfast._judge import Judge
 from holdfast._lists import ListServer
 from holdfast._names import Name
-from holdfast._projection import AnyProjection, Listing
+from holdfast._past_server import PastServer
+from holdfast._projection import AnyProjection, Listing, WholeLog
+from holdfast._retention import Retention
 from holdfast._service import Service
+from holdfast.jetstream import JetStreamLog
 from holdfast.jetstream._whole_log import JetStreamWholeLog
-from holdfast.sql import Archive, Projector
+from holdfast.sql import Archive, Projector, SqlArchive
+from holdfast.sql._archived_log import ArchivedWholeLog
+from holdfast.sql._trimming import TrimPlan
 from holdfast.telemetry import Measures
 
 
 class ReadSide:
     """Projectors and list servers on one database. Whatever fails here, commands go on."""
 
-    def __init__(self, bus: Bus, service: Service, database: AsyncEngine) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        service: Service,
+        database: AsyncEngine,
+        *,
+        keep_seconds: float | None = None,
+    ) -> None:
         self._service = service.name
         self.projectors = projectors_of(bus, service, database)
         self._lists = [
             ListServer(bus, entity.purpose, _listing(service, entity), database) for entity in service.entities
+        ]
+        archive = SqlArchive(database)
+        self._pasts = [PastServer(bus, entity.purpose, archive) for entity in service.entities]
+        self._retentions = [
+            _retention(bus, service, entity.purpose, database, keep_seconds=keep_seconds)
+            for entity in service.entities
+            if keep_seconds is not None
         ]
 
     def show(self, measures: Measures) -> None:
@@ -44,15 +63,17 @@ class ReadSide:
         return ", ".join(late) or None
 
     async def start(self, group: asyncio.TaskGroup) -> None:
-        """Begin to follow the logs and to answer lists."""
+        """Begin to follow the logs, to trim them, and to answer from the database."""
         for projector in self.projectors:
             group.create_task(projector.run(), name=f"projector {projector.projection.name}")
-        for server in self._lists:
+        for retention in self._retentions:
+            group.create_task(retention.run(), name=f"retention {retention.purpose}")
+        for server in (*self._lists, *self._pasts):
             await server.start()
 
     async def stop(self) -> None:
-        """Finish the lists that are under way."""
-        for server in self._lists:
+        """Finish the answers that are under way."""
+        for server in (*self._lists, *self._pasts):
             await server.stop()
 
 
@@ -77,11 +98,25 @@ def projectors_of(bus: Bus, service: Service, database: AsyncEngine) -> Sequence
         Projector(
             projection,
             judge=judges[projection.purpose],
-            whole_log=JetStreamWholeLog(bus, projection.purpose),
+            whole_log=_source(bus, projection, database),
             database=database,
         )
         for projection in projections_of(service)
     ]
+
+
+def _source(bus: Bus, projection: AnyProjection, database: AsyncEngine) -> WholeLog:
+    """What a projection is made from; the archive can only be made from the stream."""
+    stream = JetStreamWholeLog(bus, projection.purpose)
+    if isinstance(projection, Archive):
+        return stream
+    return ArchivedWholeLog(projection.purpose, SqlArchive(database), stream)
+
+
+def _retention(bus: Bus, service: Service, purpose: str, database: AsyncEngine, *, keep_seconds: float) -> Retention:
+    projections = [each.name for each in projections_of(service) if each.purpose == purpose]
+    plan = TrimPlan(purpose, projections, database)
+    return Retention(bus, purpose, JetStreamLog(bus), plan, keep_seconds=keep_seconds)
 
 
 def _listing(service: Service, entity: AnyEntity) -> Listing[Any] | None:

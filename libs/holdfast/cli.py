@@ -99,7 +99,8 @@ def _export(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="export")
     export = load("holdfast._program.transfer", "export_tenant")
     services, out = given.services or service_names(), sys.stdout.buffer
-    _until_stopped(export(services, tenant=given.tenant, name=given.name, nats=_nats(settings), out=out))
+    where = {"nats": _nats(settings), "database": database_url(settings)}
+    _until_stopped(export(services, tenant=given.tenant, name=given.name, out=out, **where))
     return 0
 
 
@@ -279,6 +280,7 @@ def _tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     exporting = command("export", _export, does="write entities to standard output, a line of JSON for each commit")
     exporting.add_argument("--tenant", required=True)
     exporting.add_argument("--name", metavar="NAME", help="only this entity, such as auction:acme:lot-1")
+    _database(exporting)
     _tool(exporting)
 
     importing = command("import", _import, does="append exported entities to the log; none of them may exist")

@@ -17,6 +17,7 @@ from holdfast._deletion import DELETE_COMMAND
 from holdfast._errors import TimedOut, Unavailable
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
 from holdfast._names import Name, check_command_id
+from holdfast._past_server import PastPage, PastQuery
 from holdfast._remembered import new_command_id
 from holdfast._turn import VIEW_COMMAND
 from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
@@ -39,6 +40,7 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 _outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
 _accepted_decoder: Final = msgspec.json.Decoder(Accepted)
+_past_decoder: Final = msgspec.json.Decoder(PastPage)
 _view_decoder: Final = msgspec.json.Decoder(View)
 
 
@@ -136,7 +138,35 @@ class Client:
         await self._call(name, envelope, timeout or ANSWER_SECONDS)
 
     async def commits(self, name: Name, *, after: int, limit: int = 1000) -> Sequence[Commit]:
-        """Whole commits with events beyond seq `after`, oldest first, about `limit` events. No permission check."""
+        """Whole commits with events beyond seq `after`, oldest first, about `limit` events. No permission check.
+
+        What the log no longer keeps comes from the archive; a first event beyond `after + 1` means that neither has it.
+        """
+        found = await self._kept(name, after=after, limit=limit)
+        if found and found[0].events[0].seq > after + 1:
+            return await self._archived(name, after=after, limit=limit) or found
+        return found
+
+    async def _archived(self, name: Name, *, after: int, limit: int) -> Sequence[Commit]:
+        """Ask the service of the entity, whose archive has what the log had; again while none of its replicas answers."""
+        body = _encoder.encode(PastQuery(after=after, limit=limit))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ANSWER_SECONDS
+        backoff = BACKOFF_SECONDS
+        while True:
+            try:
+                left = max(BACKOFF_SECONDS, deadline - loop.time())
+                answer = await self.bus.request(name.subject("past"), body, timeout=left)
+                return _past_decoder.decode(opened(answer.data)).commits
+            except Unavailable:
+                pause = backoff * (0.5 + random.random())  # noqa: S311 - jitter
+                if loop.time() + pause >= deadline:
+                    raise
+            await asyncio.sleep(pause)
+            backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
+
+    async def _kept(self, name: Name, *, after: int, limit: int) -> Sequence[Commit]:
+        """What the log has of them."""
         position = await self._log.locate(name, after + 1)
         found: list[Commit] = []
         events = 0

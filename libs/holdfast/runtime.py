@@ -29,6 +29,7 @@ async def serve(
     replicas: int = 1,
     settings: HostSettings | None = None,
     fitness: FitnessSettings | None = None,
+    keep_seconds: float | None = None,
     measures: Measures | None = None,
     health: Health | None = None,
     ready: Callable[[], None] | None = None,
@@ -36,7 +37,7 @@ async def serve(
     """Serve this process's share of every entity of these services until cancelled, then hand it over.
 
     `Unavailable` when NATS is not there or not usable, `DatabaseProblem` when the database is not. `ready` is called
-    once commands are being taken.
+    once commands are being taken. Commits older than `keep_seconds` leave the log once they are archived; None keeps all.
     """
     measures, health = measures or Measures(), health or Health()
     fitness = fitness or FitnessSettings()
@@ -48,7 +49,15 @@ async def serve(
         stack.push_async_callback(bus.close)
         vital = watch_nats(health, bus)
         parts = [
-            _Part(bus, service, database=database, replicas=replicas, settings=settings, measures=measures)
+            _Part(
+                bus,
+                service,
+                database=database,
+                replicas=replicas,
+                settings=settings,
+                keep_seconds=keep_seconds,
+                measures=measures,
+            )
             for service in services
         ]
         for part in parts:
@@ -85,6 +94,7 @@ class _Part:
         database: str,
         replicas: int,
         settings: HostSettings | None,
+        keep_seconds: float | None,
         measures: Measures,
     ) -> None:
         self.service = service
@@ -104,7 +114,7 @@ class _Part:
             )
             for entity in service.entities
         ]
-        self._read_side = ReadSide(bus, service, self._reading)
+        self._read_side = ReadSide(bus, service, self._reading, keep_seconds=keep_seconds)
         self._read_side.show(measures)
 
     @property

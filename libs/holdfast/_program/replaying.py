@@ -3,13 +3,14 @@
 import math
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Final, TextIO
 
 import msgspec
 from sqlalchemy import Connection, Table, create_engine, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from holdfast._history import EntityHistory
 from holdfast._image import Image, from_snapshot
 from holdfast._judge import Judge
 from holdfast._log import EventLog, StoredCommit
@@ -23,10 +24,9 @@ from holdfast._service import Service
 from holdfast._snapshots import schema_fingerprint
 from holdfast.jetstream import JetStreamLog, NatsBus
 from holdfast.jetstream._names import written_names
-from holdfast.sql import DatabaseProblem, SqlSnapshots, migrate, open_database
+from holdfast.sql import DatabaseProblem, SqlArchive, SqlSnapshots, migrate, open_database
 from holdfast.sql._tables import positions
 
-READ_COMMITS: Final = 200
 STATEMENT_SECONDS: Final = 60.0
 SHOWN: Final = 200
 BEFORE: Final = 60
@@ -80,6 +80,7 @@ class _Verifier:
         self._projections = projections_of(service)
         self._bus = bus
         self._log: EventLog = JetStreamLog(bus)
+        self._history = EntityHistory(self._log, SqlArchive(database))
         self._snapshots = SqlSnapshots(database)
         self._database = database
         if database.dialect.name == "postgresql":  # rows and their position have to be of one moment
@@ -154,13 +155,11 @@ class _Verifier:
         return position, rows
 
     async def _commits(self, name: Name, *, until: int) -> AsyncIterator[StoredCommit]:
-        position = 0
-        while commits := await self._log.read(name, position=position, limit=READ_COMMITS):
-            for stored in commits:
+        async with aclosing(self._history.commits(name)) as commits:
+            async for stored in commits:
                 if stored.position > until:
                     return
                 yield stored
-            position = commits[-1].position + 1
 
 
 def _rows(connection: Connection, projection: AnyProjection, name: Name, table: Table) -> list[Row]:

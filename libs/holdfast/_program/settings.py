@@ -36,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     remembered_seconds: Seconds = REMEMBERED_SECONDS
     command_id_seconds: Seconds = COMMAND_ID_SECONDS
     """How long an accepted command id gives its first result again."""
+    log_keep_seconds: Seconds | None = None
+    """The age at which archived commits leave the log; absent, the log keeps everything."""
     operators_host: Text = "127.0.0.1"
     operators_port: Port = 0
     step_back_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0

@@ -1,7 +1,7 @@
 """Export entities from the log as lines of JSON, and import them into another, byte for byte the same."""
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -9,8 +9,9 @@ import msgspec
 
 from holdfast._bus import Bus
 from holdfast._errors import HoldfastError
+from holdfast._history import EntityHistory
 from holdfast._judge import Judge
-from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
+from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
 from holdfast._messages import Commit, State
 from holdfast._names import Name
 from holdfast._program.discovery import load_service
@@ -18,8 +19,7 @@ from holdfast._program.errors import CannotStart
 from holdfast._service import Service
 from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus, ensure_streams
 from holdfast.jetstream._names import written_names
-
-READ_COMMITS: Final = 200
+from holdfast.sql import SqlArchive, open_database
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,27 +35,44 @@ _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Line)
 
 
-async def export_tenant(services: Sequence[str], *, tenant: str, name: str | None, nats: str, out: BinaryIO) -> int:
+async def export_tenant(
+    services: Sequence[str], *, tenant: str, name: str | None, nats: str, database: str, out: BinaryIO
+) -> int:
     """Write the tenant's entities, or one of them, entity after entity; returns how many there were."""
-    purposes = sorted(_judges([load_service(service) for service in services]))
+    one = None if name is None else _one(name, tenant)
+    exported = 0
     async with _connected(nats) as bus:
-        if name is None:
-            names = [each for purpose in purposes for each in await written_names(bus, purpose, tenant)]
-        else:
-            names = [_one(name, tenant)]
-        log = JetStreamLog(bus)
-        for each in names:
-            if not await _export(log, each, out):
-                raise CannotStart(f"{each} does not exist")
-    return len(names)
+        for service in [load_service(each) for each in services]:
+            purposes = sorted(entity.purpose for entity in service.entities)
+            if one is None:
+                names = [each for purpose in purposes for each in await written_names(bus, purpose, tenant)]
+            else:
+                names = [one] if one.purpose in purposes else []
+            async with _history(bus, service, database) as history:
+                for each in names:
+                    exported += await _export(history, each, out)
+    if one is not None and not exported:
+        raise CannotStart(f"{one} does not exist")
+    return exported
 
 
-async def _export(log: EventLog, name: Name, out: BinaryIO) -> bool:
-    position = 0
-    while commits := await log.read(name, position=position, limit=READ_COMMITS):
-        out.writelines(_encoder.encode(_line(stored)) + b"\n" for stored in commits)
-        position = commits[-1].position + 1
-    return position > 0
+@asynccontextmanager
+async def _history(bus: Bus, service: Service, database: str) -> AsyncGenerator[EntityHistory]:
+    """The service's log with its archive, which is asked only for what the log no longer keeps."""
+    engine = open_database(database, service.name)
+    try:
+        yield EntityHistory(JetStreamLog(bus), SqlArchive(engine))
+    finally:
+        await engine.dispose()
+
+
+async def _export(history: EntityHistory, name: Name, out: BinaryIO) -> bool:
+    written = False
+    async with aclosing(history.commits(name)) as commits:
+        async for stored in commits:
+            out.write(_encoder.encode(_line(stored)) + b"\n")
+            written = True
+    return written
 
 
 def _line(stored: StoredCommit) -> Line:

@@ -15,7 +15,7 @@ from holdfast._errors import Unavailable
 from holdfast._log import Judged, StoredCommit
 from holdfast._messages import Actor, Audience, Commit, RecordedEvent
 from holdfast._names import Name
-from holdfast._projection import Projection, StoredEvent
+from holdfast._projection import LoggedCommit, Projection, StoredEvent
 from holdfast._remembered import Remembered
 from holdfast.sql._snapshots import OPERATION_SECONDS
 from holdfast.sql._tables import events, positions
@@ -91,6 +91,21 @@ class SqlArchive:
         whole = await self.commit_at(name, found[0].position)
         return [whole] if whole else []
 
+    async def whole(
+        self, purpose: str, *, after: int, through: int, limit: int = READ_EVENTS
+    ) -> Sequence[LoggedCommit]:
+        """Whole commits of all entities behind one position and up to another, about `limit` events, in their order."""
+        here = (of_purpose(purpose), events.c.position > after, events.c.position <= through)
+        query = select(events).where(*here).order_by(events.c.position, events.c.name, events.c.seq)
+        rows = await self._rows(query.limit(limit + 1))
+        found = [_logged(list(group)) for _, group in groupby(rows, key=lambda row: row.position)]
+        if len(rows) <= limit:
+            return found
+        if len(found) > 1:
+            return found[:-1]
+        whole = await self.commit_at(found[0].name, found[0].position)
+        return [found[0]._replace(commit=whole.commit, digests=whole.digests)] if whole else []
+
     async def commit_at(self, name: Name, position: int) -> StoredCommit | None:
         """The commit at this position, if it is archived."""
         query = select(events).where(events.c.name == str(name), events.c.position == position).order_by(events.c.seq)
@@ -135,6 +150,17 @@ def _row(stored: StoredEvent[Any], digest: str | None) -> dict[str, Any]:
         "received": commit.judged.received if commit else None,
         "sequence": commit.judged.sequence if commit else None,
     }
+
+
+def of_purpose(purpose: str) -> ColumnElement[bool]:
+    """The entities of a purpose, as a range that an index can use: `;` is what follows `:`."""
+    return events.c.name.between(f"{purpose}:", f"{purpose};")
+
+
+def _logged(rows: Sequence[Row[Any]]) -> LoggedCommit:
+    name = Name.parse(rows[0].name)
+    stored = _commit(name, rows)
+    return LoggedCommit(stored.position, name, stored.commit, stored.commit_id, stored.judged, stored.digests)
 
 
 def _commit(name: Name, rows: Sequence[Row[Any]]) -> StoredCommit:

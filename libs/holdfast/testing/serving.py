@@ -35,10 +35,10 @@ async def running(start: Callable[[Callable[..., None]], Awaitable[None]]) -> As
 
 
 @asynccontextmanager
-async def serving(services: Sequence[Service], url: str, folder: Path) -> AsyncGenerator[None]:
-    """Serve these services in this process, with their databases in `folder`."""
+async def serving(services: Sequence[Service], url: str, folder: Path, **options: Any) -> AsyncGenerator[None]:
+    """Serve these services in this process, with their databases in `folder`; options are those of `serve`."""
     database = f"sqlite+aiosqlite:///{folder}/{{service}}.db"
-    async with running(lambda ready: serve(services, servers=url, database=database, ready=ready)):
+    async with running(lambda ready: serve(services, servers=url, database=database, ready=ready, **options)):
         yield
 
 

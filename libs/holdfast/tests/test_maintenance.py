@@ -14,7 +14,7 @@ import pytest
 from holdfast import Actor, Name
 from holdfast._errors import NotFound
 from holdfast.client import Client
-from holdfast.jetstream import JetStreamAlarms, NatsBus
+from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus
 from holdfast.testing.counter import service
 from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
@@ -91,6 +91,21 @@ async def test_a_tenant_comes_back_byte_for_byte(world: World, bus: NatsBus) -> 
     assert (await world.client.view(world.name("a"), by=ANN)).seq == 20
     assert await JetStreamAlarms(bus, "counter").armed(world.name("b")) is not None
     assert (await world.client.send(world.name("b"), "add", by=ANN)).seq == 2
+
+
+async def test_a_tenant_is_exported_with_what_left_the_log(single: NatsServer, tmp_path: Path, bus: NatsBus) -> None:
+    log = JetStreamLog(bus)
+    async with await Client.connect(single.url) as client:
+        world = World(single.url, client, tmp_path)
+        async with serving([service], single.url, tmp_path):
+            await world.fill()
+        before = await world.export()
+        async with serving([service], single.url, tmp_path, keep_seconds=0.2), asyncio.timeout(WAIT):
+            while len(await log.read(world.name("a"))) > 1:
+                await asyncio.sleep(0.05)
+    assert await world.export("--database", f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db") == before
+    code, _, err = await world.run("export", COUNTER, "--tenant", world.tenant)
+    assert (code, "archive" in err) == (2, True)
 
 
 async def test_an_imported_entity_still_knows_its_commands(world: World) -> None:

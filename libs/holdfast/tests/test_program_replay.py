@@ -15,12 +15,14 @@ from sqlalchemy import create_engine, text
 from holdfast import Actor, Name
 from holdfast._program.discovery import load_service
 from holdfast.client import Client
+from holdfast.jetstream import JetStreamLog, NatsBus
 from holdfast.sql import SqlSnapshots, open_database
 from holdfast.testing.servers import NatsServer, nats_server
 from holdfast.testing.serving import serving
 
 WAIT = 60.0
 SELLER = Actor(user="sue", roles=("seller",))
+BIDDER = Actor(user="bob", roles=("bidder",))
 LOT = Name.of("auction", "acme", "lot-0")
 LOTS = 3
 
@@ -28,6 +30,7 @@ LOTS = 3
 class World:
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
+        self.folder = folder
         self.database = f"sqlite+aiosqlite:///{folder}/{{service}}.db"
         self.engine = create_engine(f"sqlite:///{folder}/auction.db", connect_args={"timeout": WAIT})
 
@@ -42,9 +45,28 @@ class World:
             )
 
     async def replay(self, *arguments: str) -> tuple[int, str]:
+        return await self.run("replay", *arguments)
+
+    async def trim(self, nats: NatsServer) -> None:
+        """Serve on until there are bids, and only the newest commit of each lot is in the log."""
+        log = JetStreamLog(bus := await NatsBus.connect(nats.url, name="test"))
+        lots = [Name.of("auction", "acme", f"lot-{number}") for number in range(LOTS)]
+        async with (
+            serving([load_service("auction")], nats.url, self.folder, keep_seconds=0.2),
+            await Client.connect(nats.url) as client,
+        ):
+            for lot in lots:
+                for bid in (b'{"max_minor":200}', b'{"max_minor":300}'):
+                    await client.send(lot, "place_bid", bid, by=BIDDER)
+            async with asyncio.timeout(WAIT):
+                while any([len(await log.read(lot)) > 1 for lot in lots]):
+                    await asyncio.sleep(0.05)
+        await bus.close()
+
+    async def run(self, what: str, *arguments: str) -> tuple[int, str]:
         command = ["auction", "--nats", self.url, "--database", self.database, *arguments]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "holdfast.cli", "replay", *command,
+            sys.executable, "-m", "holdfast.cli", what, *command,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "HOLDFAST_LOG": "error"},
         )  # fmt: skip
         async with asyncio.timeout(WAIT):
@@ -119,3 +141,25 @@ async def test_a_snapshot_of_another_state_is_named(world: World) -> None:
     assert code == 1
     assert told.startswith(f"{LOT}: the state in its snapshot at seq {snapshot.seq} is ")
     assert "A lump" in told
+
+
+async def test_history_that_left_the_log_is_replayed_from_the_archive(world: World, nats: NatsServer) -> None:
+    await world.trim(nats)
+    assert await world.replay() == (0, f"entities that are what their events say: {LOTS}\n")
+    world.execute("UPDATE lots SET bid_count = 99 WHERE id = 'lot-0'")
+    code, said = await world.replay()
+    assert (code, said.startswith(f"{LOT}: bid_count in the row acme, lot-0 of lots is 99, by its events")) == (
+        1,
+        True,
+    )
+    world.execute("UPDATE events SET data = replace(data, 'A lamp', 'A lump') WHERE name = 'auction:acme:lot-0'")
+    code, said = await world.replay()
+    assert (code, said.startswith(f"{LOT}: ")) == (1, True)
+
+
+async def test_read_models_are_built_anew_from_history_that_left_the_log(world: World, nats: NatsServer) -> None:
+    await world.trim(nats)
+    world.execute("DELETE FROM lots")
+    code, said = await world.run("rebuild")
+    assert code == 0, said
+    assert await world.replay() == (0, f"entities that are what their events say: {LOTS}\n")

@@ -1,107 +1,27 @@
 """Command ids that an entity does not hold any more: found in the archive and in the log before they are judged."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import pytest
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from holdfast import Actor, Name
 from holdfast._clock import wall_ns
-from holdfast._host import Host, HostSettings
-from holdfast._judge import Judge
-from holdfast._log import Judged
-from holdfast._messages import CommandEnvelope
-from holdfast._remembered import COMMAND_ID_SECONDS, made_ms, new_command_id
-from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams
-from holdfast.jetstream._whole_log import JetStreamWholeLog
-from holdfast.memory import MemoryAlarms
-from holdfast.sql import Archive, Projector, SqlArchive, SqlSnapshots, migrate, open_database
-from holdfast.testing.counter import CounterEntity
+from holdfast._remembered import made_ms, new_command_id
+from holdfast.jetstream import NatsBus
+from holdfast.sql import SqlArchive, open_database
+from holdfast.tests.archived import HELD, Owner, an_owner
 
 pytest_plugins = ["holdfast.testing._databases"]
 
-ANN = Actor(user="ann", roles=())
-HELD = 2
 DAY_NS = 86_400_000_000_000
-
-
-class Owner:
-    """A host that holds two ids itself, over a real log and a real archive that the test brings up to date."""
-
-    def __init__(self, bus: NatsBus, database: AsyncEngine) -> None:
-        class Counting(CounterEntity):
-            purpose = f"counter-{uuid4().hex[:12]}"
-
-        self.entity = Counting()
-        self.name = Name.of(self.entity.purpose, "acme", "x")
-        self.log = JetStreamLog(bus)
-        self.archive = SqlArchive(database)
-        self.projector = Projector(
-            Archive(self.entity.purpose),
-            judge=Judge(self.entity),
-            whole_log=JetStreamWholeLog(bus, self.entity.purpose),
-            database=database,
-        )
-        self.now = wall_ns()
-        self.database = database
-        self._snapshots = SqlSnapshots(database)
-        self._answers: dict[str, Any] = {}
-        self._places = 0
-        self.host = self.new_host()
-
-    def new_host(self, *, kept_seconds: float = COMMAND_ID_SECONDS) -> Host:
-        async def answer(reply: str, body: bytes) -> None:
-            self._answers[reply] = msgspec.json.decode(body)
-
-        async def pass_ring(_name: Name, _body: bytes) -> None: ...
-
-        return Host(
-            self.entity,
-            events=self.log,
-            alarms=MemoryAlarms(),
-            snapshots=self._snapshots,
-            archive=self.archive,
-            answer=answer,
-            pass_ring=pass_ring,
-            settings=HostSettings(remembered_commands=HELD, command_id_seconds=kept_seconds),
-        )
-
-    async def add(self, command_id: str, amount: int = 1) -> Any:
-        self._places += 1
-        reply = f"_INBOX.{uuid4().hex}"
-        data = msgspec.Raw(msgspec.json.encode({"amount": amount}))
-        envelope = CommandEnvelope(command="add", command_id=command_id, by=ANN, data=data)
-        place = Judged(self.now + self._places, self._places)
-        await self.host.deliver(self.name.subject("cmd"), msgspec.json.encode(envelope), place=place, reply=reply)
-        async with asyncio.timeout(20):
-            await self.host.settled()
-        return self._answers[reply]
-
-    async def fill(self, first: str) -> Mapping[str, Any]:
-        """Have this id accepted, and so many others after it that the entity lets it go."""
-        answer = await self.add(first, 7)
-        for _ in range(HELD):
-            await self.add(new_command_id())
-        return answer["ok"]
-
-    async def count(self) -> int:
-        return sum(len(stored.commit.events) for stored in await self.log.read(self.name))
 
 
 @pytest.fixture
 async def owner(bus: NatsBus, database_url: str) -> AsyncGenerator[Owner]:
-    await migrate(database_url, "counter")
-    database = open_database(database_url, "counter")
-    owner = Owner(bus, database)
-    await ensure_streams(bus, owner.entity.purpose)
-    yield owner
-    await database.dispose()
+    async with an_owner(bus, database_url) as owner:
+        yield owner
 
 
 SHAPES = {
