@@ -94,10 +94,13 @@ from services.floor.domain_order_events import (
 )
 from services.floor.domain_settings import Hours, Settings, Stay, TableLayout, Target, TurnTargets
 from services.floor.domain_view import FloorView
+from services.floor.lists import TableFilters, TableRow
 
 contract = Contract.of(
     RestaurantFloor,
     view=FloorView,
+    filters=TableFilters,
+    item=TableRow,
     summary="Restaurant floors: tables, parties, orders, the kitchen, reservations and the waitlist",
 )
 
@@ -169,7 +172,9 @@ __all__ = [
     "TabRecorded",
     "TableAttention",
     "TableAutoClosed",
+    "TableFilters",
     "TableLayout",
+    "TableRow",
     "TableStatusChanged",
     "TableTouched",
     "TablesHandedOver",

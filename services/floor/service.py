@@ -4,10 +4,13 @@ from holdfast import Service
 from services.floor.domain import RestaurantFloor
 from services.floor.effects import Kitchen
 from services.floor.printing import KitchenPrinter
+from services.floor.readmodel import Floors
 
 service = Service(
     name="floor",
     entities=(RestaurantFloor(),),
+    projections=(Floors(),),
     reactors=(Kitchen(),),
     workers=(KitchenPrinter(),),
+    package=__package__,
 )

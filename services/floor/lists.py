@@ -1,0 +1,150 @@
+"""What may be asked of the lists of floors, and what their items show. How to reach guests stands in none of them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from services.floor.domain_commands import TableStatus
+from services.floor.domain_order_events import TicketKind
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+ReservationStatus = Literal["booked", "held", "arrived", "seated", "cancelled", "no_show"]
+WaitingStatus = Literal["waiting", "called", "seated", "removed", "left"]
+TurnEnd = Literal["cleared", "paid", "not_ordered"]
+
+
+class TableFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold."""
+
+    floor: str | None = None
+    status: TableStatus | None = None
+    section: str | None = None
+    waiter: str | None = None
+    late_at: Instant | None = None
+    """Tables whose stage takes longer than it should at this time."""
+
+
+class TableRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A table, its status, and from when on that takes too long."""
+
+    id: str
+    """The floor."""
+    table_id: str
+    name: str
+    section: str
+    max: int
+    status: TableStatus
+    since: datetime
+    target_at: datetime | None
+    alert_at: datetime | None
+    party_id: str | None
+    waiter_id: str | None
+
+
+class TicketFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold."""
+
+    floor: str | None = None
+    station: str | None = None
+    open: bool | None = None
+
+
+class TicketRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket of the kitchen, and how many seconds it took."""
+
+    id: str
+    ticket_id: str
+    number: int
+    station: str
+    kind: TicketKind
+    table_ref: str
+    party_id: str
+    items: str
+    issued_at: datetime
+    bumped_at: datetime | None
+    seconds: int | None
+    copies: int
+    open: bool
+
+
+class ReservationFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold."""
+
+    floor: str | None = None
+    status: ReservationStatus | None = None
+    starts_after: Instant | None = None
+    """At this moment or later."""
+    starts_before: Instant | None = None
+
+
+class ReservationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A reservation and what became of it."""
+
+    id: str
+    res_id: str
+    name: str
+    size: int
+    tables: str
+    start: datetime
+    end: datetime
+    status: ReservationStatus
+
+
+class WaitingFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold."""
+
+    floor: str | None = None
+    status: WaitingStatus | None = None
+    joined_after: Instant | None = None
+    """At this moment or later."""
+
+
+class WaitingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A party of the waitlist: how long it was told to wait, and how long it did."""
+
+    id: str
+    party_id: str
+    size: int
+    joined_at: datetime
+    quote_min: int
+    waited_min: int | None
+    error_min: int | None
+    """By how much the wait was longer than quoted; negative when it was shorter."""
+    skips: int
+    status: WaitingStatus
+
+
+class TurnFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold."""
+
+    floor: str | None = None
+    waiter: str | None = None
+    seated_after: Instant | None = None
+    """At this moment or later."""
+    seated_before: Instant | None = None
+
+
+class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A party's turn at its table. Stages are seconds, null when one was skipped or is not over."""
+
+    id: str
+    party_id: str
+    table_ref: str
+    size: int
+    waiter_id: str | None
+    seated_at: datetime
+    left_at: datetime | None
+    ended_by: TurnEnd | None
+    seated_s: int | None
+    """From sitting down to the first order."""
+    ordered_s: int | None
+    """From there until everything was served."""
+    served_s: int | None
+    """From there to the check."""
+    check_s: int | None
+    """From there until they left."""
+    dirty_s: int | None
+    """From there until the table was ready again."""
+    alerts: int
+    """How many of these stages took longer than the alert of that time."""
