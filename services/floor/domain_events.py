@@ -77,6 +77,7 @@ class PartyMoved(Event, tag="party_moved"):
     note: str
     stations: tuple[str, ...] = ()
     """Where tickets of the party hang."""
+    till: str | None = None
     at: datetime
 
 

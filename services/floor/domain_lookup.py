@@ -14,6 +14,13 @@ def effective_at(ctx: Context) -> datetime:
     return ctx.due_at or ctx.now
 
 
+def till_of(floor: Floor, ctx: Context) -> str | None:
+    """The till that follows this floor, by its location; None when no till does."""
+    if floor.settings.payments == "none":
+        return None
+    return floor.settings.pos_location or ctx.name.id.partition(":")[0]
+
+
 def table_named(floor: Floor, table_id: str) -> Table:
     """The table with this id."""
     table = floor.tables.get(table_id)

@@ -1,4 +1,7 @@
-"""What happened to orders and in the kitchen."""
+"""What happened to orders and in the kitchen.
+
+`till` names the location whose till is told of it; without one nobody is.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,6 +34,7 @@ class OrderPlaced(Event, tag="order_placed"):
     guest_count: int
     order_type: OrderType
     lines: tuple[PlacedLine, ...]
+    till: str | None = None
     at: datetime
 
 
@@ -145,6 +149,7 @@ class LineCancelled(Event, tag="line_cancelled"):
     tab_id: str
     qty_milli: int
     reason: str
+    till: str | None = None
     at: datetime
 
 
@@ -162,6 +167,7 @@ class LinesMoved(Event, tag="lines_moved"):
     note: str
     stations: tuple[str, ...] = ()
     """Where tickets with these lines hang."""
+    till: str | None = None
     at: datetime
 
 
@@ -187,6 +193,7 @@ class OrdersMerged(Event, tag="orders_merged"):
     line_map: Mapping[str, str]
     sent_map: Mapping[str, int]
     homes: tuple[Home, ...]
+    till: str | None = None
     at: datetime
 
 
@@ -200,6 +207,7 @@ class OrdersUnmerged(Event, tag="orders_unmerged"):
     party_ids: tuple[str, ...]
     line_ids: tuple[str, ...]
     homes: tuple[Home, ...]
+    till: str | None = None
     at: datetime
 
 

@@ -9,7 +9,7 @@ from services.floor import domain_order_commands as commands
 from services.floor import domain_order_events as order_events
 from services.floor.domain_floor import Floor, Line, Order, Party, has_paid, is_paying, status_of
 from services.floor.domain_kitchen import stations_with
-from services.floor.domain_lookup import check_distinct, line_named, parts_of, party_at
+from services.floor.domain_lookup import check_distinct, line_named, parts_of, party_at, till_of
 
 Events = tuple[events.FloorEvent, ...]
 
@@ -47,6 +47,7 @@ def place_order(floor: Floor, command: commands.PlaceOrder, ctx: Context) -> Eve
                 )
                 for line in lines
             ),
+            till=till_of(floor, ctx),
             at=ctx.now,
         ),
     )
@@ -129,6 +130,7 @@ def _cancelled(
             tab_id=floor.parties[line.party_id].tab_id,
             qty_milli=off,
             reason=reason,
+            till=till_of(floor, ctx),
             at=ctx.now,
         )
 
@@ -158,6 +160,7 @@ def move_lines(floor: Floor, command: commands.MoveLines, ctx: Context) -> Event
             table_ref=after,
             note=f"{floor.table_ref(floor.parties[from_id].table_ids)}→{after}",
             stations=stations_with(floor, group),
+            till=till_of(floor, ctx),
             at=ctx.now,
         )
         for from_id, group in _by_party(floor, moving).items()
@@ -204,6 +207,7 @@ def merge_orders(floor: Floor, command: commands.MergeOrders, ctx: Context) -> E
             line_map=line_map,
             sent_map=_sent(floor, line_map),
             homes=homes,
+            till=till_of(floor, ctx),
             at=ctx.now,
         ),
     )
@@ -228,6 +232,7 @@ def unmerge(floor: Floor, command: commands.Unmerge, ctx: Context) -> Events:
             party_ids=merge.party_ids,
             line_ids=tuple(line_id for line_id, line in floor.lines.items() if line.party_id in merge.party_ids),
             homes=tuple(home for home in merge.homes if _still_in(floor, home.line_id, merge.into_order)),
+            till=till_of(floor, ctx),
             at=ctx.now,
         ),
     )

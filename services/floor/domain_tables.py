@@ -10,7 +10,7 @@ from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
 from services.floor.domain_floor import Floor, Reservation, Table, balance_of, is_paying, owes
 from services.floor.domain_kitchen import stations_with
-from services.floor.domain_lookup import check_distinct, may_force, party_at, party_named, table_named
+from services.floor.domain_lookup import check_distinct, may_force, party_at, party_named, table_named, till_of
 from services.floor.domain_settings import check_layout, check_settings, stay_of
 from services.floor.domain_waiters import check_on_shift, waiter_of
 
@@ -98,6 +98,7 @@ def move_party(floor: Floor, command: commands.MoveParty, ctx: Context) -> Event
             table_ref=after,
             note=f"{before}→{after}",
             stations=stations_with(floor, (line_id for line_id, _ in floor.lines_of(command.party_id))),
+            till=till_of(floor, ctx),
             at=ctx.now,
         ),
     )

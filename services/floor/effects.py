@@ -1,13 +1,15 @@
-"""What a floor causes elsewhere, after the commit: slips on the kitchen's printers."""
+"""What a floor causes elsewhere, after the commit: slips on the kitchen's printers, and lines on the till's bills."""
 
 from collections.abc import Iterable, Sequence
 
+from holdfast import Actor, Command, Name
 from holdfast.sql import StoredEvent
-from holdfast.worker import Effect, Job, Reactor
+from holdfast.worker import Effect, Job, Reactor, Send
 from services.floor import domain_events as events
 from services.floor import domain_order_events as order_events
 from services.floor.domain_events import FloorEvent
 from services.floor.printing import KitchenPrinter, PrintedLine, Slip
+from services.pos import contract as pos
 
 
 class Kitchen(Reactor[FloorEvent]):
@@ -57,3 +59,73 @@ def _lines(deltas: Iterable[order_events.LineDelta]) -> Iterable[PrintedLine]:
             course=delta.course,
             note=delta.note,
         )
+
+
+class Till(Reactor[FloorEvent]):
+    """Tells the location's till what its guests have ordered, so that bills follow the tables.
+
+    The kitchen cooks already when the till hears of it: what arrives there is recorded and never refused.
+    """
+
+    purpose = "floor"
+    name = "till"
+    actor = Actor(user="_floor", roles=("service",))
+
+    def react(self, stored: StoredEvent[FloorEvent], /) -> Sequence[Effect]:  # noqa: PLR0911 - one line for each event
+        """The command for the till, when the event concerns one."""
+        match stored.event:
+            case order_events.OrderPlaced(till=str() as till) as placed:
+                return [_to(till, stored.name, _posted(placed, floor=stored.name.id))]
+            case order_events.LineCancelled(till=str() as till, tab_id=tab, line_id=line, qty_milli=qty, reason=reason):
+                cancel = pos.PostCancel(tab_id=tab, line_id=line, qty_milli=qty, reason_code=reason)
+                return [_to(till, stored.name, cancel)]
+            case order_events.LinesMoved(till=str() as till) as moved if moved.from_tab_id != moved.to_tab_id:
+                return [_to(till, stored.name, _moved(moved))]
+            case events.PartyMoved(till=str() as till, tab_id=tab, to_table_ids=tables):
+                return [_to(till, stored.name, pos.PostTable(tab_id=tab, table_ref=tables[0]))]
+            case order_events.OrdersMerged(till=str() as till, from_tab_id=tab, into_tab_id=into) if tab != into:
+                return [_to(till, stored.name, pos.PostMerge(from_tab_id=tab, into_tab_id=into))]
+            case order_events.OrdersUnmerged(till=str() as till, from_tab_id=tab, into_tab_id=into, line_ids=lines) if (
+                tab != into
+            ):
+                unmerge = pos.PostUnmerge(from_tab_id=tab, into_tab_id=into, line_ids=lines)
+                return [_to(till, stored.name, unmerge)]
+            case _:
+                return []
+
+
+def _to(till: str, floor: Name, command: Command) -> Send:
+    return Send(name=Name.of(pos.contract.purpose, floor.tenant, till), command=command)
+
+
+def _posted(placed: order_events.OrderPlaced, *, floor: str) -> pos.PostOrder:
+    return pos.PostOrder(
+        tab_id=placed.tab_id,
+        floor=floor,
+        table_ref=placed.table_id,
+        guest_count=placed.guest_count,
+        order_id=placed.order_id,
+        order_type=placed.order_type,
+        lines=tuple(
+            pos.PostedLine(
+                line_id=ordered.line_id,
+                sku=ordered.sku,
+                qty_milli=ordered.qty_milli,
+                unit_price_minor=ordered.unit_price_minor,
+                modifiers=tuple(pos.Modifier(id=each.id, price_minor=each.price_minor) for each in ordered.modifiers),
+                seat=ordered.seat,
+                course=ordered.course,
+                note=ordered.note,
+            )
+            for ordered in (each.line for each in placed.lines)
+        ),
+    )
+
+
+def _moved(moved: order_events.LinesMoved) -> pos.PostMove:
+    return pos.PostMove(
+        from_tab_id=moved.from_tab_id,
+        to_tab_id=moved.to_tab_id,
+        table_ref=moved.to_table_id,
+        line_ids=moved.line_ids,
+    )

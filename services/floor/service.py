@@ -2,7 +2,7 @@
 
 from holdfast import Service
 from services.floor.domain import RestaurantFloor
-from services.floor.effects import Kitchen
+from services.floor.effects import Kitchen, Till
 from services.floor.printing import KitchenPrinter
 from services.floor.readmodel import Floors
 
@@ -10,7 +10,7 @@ service = Service(
     name="floor",
     entities=(RestaurantFloor(),),
     projections=(Floors(),),
-    reactors=(Kitchen(),),
+    reactors=(Kitchen(), Till()),
     workers=(KitchenPrinter(),),
     package=__package__,
 )
