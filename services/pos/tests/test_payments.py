@@ -1,6 +1,7 @@
 """Payments, cash rounding, closing, refunds."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -62,11 +63,12 @@ CAPTURED = RecordPaymentResult(payment_id="p1", outcome="captured", processor_re
 FAILED = RecordPaymentResult(payment_id="p1", outcome="failed")
 
 
-def card(amount: float, **changes: object) -> BeginPayment:
-    return BeginPayment(**{"tab_id": "t1", "payment_id": "p1", "amount_minor": amount, "tender": "card", **changes})
+def card(amount: float, **changes: Any) -> BeginPayment:
+    terms: dict[str, Any] = {"tab_id": "t1", "payment_id": "p1", "amount_minor": amount, "tender": "card", **changes}
+    return BeginPayment(**terms)
 
 
-def cash(amount: float, **changes: object) -> BeginPayment:
+def cash(amount: float, **changes: Any) -> BeginPayment:
     return card(amount, tender="cash", **changes)
 
 
@@ -203,8 +205,9 @@ def test_without_a_business_day_no_tab_is_closed() -> None:
     scene.then_includes(TabClosed, day=2, number=1)
 
 
-def back(amount: float, **changes: object) -> Refund:
-    return Refund(**{"tab_id": "t1", "amount_minor": amount, "tender": "card", "reason_code": "wrong", **changes})
+def back(amount: float, **changes: Any) -> Refund:
+    terms: dict[str, Any] = {"tab_id": "t1", "amount_minor": amount, "tender": "card", "reason_code": "wrong"}
+    return Refund(**{**terms, **changes})
 
 
 def test_a_closed_tab_is_refunded_up_to_what_was_paid() -> None:

@@ -44,7 +44,7 @@ def priced(found: Tab, **changes: Any) -> Any:
     return bill_of(found, Settings(currency="USD", taxes=taxes, **changes))
 
 
-def off(discount_id: str, line_id: str | None = None, **terms: int) -> AppliedDiscount:
+def off(discount_id: str, line_id: str | None = None, **terms: Any) -> AppliedDiscount:
     return AppliedDiscount(discount_id=discount_id, version=1, line_id=line_id, **terms)
 
 

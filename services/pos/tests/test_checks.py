@@ -1,0 +1,228 @@
+"""Splitting, merging and moving: nobody gains or loses a cent, but by rounding on each receipt, which is recorded."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from holdfast import NotFound
+from holdfast.testing import Scenario
+from services.pos.contract import (
+    AddLine,
+    ApplyDiscount,
+    BeginPayment,
+    LinePortion,
+    LinesMoved,
+    MergeTabs,
+    MoveLines,
+    PlaceHold,
+    RecordPaymentResult,
+    ReopenTab,
+    SplitPart,
+    SplitTab,
+    TabBalanceChanged,
+    TabReopened,
+    TabsMerged,
+    TabSplit,
+)
+from services.pos.domain_errors import (
+    LineExists,
+    PaymentInProgress,
+    ReasonRequired,
+    SplitInvalid,
+    TabExists,
+    TabNotOpen,
+    TabPaid,
+)
+from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, closed, done, left, paid, with_tab
+
+EVENLY = SplitTab(tab_id="t1", mode="evenly", parts=(SplitPart(tab_id="t2"), SplitPart(tab_id="t3")))
+
+
+def split(mode: Any, *parts: SplitPart) -> SplitTab:
+    return SplitTab(tab_id="t1", mode=mode, parts=parts)
+
+
+def balances(scene: Scenario) -> dict[str, int]:
+    return {tab_id: tab["balance_minor"] for tab_id, tab in scene.view(MANAGER)["tabs"].items()}
+
+
+def test_whole_lines_go_to_a_tab_of_their_own() -> None:
+    scene = with_tab("beer", "water").when(split("lines", SplitPart(tab_id="t2", line_ids=("l2",))), by=WAITER)
+    scene.then_includes(TabSplit, rounding_delta_minor=0, mode="lines")
+    scene.then_includes(TabBalanceChanged, tab_id="t2", balance_minor=300)
+    assert balances(scene) == {"t1": 550, "t2": 300}
+
+
+def test_some_of_a_line_goes() -> None:
+    scene = with_tab("beer")
+    scene.when(AddLine(tab_id="t1", line_id="w", sku="water", qty_milli=3_000), by=WAITER)
+    portion = LinePortion(line_id="w", qty_milli=1_000)
+    scene.when(split("quantity", SplitPart(tab_id="t2", lines=(portion,))), by=WAITER)
+    assert balances(scene) == {"t1": 1_150, "t2": 300}
+
+
+def test_each_seat_goes() -> None:
+    scene = with_tab("beer")
+    for seat in (1, 2):
+        scene.when(AddLine(tab_id="t1", line_id=f"s{seat}", sku="water", seat=seat), by=WAITER)
+    scene.when(split("seats", SplitPart(tab_id="t2", seats=(1,)), SplitPart(tab_id="t3", seats=(2,))), by=WAITER)
+    assert balances(scene) == {"t1": 550, "t2": 300, "t3": 300}
+
+
+def test_even_parts_differ_by_a_cent_at_the_most() -> None:
+    scene = with_tab("water", "water", "cake").when(EVENLY, by=WAITER)
+    assert balances(scene) == {"t1": 334, "t2": 333, "t3": 333}
+
+
+def test_each_part_is_a_receipt_with_its_own_tax_and_the_difference_is_told() -> None:
+    scene = with_tab("soup").when(EVENLY, by=WAITER)
+    # 7.33 and 10 % are 8.06; 2.45, 2.44 and 2.44 with their taxes are 2.70, 2.68 and 2.68.
+    assert balances(scene) == {"t1": 270, "t2": 268, "t3": 268}
+    scene.then_includes(TabSplit, rounding_delta_minor=0)
+
+
+def test_a_part_of_an_amount_is_that_amount_to_some_cents() -> None:
+    scene = with_tab("water", "water").when(split("amount", SplitPart(tab_id="t2", amount_minor=200)), by=WAITER)
+    assert balances(scene) == {"t1": 400, "t2": 200}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        split("lines", SplitPart(tab_id="t2", line_ids=("l9",))),
+        split("lines", SplitPart(tab_id="t2", line_ids=("l1", "l2"))),
+        split("lines", SplitPart(tab_id="t2")),
+        split("lines", SplitPart(tab_id="t2", line_ids=("l1",)), SplitPart(tab_id="t3", line_ids=("l1",))),
+        split("lines", SplitPart(tab_id="t2", line_ids=("l1",)), SplitPart(tab_id="t2", line_ids=("l2",))),
+        split("lines", SplitPart(tab_id="t1", line_ids=("l1",))),
+        split("quantity", SplitPart(tab_id="t2", lines=(LinePortion(line_id="l1", qty_milli=1_001),))),
+        split("amount", SplitPart(tab_id="t2", amount_minor=850)),
+        split("amount", SplitPart(tab_id="t2")),
+        split("seats", SplitPart(tab_id="t2", seats=(4,))),
+    ],
+)
+def test_parts_that_do_not_make_up_the_tab_are_refused(command: SplitTab) -> None:
+    with_tab("beer", "water").when(command, by=WAITER).then_rejected(SplitInvalid)
+
+
+def test_what_is_paid_in_part_is_not_split() -> None:
+    scene = with_tab("beer").when(BeginPayment(tab_id="t1", payment_id="p", amount_minor=1, tender="card"), by=WAITER)
+    scene.when(EVENLY, by=WAITER).then_rejected(PaymentInProgress)
+    scene.when(RecordPaymentResult(payment_id="p", outcome="captured"), by=CASHIER)
+    scene.when(EVENLY, by=WAITER).then_rejected(TabPaid)
+
+
+def test_a_split_needs_new_ids_and_a_tab_that_is_open() -> None:
+    scene = with_tab("beer", scene=with_tab("beer", tab_id="t2"))
+    scene.when(EVENLY, by=WAITER).then_rejected(TabExists)
+    closed("beer").when(EVENLY, by=WAITER).then_rejected(TabNotOpen, status="CLOSED")
+
+
+def test_tabs_merge_with_their_lines_and_discounts() -> None:
+    scene = with_tab("beer", tab_id="t2", scene=with_tab("water"))
+    scene.when(ApplyDiscount(tab_id="t1", discount_id="ten"), by=WAITER)
+    scene.when(MergeTabs(from_="t1", into="t2"), by=WAITER)
+    scene.then_includes(TabsMerged, from_="t1", into="t2", line_ids=("l1",), rounding_delta_minor=0)
+    scene.then_includes(TabBalanceChanged, tab_id="t1", status="MERGED", balance_minor=0)
+    assert balances(scene) == {"t2": 550 + 270}
+    scene.when(MergeTabs(from_="t1", into="t2"), by=WAITER).then_rejected(NotFound)
+
+
+def test_tabs_do_not_merge_while_one_is_being_paid() -> None:
+    scene = with_tab("beer", tab_id="t2", scene=with_tab("water"))
+    scene.when(BeginPayment(tab_id="t1", payment_id="p", amount_minor=1, tender="card"), by=WAITER)
+    scene.when(MergeTabs(from_="t1", into="t2"), by=WAITER).then_rejected(PaymentInProgress, tab_id="t1")
+    scene.when(MergeTabs(from_="t2", into="t1"), by=WAITER).then_rejected(PaymentInProgress, tab_id="t1")
+    scene.when(RecordPaymentResult(payment_id="p", outcome="captured"), by=CASHIER)
+    scene.when(MergeTabs(from_="t1", into="t2"), by=WAITER).then_rejected(TabPaid)
+
+
+def test_a_tab_does_not_merge_into_itself_or_with_a_line_of_the_same_id() -> None:
+    scene = with_tab("beer").when(MergeTabs(from_="t1", into="t1"), by=WAITER).then_rejected(SplitInvalid)
+    with_tab(tab_id="t2", scene=scene).when(AddLine(tab_id="t2", line_id="l1", sku="beer"), by=WAITER)
+    done(scene).when(MergeTabs(from_="t1", into="t2"), by=WAITER).then_rejected(LineExists, line_id="l1")
+
+
+def test_lines_move_with_their_seat_and_what_the_kitchen_has() -> None:
+    scene = with_tab("beer", tab_id="t2", scene=with_tab("water", "cake"))
+    scene.when(ApplyDiscount(tab_id="t1", discount_id="ten"), by=WAITER)
+    scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("l2",)), by=WAITER)
+    scene.then_includes(LinesMoved, line_ids=("l2",), rounding_delta_minor=0)
+    assert balances(scene) == {"t1": 270, "t2": 550 + 360}
+    assert left(scene, "cake") == 9_000
+    scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("l2",)), by=WAITER).then_rejected(NotFound)
+
+
+def test_what_was_held_for_a_tab_goes_with_its_lines() -> None:
+    scene = with_tab("beer", tab_id="t2", scene=with_tab("water"))
+    scene.when(PlaceHold(hold_id="h", tab_id="t1", sku="cake", qty_milli=2_000), by=WAITER)
+    scene.when(AddLine(tab_id="t1", line_id="c", sku="cake", qty_milli=2_000), by=WAITER)
+    done(scene.when(MergeTabs(from_="t1", into="t2"), by=WAITER))
+    assert left(scene, "cake") == 8_000
+    assert scene.view(MANAGER)["holds"] == {}
+
+
+def test_a_paid_tab_is_reopened_with_a_reason() -> None:
+    scene = paid(with_tab("beer")).when(ReopenTab(tab_id="t1"), by=CASHIER).then_rejected(ReasonRequired)
+    scene.when(ReopenTab(tab_id="t1", reason="one more beer"), by=CASHIER).then_includes(TabReopened, reverses=None)
+    scene.when(ReopenTab(tab_id="t1", reason="one more beer"), by=CASHIER).then_nothing()
+    done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer"), by=WAITER))
+    assert balance(scene) == 550
+
+
+def test_a_closed_tab_stays_closed() -> None:
+    closed("beer").when(ReopenTab(tab_id="t1", reason="x"), by=CASHIER).then_rejected(TabNotOpen, status="CLOSED")
+
+
+LINES = st.lists(
+    st.tuples(st.sampled_from(["beer", "soup", "water", "book"]), st.integers(1, 9)), min_size=2, max_size=6
+)
+
+
+@settings(max_examples=80, deadline=None)
+@for_all(
+    lines=LINES,
+    discounts=st.lists(st.sampled_from(["ten", "two-off", "secret"]), unique=True, max_size=3),
+    parts=st.integers(1, 6),
+    mode=st.sampled_from(["evenly", "amount", "lines"]),
+    scope=st.sampled_from(["PER_LINE", "PER_RATE_BUCKET"]),
+)
+def test_splitting_and_merging_again_keep_totals_to_the_cent(
+    lines: list[tuple[str, int]], discounts: list[str], parts: int, mode: Any, scope: Any
+) -> None:
+    scene = with_tab(tax_scope=scope)
+    for number, (sku, qty) in enumerate(lines):
+        scene.when(AddLine(tab_id="t1", line_id=f"x{number}", sku=sku, qty_milli=qty * 1_000), by=WAITER)
+    for discount in discounts:
+        scene.when(ApplyDiscount(tab_id="t1", discount_id=discount, code="friend"), by=MANAGER)
+    whole = balance(scene)
+    ids = [f"p{number}" for number in range(parts)]
+    amount = max(1, whole // (parts + 2))
+    wanted = {
+        "evenly": [SplitPart(tab_id=each) for each in ids],
+        "amount": [SplitPart(tab_id=each, amount_minor=amount) for each in ids],
+        "lines": [SplitPart(tab_id="p0", line_ids=("x0",))],
+    }[mode]
+    scene.when(split(mode, *wanted), by=WAITER)
+    if scene.refusal is not None:
+        assert scene.refusal.code == "SPLIT_INVALID"
+        return
+    event = next(each for each in scene.events if isinstance(each, TabSplit))
+    apart = balances(scene)
+    assert sum(apart.values()) == whole + event.rounding_delta_minor
+    assert abs(event.rounding_delta_minor) <= len(apart) * max(1, len(lines))
+    if mode == "evenly" and not discounts and {sku for sku, _ in lines} <= {"water", "book"}:
+        assert max(apart.values()) - min(apart.values()) <= 1
+    delta = event.rounding_delta_minor
+    for part in wanted:
+        before = sum(balances(scene).values())
+        done(scene.when(MergeTabs(from_=part.tab_id, into="t1"), by=WAITER))
+        merged = [each for each in scene.events if isinstance(each, TabsMerged)][-1]
+        assert sum(balances(scene).values()) == before + merged.rounding_delta_minor
+        delta += merged.rounding_delta_minor
+    assert balance(scene) == whole + delta
+    if scope == "PER_RATE_BUCKET":
+        assert balance(scene) == whole

@@ -1,0 +1,255 @@
+"""What terminals did without a connection: recorded once, in their order, and flagged where it does not fit."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from holdfast.testing import Scenario
+from services.pos.contract import (
+    AddLine,
+    CardSale,
+    CashSale,
+    CloseDay,
+    CloseTab,
+    DayClosed,
+    DrawerMoved,
+    DrawerNoSale,
+    DrawerPaidIn,
+    DrawerPaidOut,
+    LineAdded,
+    LinesRung,
+    OfflineLine,
+    OfflinePaymentDeclined,
+    OfflinePaymentExpired,
+    OfflinePaymentSettled,
+    OfflinePaymentStored,
+    OfflineQuarantined,
+    OfflineRecorded,
+    OpenTab,
+    OversellRecorded,
+    PaymentCaptured,
+    PriceMissing,
+    PriceStale,
+    QuarantineOffline,
+    RecordPaymentResult,
+    RevokeTerminal,
+    SubmitOffline,
+    TabClosed,
+    TabConflict,
+    TabOpened,
+    TabReopened,
+)
+from services.pos.domain_errors import TerminalRevoked, TerminalSeqGap
+from services.pos.tests.scenes import (
+    CASHIER,
+    DAY,
+    MANAGER,
+    MINUTE,
+    NOON,
+    SERVICE,
+    WAITER,
+    balance,
+    closed,
+    done,
+    left,
+    opened,
+    paid,
+    with_tab,
+)
+
+THEN = NOON - 30 * MINUTE
+BEER = OfflineLine(line_id="x1", sku="beer", unit_price_minor=500, tax_ids=("vat",))
+
+
+def submit(*facts: Any, seq: int = 1) -> SubmitOffline:
+    return SubmitOffline(terminal_id="till-1", terminal_seq=seq, facts=facts)
+
+
+def cash_sale(*lines: OfflineLine, paid_minor: int = 550, tab_id: str = "off-1") -> CashSale:
+    return CashSale(
+        tab_id=tab_id, payment_id=f"pay-{tab_id}", lines=lines or (BEER,), paid_minor=paid_minor, occurred_at=THEN
+    )
+
+
+def card_sale(paid_minor: int = 550, **changes: Any) -> CardSale:
+    terms: dict[str, Any] = {"tab_id": "off-1", "payment_id": "card-1", "lines": (BEER,), "occurred_at": THEN}
+    return CardSale(paid_minor=paid_minor, **{**terms, **changes})
+
+
+def rung(*lines: OfflineLine, tab_id: str = "t1") -> LinesRung:
+    return LinesRung(tab_id=tab_id, lines=lines or (BEER,), occurred_at=THEN)
+
+
+def test_a_cash_sale_is_recorded_with_its_receipt_and_its_own_time() -> None:
+    scene = opened().when(submit(cash_sale()), by=CASHIER)
+    scene.then_types(TabOpened, LineAdded, PaymentCaptured, TabClosed, OfflineRecorded)
+    scene.then_includes(TabClosed, receipt_no="A-000001", offline=True, occurred_at=THEN)
+    scene.then_includes(LineAdded, offline=True, occurred_at=THEN)
+    assert scene.view(MANAGER)["drawers"]["till-1"]["expected_minor"] == 10_550
+
+
+def test_facts_are_recorded_once_whatever_is_submitted_again() -> None:
+    scene = opened().when(submit(cash_sale()), by=CASHIER).when(submit(cash_sale()), by=CASHIER).then_nothing()
+    scene.when(submit(cash_sale(), cash_sale(tab_id="off-2")), by=CASHIER)
+    scene.then_types(TabOpened, LineAdded, PaymentCaptured, TabClosed, OfflineRecorded)
+    scene.then_includes(OfflineRecorded, terminal_seq=2, facts=1)
+
+
+def test_a_gap_asks_for_what_is_missing() -> None:
+    opened().when(submit(cash_sale(), seq=3), by=CASHIER).then_rejected(TerminalSeqGap, expected=1)
+
+
+def test_lines_rung_offline_join_those_that_others_added() -> None:
+    scene = with_tab("water").when(submit(rung()), by=WAITER).then_includes(LineAdded, line_id="x1", tab_id="t1")
+    assert balance(scene) == 850
+    scene.when(submit(rung(), rung(), seq=1), by=WAITER)
+    assert balance(done(scene)) == 850
+
+
+def test_lines_for_a_tab_that_was_never_there_open_it() -> None:
+    opened().when(submit(rung(tab_id="t7")), by=WAITER).then_includes(TabOpened, tab_id="t7", instead_of=None)
+
+
+@pytest.mark.parametrize("before", [lambda: closed("water"), lambda: paid(with_tab("water"))])
+def test_lines_for_a_tab_that_takes_none_go_on_a_fresh_one_and_are_flagged(before: Callable[[], Scenario]) -> None:
+    scene = before().when(submit(rung()), by=WAITER)
+    scene.then_includes(TabConflict, tab_id="t1", about="lines", moved_to="t1-2")
+    scene.then_includes(TabOpened, tab_id="t1-2", instead_of="t1")
+    assert balance(scene, "t1-2") == 550
+
+
+def test_what_was_sold_but_not_there_is_flagged() -> None:
+    cakes = OfflineLine(line_id="x", sku="cake", qty_milli=12_000, unit_price_minor=400)
+    scene = opened().when(submit(cash_sale(cakes, paid_minor=4_800)), by=CASHIER)
+    scene.then_includes(OversellRecorded, sku="cake", short_milli=2_000, line_id="x")
+    assert left(scene, "cake") == -2_000
+    assert scene.view(MANAGER)["office"]["flags"] == 1
+
+
+def test_an_old_price_stays_and_is_flagged() -> None:
+    old = OfflineLine(line_id="x", sku="water", unit_price_minor=250)
+    scene = opened().when(submit(cash_sale(old, paid_minor=250)), by=CASHIER)
+    scene.then_includes(PriceStale, sold_minor=250, current_minor=300)
+    scene.then_includes(TabClosed, receipt_no="A-000001")
+
+
+def test_an_item_that_nobody_knows_is_sold_and_flagged() -> None:
+    strange = OfflineLine(line_id="x", sku="caviar", unit_price_minor=900)
+    opened().when(submit(cash_sale(strange, paid_minor=900)), by=CASHIER).then_includes(PriceMissing, sku="caviar")
+
+
+def test_too_little_money_leaves_the_check_open_and_flagged() -> None:
+    scene = opened().when(submit(cash_sale(paid_minor=400)), by=CASHIER)
+    scene.then_includes(TabConflict, tab_id="off-1", about="payment")
+    assert balance(scene, "off-1") == 150
+
+
+def test_too_much_money_is_kept_and_flagged() -> None:
+    scene = opened().when(submit(cash_sale(paid_minor=700)), by=CASHIER)
+    scene.then_includes(TabConflict, tab_id="off-1", about="payment")
+    assert scene.view(MANAGER)["drawers"]["till-1"]["expected_minor"] == 10_700
+
+
+def test_cash_rounding_is_no_conflict() -> None:
+    odd = OfflineLine(line_id="x", sku="water", unit_price_minor=302)
+    scene = opened().when(submit(cash_sale(odd, paid_minor=300)), by=CASHIER)
+    scene.then_includes(PaymentCaptured, due_minor=302, rounding_minor=-2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"), [("no_sale", DrawerNoSale), ("paid_in", DrawerPaidIn), ("paid_out", DrawerPaidOut)]
+)
+def test_what_was_done_at_the_drawer_is_recorded(kind: Any, event: Any) -> None:
+    moved = DrawerMoved(kind=kind, amount_minor=100, reason="milk", occurred_at=THEN)
+    opened().when(submit(moved), by=CASHIER).then_includes(event, offline=True, reason="milk")
+    scene = opened().when(CloseDay(), by=MANAGER)
+    done(scene.when(SubmitOffline(terminal_id="till-9", terminal_seq=1, facts=(moved,)), by=CASHIER))
+
+
+def test_a_sale_made_between_two_days_counts_in_the_next_one() -> None:
+    scene = opened().when(CloseDay(), by=MANAGER).when(submit(cash_sale()), by=CASHIER)
+    scene.then_includes(TabClosed, day=2)
+    assert scene.view(MANAGER)["office"]["day_totals"]["receipts"] == 1
+
+
+def test_a_stored_card_waits_for_the_processor_until_its_window_ends() -> None:
+    scene = opened().when(submit(card_sale(tip_minor=50)), by=CASHIER)
+    scene.then_includes(OfflinePaymentStored, upload_by=THEN + DAY, due_minor=550, tip_minor=50, over_limit=False)
+    scene.then_includes(TabClosed, awaits_card=True)
+    scene.when(RecordPaymentResult(payment_id="card-1", outcome="captured", processor_ref="ch"), by=SERVICE)
+    scene.then(OfflinePaymentSettled(payment_id="card-1", tab_id="off-1", processor_ref="ch"))
+    assert scene.alarm_at is None
+
+
+def test_a_terminals_clock_that_runs_ahead_does_not_lengthen_the_window() -> None:
+    scene = opened().when(submit(card_sale(occurred_at=NOON + DAY)), by=CASHIER)
+    scene.then_includes(OfflinePaymentStored, upload_by=NOON + DAY)
+
+
+def test_a_card_above_the_limit_is_flagged() -> None:
+    many = OfflineLine(line_id="x", sku="beer", qty_milli=30_000, unit_price_minor=500, tax_ids=("vat",))
+    scene = opened().when(submit(card_sale(16_500, lines=(many,))), by=CASHIER)
+    scene.then_includes(OfflinePaymentStored, over_limit=True)
+
+
+def test_a_card_declined_later_reopens_the_check_and_reverses_its_receipt() -> None:
+    scene = opened().when(submit(card_sale()), by=CASHIER)
+    scene.when(RecordPaymentResult(payment_id="card-1", outcome="failed"), by=SERVICE)
+    scene.then_includes(OfflinePaymentDeclined, payment_id="card-1")
+    scene.then_includes(TabReopened, reverses="A-000001", lost_minor=550)
+    assert balance(scene, "off-1") == 550
+    totals = scene.view(MANAGER)["office"]["day_totals"]
+    assert (totals["receipts"], totals["reversed"], totals.get("due_minor", 0)) == (1, 1, 0)
+    done(paid(scene, tab_id="off-1", payment_id="p9").when(CloseTab(tab_id="off-1"), by=CASHIER))
+    scene.then_includes(TabClosed, receipt_no="A-000002")
+    done(scene.when(CloseDay(), by=MANAGER))
+    z = next(event for event in scene.events if isinstance(event, DayClosed)).totals
+    assert (z.due_minor, z.paid.total) == (550, 550)
+
+
+def test_a_card_that_is_not_uploaded_in_time_reopens_the_check() -> None:
+    scene = opened().when(submit(card_sale()), by=CASHIER).wake(at=NOON + 2 * DAY)
+    scene.then_includes(OfflinePaymentExpired, effective_at=THEN + DAY, cause="alarm")
+    assert balance(scene, "off-1") == 550
+
+
+def test_a_card_that_is_submitted_after_its_window_expires_with_the_next_look() -> None:
+    scene = opened().when(submit(card_sale(occurred_at=NOON - 2 * DAY)), by=CASHIER)
+    scene.wake().then_includes(OfflinePaymentExpired, effective_at=NOON - DAY)
+
+
+def test_a_stored_card_on_a_check_that_is_still_open_is_taken_off_it() -> None:
+    scene = opened().when(submit(card_sale(400)), by=CASHIER)
+    assert balance(scene, "off-1") == 150
+    scene.when(RecordPaymentResult(payment_id="card-1", outcome="failed"), by=SERVICE)
+    assert balance(done(scene), "off-1") == 550
+
+
+def test_a_sale_that_finishes_a_tab_of_before_the_cut_closes_it() -> None:
+    scene = with_tab("beer")
+    known = OfflineLine(line_id="l1", sku="beer", unit_price_minor=500, tax_ids=("vat",))
+    scene.when(submit(cash_sale(known, tab_id="t1")), by=CASHIER).then_includes(TabClosed, tab_id="t1")
+
+
+def test_a_revoked_terminal_is_refused_and_what_it_queued_is_kept_for_review() -> None:
+    scene = opened().when(RevokeTerminal(terminal_id="till-1"), by=MANAGER)
+    scene.when(submit(cash_sale()), by=CASHIER).then_rejected(TerminalRevoked)
+    scene.when(OpenTab(tab_id="t1"), by=WAITER).then_rejected(TerminalRevoked)
+    scene.when(AddLine(tab_id="t1", line_id="l", sku="beer"), by=WAITER).then_rejected(TerminalRevoked)
+    keep = QuarantineOffline(terminal_id="till-1", terminal_seq=1, facts=(cash_sale(),))
+    scene.when(keep, by=WAITER).then(OfflineQuarantined(terminal_id="till-1", terminal_seq=1, facts=(cash_sale(),)))
+    scene.when(keep, by=WAITER).then_nothing()
+    assert scene.view(MANAGER)["terminals"]["till-1"]["quarantined"] == 1
+    assert scene.view(MANAGER)["tabs"] == {}
+
+
+def test_a_terminal_that_is_not_revoked_has_nothing_to_quarantine() -> None:
+    keep = QuarantineOffline(terminal_id="till-1", terminal_seq=1, facts=(cash_sale(),))
+    opened().when(keep, by=WAITER).then_rejected(TerminalSeqGap, expected=1)
+
+
+def test_a_far_deadline_is_counted_from_when_the_card_was_taken() -> None:
+    scene = opened(offline_upload_s=3_600).when(submit(card_sale()), by=CASHIER)
+    assert scene.alarm_at == THEN + timedelta(hours=1)

@@ -1,0 +1,218 @@
+"""What holds for every history: stock, deadlines, replay, size."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given as for_all
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from holdfast import Actor, Command
+from holdfast.testing import Scenario
+from services.pos.contract import (
+    AddLine,
+    AdjustStock,
+    BeginPayment,
+    CardSale,
+    CashSale,
+    CloseTab,
+    ExtendHold,
+    GrantApproval,
+    MergeTabs,
+    OfflineLine,
+    OpenDay,
+    OpenTab,
+    PlaceHold,
+    PostedLine,
+    PostOrder,
+    RecordPaymentResult,
+    ReleaseHold,
+    RemoveLine,
+    SendToKitchen,
+    SetLineQty,
+    SplitPart,
+    SplitTab,
+    SubmitOffline,
+    VoidLine,
+    VoidTab,
+)
+from services.pos.tests.scenes import CASHIER, MANAGER, NOON, SERVICE, WAITER, done, left, opened, with_tab
+
+TABS = st.sampled_from(["t1", "t2"])
+LINES = st.sampled_from(["a", "b", "c"])
+HOLDS = st.sampled_from(["h1", "h2"])
+PAYMENTS = st.sampled_from(["p1", "p2", "p3"])
+QTY = st.sampled_from([1_000, 2_000, 5_000])
+DELAYS = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=1), timedelta(minutes=10)])
+OUTCOMES = st.sampled_from(["captured", "failed", "cancelled"])
+Step = tuple[Command, Actor]
+
+
+def by(actor: Actor, kind: type[Command], **fields: Any) -> st.SearchStrategy[Step]:
+    return st.tuples(st.builds(kind, **fields), st.just(actor))
+
+
+ONLINE: st.SearchStrategy[Step] = st.one_of(
+    by(WAITER, OpenTab, tab_id=TABS),
+    by(WAITER, AddLine, tab_id=TABS, line_id=LINES, sku=st.sampled_from(["cake", "water"]), qty_milli=QTY),
+    by(WAITER, SetLineQty, line_id=LINES, qty_milli=QTY, expected_version=st.integers(1, 3)),
+    by(WAITER, RemoveLine, line_id=LINES),
+    by(MANAGER, VoidLine, line_id=LINES, qty_milli=QTY, reason_code=st.just("wrong"), restock=st.booleans()),
+    by(WAITER, PlaceHold, hold_id=HOLDS, tab_id=TABS, sku=st.just("cake"), qty_milli=QTY, ttl_s=st.just(60)),
+    by(WAITER, ExtendHold, hold_id=HOLDS),
+    by(WAITER, ReleaseHold, hold_id=HOLDS),
+    by(WAITER, SendToKitchen, tab_id=TABS),
+    by(WAITER, BeginPayment, tab_id=TABS, payment_id=PAYMENTS, amount_minor=QTY, tender=st.just("cash")),
+    by(WAITER, BeginPayment, tab_id=TABS, payment_id=PAYMENTS, amount_minor=st.just(400), tender=st.just("card")),
+    by(SERVICE, RecordPaymentResult, payment_id=PAYMENTS, outcome=OUTCOMES),
+    by(CASHIER, CloseTab, tab_id=TABS),
+    by(MANAGER, VoidTab, tab_id=TABS, reason_code=st.just("wrong")),
+    by(WAITER, MergeTabs, from_=TABS, into=TABS),
+    by(WAITER, SplitTab, tab_id=TABS, mode=st.just("evenly"), parts=st.just((SplitPart(tab_id="t2"),))),
+    by(
+        MANAGER, AdjustStock, sku=st.just("cake"), delta_milli=st.sampled_from([-3_000, 1_000]), reason=st.just("count")
+    ),
+    by(
+        MANAGER,
+        GrantApproval,
+        approval_id=HOLDS,
+        action=st.just("void"),
+        tab_id=TABS,
+        limit_minor=st.just(500),
+    ),
+)
+CAKE = OfflineLine(line_id="o", sku="cake", qty_milli=2_000, unit_price_minor=400)
+FACTS: st.SearchStrategy[Step] = st.one_of(
+    by(
+        CASHIER,
+        SubmitOffline,
+        terminal_id=st.just("till-1"),
+        terminal_seq=st.integers(1, 4),
+        facts=st.sampled_from(
+            [
+                (CashSale(tab_id="t1", payment_id="off", lines=(CAKE,), paid_minor=800, occurred_at=NOON),),
+                (CardSale(tab_id="t9", payment_id="card", lines=(CAKE,), paid_minor=800, occurred_at=NOON),),
+            ]
+        ),
+    ),
+    by(
+        SERVICE,
+        PostOrder,
+        tab_id=TABS,
+        floor=st.just("loc-1:floor-main"),
+        lines=st.just((PostedLine(line_id="k", sku="cake", qty_milli=3_000),)),
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@for_all(turns=st.lists(st.tuples(DELAYS, ONLINE), min_size=1, max_size=20))
+def test_no_interleaving_promises_more_than_there_is(turns: list[tuple[timedelta, Step]]) -> None:
+    scene = with_tab()
+    begun = len(scene.log)
+    for delay, (command, actor) in turns:
+        scene.after(delay).when(command, by=actor)
+    for seq in range(begun, len(scene.log) + 1):
+        assert left(scene.as_of(seq), "cake") >= 0
+
+
+@settings(max_examples=150, deadline=None)
+@for_all(turns=st.lists(st.tuples(DELAYS, ONLINE | FACTS), min_size=1, max_size=20))
+def test_promises_beyond_what_there_is_are_flagged_facts(turns: list[tuple[timedelta, Step]]) -> None:
+    scene = with_tab()
+    lowest = 0
+    for delay, (command, actor) in turns:
+        before = left(scene, "cake")
+        scene.after(delay).when(command, by=actor)
+        after = left(scene, "cake")
+        flagged = any(event.type == "oversell_recorded" for event in scene.log)
+        assert after >= 0 or flagged
+        lowest = min(lowest, before, after)
+    assert lowest >= 0 or any(event.type == "oversell_recorded" for event in scene.log)
+
+
+@settings(max_examples=150, deadline=None)
+@for_all(turns=st.lists(st.tuples(DELAYS, st.booleans(), ONLINE | FACTS), min_size=1, max_size=15))
+def test_alarms_and_commands_find_deadlines_alike(turns: list[tuple[timedelta, bool, Step]]) -> None:
+    lazy, woken, late = with_tab(), with_tab(), with_tab()
+    now = NOON
+    for delay, wakes_late, (command, actor) in turns:
+        now += delay
+        while woken.alarm_at is not None and woken.alarm_at <= now:
+            woken.wake(at=woken.alarm_at)
+        if wakes_late:
+            late.wake(at=now)
+        for scene in (lazy, woken, late):
+            scene.when(command, by=actor, at=now)
+    for scene in (lazy, woken, late):
+        scene.wake(at=now)
+    assert comparable(lazy) == comparable(woken) == comparable(late)
+    assert lazy.state_json == woken.state_json == late.state_json
+
+
+def comparable(scene: Scenario) -> list[Any]:
+    """The log without what may differ: when an event was recorded, and how its deadline was found."""
+    events = msgspec.json.decode(msgspec.json.encode(scene.log))
+    for event in events:
+        del event["at"]
+        event["data"].pop("cause", None)
+    return events
+
+
+@settings(max_examples=60, deadline=None)
+@for_all(turns=st.lists(st.tuples(DELAYS, ONLINE | FACTS), min_size=1, max_size=20))
+def test_replay_and_a_stored_state_give_the_same_bytes(turns: list[tuple[timedelta, Step]]) -> None:
+    scene = with_tab()
+    for delay, (command, actor) in turns:
+        scene.after(delay).when(command, by=actor)
+    assert scene.replayed().state_json == scene.state_json
+    stored = msgspec.json.decode(scene.state_json, type=scene.entity.state_type)
+    assert msgspec.json.encode(stored) == scene.state_json
+
+
+def a_closed_sale(scene: Scenario, number: int) -> None:
+    tab_id = f"sale-{number}"
+    scene.when(OpenTab(tab_id=tab_id), by=WAITER)
+    scene.when(AddLine(tab_id=tab_id, line_id=f"line-{number}", sku="water"), by=WAITER)
+    pay = BeginPayment(tab_id=tab_id, payment_id=f"pay-{number}", amount_minor=300, tender="card")
+    scene.when(pay, by=WAITER).when(RecordPaymentResult(payment_id=f"pay-{number}", outcome="captured"), by=CASHIER)
+    done(scene.when(CloseTab(tab_id=tab_id), by=CASHIER))
+
+
+def test_a_till_does_not_grow_with_the_tabs_it_has_closed() -> None:
+    scene = opened(refundable_tabs=20)
+    sizes: list[int] = []
+    for number in range(100):
+        a_closed_sale(scene, number)
+        sizes.append(len(scene.state_json))
+    assert max(sizes[40:]) - min(sizes[40:]) < 200
+
+
+def test_closed_tabs_leave_when_they_can_be_refunded_no_longer() -> None:
+    scene = opened(refund_window_s=86_400)
+    a_closed_sale(scene, 1)
+    a_closed_sale(scene.after(timedelta(days=2)), 2)
+    assert scene.view(MANAGER)["office"]["refundable_tabs"] == 1
+
+
+@pytest.mark.parametrize("lines", [10])
+def test_a_refundable_tab_takes_less_than_a_kilobyte(lines: int) -> None:
+    scene = with_tab()
+    for number in range(lines):
+        line_id = f"0b5c2d0e-0000-4000-8000-0000000000{number:02}"
+        scene.when(AddLine(tab_id="t1", line_id=line_id, sku="water"), by=WAITER)
+    before = len(opened().state_json)
+    scene.when(BeginPayment(tab_id="t1", payment_id="p", amount_minor=300 * lines, tender="card"), by=WAITER)
+    scene.when(RecordPaymentResult(payment_id="p", outcome="captured"), by=CASHIER)
+    done(scene.when(CloseTab(tab_id="t1"), by=CASHIER))
+    assert len(scene.state_json) - before < 1_024
+
+
+def test_a_second_day_begins_where_the_numbers_of_the_first_ended() -> None:
+    scene = opened()
+    a_closed_sale(scene, 1)
+    scene.when(OpenDay(business_date=date(2026, 6, 1)), by=CASHIER)
+    a_closed_sale(scene, 2)
+    assert scene.view(MANAGER)["office"]["receipts"] == {"A": 2}
