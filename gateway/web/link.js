@@ -16,6 +16,7 @@ export class Link {
     this.name = null;
     this.seq = null;
     this.retryMs = RETRY_FIRST_MS;
+    this.retryAfterMs = null; // when a draining gateway wants us back
     this.bids = new Map();
     this.nextId = 1;
     this.stopped = false;
@@ -80,6 +81,7 @@ export class Link {
         this.refused(frame);
         break;
       case "draining":
+        this.retryAfterMs = frame.retry_after_ms;
         this.page.link("The server restarts; connecting again.", true);
         break;
     }
@@ -169,8 +171,17 @@ export class Link {
       return;
     }
     this.page.link("Connection lost; trying again.", true);
-    this.retry = setTimeout(() => this.open(), this.retryMs * (0.5 + Math.random()));
+    this.retry = setTimeout(() => this.open(), this.pauseMs());
+  }
+
+  // The gateway spreads its sockets when it drains; after any other end they spread themselves.
+  pauseMs() {
+    const told = this.retryAfterMs;
+    this.retryAfterMs = null;
+    if (told !== null) return told;
+    const pause = this.retryMs * (0.5 + Math.random());
     this.retryMs = Math.min(this.retryMs * 2, RETRY_LAST_MS);
+    return pause;
   }
 
   stop() {
