@@ -22,7 +22,7 @@ LONGEST_LINE: Final = 4 * 1024 * 1024
 KEPT: Final = "HOLDFAST_SECRET"
 """Of the settings in the environment only this one counts for the system: its tokens are signed with it."""
 _ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
-_STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)$")
+_STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)\b")
 _AGAIN: Final = re.compile(r"^holdfast: (\S+) serves again, pid (\d+)$")
 
 
