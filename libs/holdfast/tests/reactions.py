@@ -1,8 +1,7 @@
 """Reactors and workers of the tests, and served counters that they reach."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
@@ -141,24 +140,6 @@ class World:
             while len(found := await self.letters()) < count:
                 await asyncio.sleep(POLL)
         return found
-
-
-@asynccontextmanager
-async def running(*runners: ReactorRunner | WorkerRunner) -> AsyncGenerator[None]:
-    tasks = [asyncio.create_task(runner.run()) for runner in runners]
-    try:
-        yield
-        assert not any(task.done() for task in tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(POLL)
 
 
 async def until_done(runner: ReactorRunner | WorkerRunner) -> None:

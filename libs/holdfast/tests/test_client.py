@@ -12,7 +12,8 @@ from holdfast.jetstream import (
     NatsBus,
 )
 from holdfast.testing.servers import NatsServer
-from holdfast.tests.wiretap import ANN, PATIENCE, a_purpose, until
+from holdfast.tests.waiting import until
+from holdfast.tests.wiretap import ANN, PATIENCE, a_purpose
 
 
 class Owner:

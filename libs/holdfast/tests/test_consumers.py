@@ -20,7 +20,8 @@ from holdfast.jetstream import (
 )
 from holdfast.jetstream import _api as api
 from holdfast.testing.servers import NatsServer, nats_cluster, nats_server
-from holdfast.tests.wiretap import PATIENCE, Reader, Request, Tapped, a_commit, a_purpose, until
+from holdfast.tests.waiting import until
+from holdfast.tests.wiretap import PATIENCE, Reader, Request, Tapped, a_commit, a_purpose
 
 
 @pytest.fixture

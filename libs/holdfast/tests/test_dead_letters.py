@@ -11,7 +11,8 @@ from holdfast import Rejected
 from holdfast._dead_letters import redrive
 from holdfast.testing.counter import LIMIT
 from holdfast.testing.servers import NatsServer
-from holdfast.tests.reactions import ANN, PATIENCE, World, running, until_done
+from holdfast.tests.reactions import ANN, PATIENCE, World, until_done
+from holdfast.tests.waiting import running
 
 
 async def test_a_refused_command_is_a_dead_letter_and_holds_nothing_up(world: World) -> None:

@@ -21,7 +21,8 @@ from holdfast.jetstream import (
 )
 from holdfast.testing import MemorySnapshots
 from holdfast.testing.counter import CounterEntity
-from holdfast.tests.wiretap import ANN, PATIENCE, Reader, Request, Tapped, a_commit, a_purpose, tapped, until
+from holdfast.tests.waiting import until
+from holdfast.tests.wiretap import ANN, PATIENCE, Reader, Request, Tapped, a_commit, a_purpose, tapped
 
 
 def losing_the_first_ack(bus: NatsBus, instead: Callable[[Request], Coroutine[Any, Any, object]]) -> Bus:

@@ -7,7 +7,8 @@ import pytest
 
 from holdfast import Rejected
 from holdfast._dead_letters import redrive
-from holdfast.tests.reactions import Note, Notes, Notify, World, running, until, until_done
+from holdfast.tests.reactions import Note, Notes, Notify, World, until_done
+from holdfast.tests.waiting import running, until
 from holdfast.worker import Work
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from holdfast._owners import PARTITIONS, Members, Membership, owned, owner_of, p
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 from holdfast.testing.servers import NatsServer
+from holdfast.tests.waiting import until
 
 PATIENCE = 10.0
 NOTHING = frozenset[int]()
@@ -203,9 +204,3 @@ async def test_a_member_has_a_lease_only_while_its_words_come_back(
         await until(lambda: not a.membership.leased)
         monkeypatch.undo()
         await until(lambda: a.membership.leased)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)

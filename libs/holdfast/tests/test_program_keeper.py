@@ -2,7 +2,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from holdfast._program import keeper as keeping
 from holdfast._program.errors import CannotStart
 from holdfast._program.keeper import Keeper, Part, pause_after
+from holdfast.tests.waiting import until
 
 SERVE = """
 import os, signal, time
@@ -42,12 +43,6 @@ async def kept(script: str, said: list[str]) -> AsyncGenerator[Keeper]:
         yield keeper
     finally:
         await keeper.stop()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def alive(pid: int | None) -> bool:

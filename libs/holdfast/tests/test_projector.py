@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from holdfast.sql import Projection, Projector, StoredEvent, migrate, open_datab
 from holdfast.sql._projector import AheadOfLog, Overtaken, Stand, Stopped
 from holdfast.testing.counter import Added, CounterEntity, CounterEvent
 from holdfast.testing.history import History
+from holdfast.tests.waiting import running, until
 
 pytest_plugins = ["holdfast.testing._databases"]
 
@@ -117,18 +118,6 @@ async def world(bus: NatsBus, database_url: str) -> AsyncGenerator[World]:
         await connection.run_sync(tables.create_all)
     yield World(bus, history, database, database_url)
     await database.dispose()
-
-
-@asynccontextmanager
-async def running(*projectors: Projector) -> AsyncGenerator[None]:
-    tasks = [asyncio.create_task(projector.run()) for projector in projectors]
-    try:
-        yield
-        assert not any(task.done() for task in tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def some_history(history: History) -> None:
@@ -347,12 +336,6 @@ async def test_a_stopped_projection_loses_nothing_and_goes_on_when_the_bug_is_go
             buggy.broken = False
             await world.until_complete()
     assert projector.lag == 0
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(RETRY)
 
 
 async def test_an_event_of_newer_code_stops_the_projection_only_where_it_is_read(world: World) -> None:

@@ -32,10 +32,9 @@ from holdfast.tests.reactions import (
     Notes,
     Notify,
     World,
-    running,
-    until,
     until_done,
 )
+from holdfast.tests.waiting import running, until
 from holdfast.worker import Effect
 
 

@@ -54,12 +54,6 @@ def tapped(bus: NatsBus, request: Callable[[Request, str], Coroutine[Any, Any, M
     return cast("Bus", Tapped(bus, request))
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 class Reader:
     """Reads a stream by an ordered consumer."""
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
-import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given as for_all
@@ -26,7 +25,7 @@ from holdfast.sql import StoredEvent, migrate, open_database
 from holdfast.sql._listing import ListQuery, read_page
 from holdfast.sql._tables import metadata as shared
 from holdfast.testing import Scenario, given
-from holdfast.testing.servers import NatsServer, nats_server
+from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import running
 from services.auction.contract import BanBidder, PlaceBid, RegisterBidder, RetractBid, Schedule
 from services.auction.domain import Auction
@@ -36,7 +35,7 @@ from services.auction.service import service
 from services.auction.tests.scenes import ANN, AUCTIONEER, BOB, CAT, HOUR, NOON, SELLER, english, listed
 from services.auction.tests.test_properties import DELAYS, TERMS, Step, steps_of_any_kind
 
-pytest_plugins = ["holdfast.testing._databases"]
+pytest_plugins = ["holdfast.testing._databases", "holdfast.testing._servers"]
 
 PATIENCE = 20.0
 STRANGER = Actor(user="stranger", roles=())
@@ -243,18 +242,6 @@ async def test_a_wrong_cursor_is_refused(market: AsyncEngine, cursor: str) -> No
 async def test_a_limit_out_of_bounds_is_refused(market: AsyncEngine, limit: int) -> None:
     with pytest.raises(ValidationFailed, match="limit is a number from 1 to 200"):
         await page(market, limit=limit)
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Generator[NatsServer]:
-    with nats_server(tmp_path_factory.mktemp("nats")) as server:
-        yield server
-
-
-@pytest_asyncio.fixture
-async def client(nats: NatsServer) -> AsyncGenerator[Client]:
-    async with await Client.connect(nats.url) as connected:
-        yield connected
 
 
 async def asked(client: Client, tenant: str, **query: Any) -> Any:

@@ -1,7 +1,6 @@
 """The auction on a real NATS server, as any caller meets it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,29 +8,18 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from holdfast import Actor, Name
 from holdfast.client import Client
-from holdfast.testing.servers import NatsServer, nats_server
+from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
 from services.auction.domain_errors import BidTooLow
 from services.auction.service import service
 from services.auction.tests.scenes import ANN, BOB, SELLER
 
+pytest_plugins = ["holdfast.testing._servers"]
+
 PATIENCE = 20.0
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Generator[NatsServer]:
-    with nats_server(tmp_path_factory.mktemp("nats")) as server:
-        yield server
-
-
-@pytest_asyncio.fixture
-async def client(nats: NatsServer) -> AsyncGenerator[Client]:
-    async with await Client.connect(nats.url) as connected:
-        yield connected
 
 
 def a_lot() -> Name:

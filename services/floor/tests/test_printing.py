@@ -12,7 +12,7 @@ from holdfast._judge import Judge
 from holdfast.client import Client
 from holdfast.sql import StoredEvent
 from holdfast.testing import Scenario
-from holdfast.testing.servers import NatsServer, nats_server
+from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
 from holdfast.worker import Job, Work
 from services.floor.contract import CancelLine, Modifier, MoveParty, ReprintTicket
@@ -22,6 +22,8 @@ from services.floor.service import service
 from services.floor.tests.scenes import COOK, WAITER, line, order, run, seated
 from services.floor.tests.test_service import PATIENCE, opened, seat, seen, send
 from services.floor.tests.test_service import order as send_order
+
+pytest_plugins = ["holdfast.testing._servers"]
 
 FLOOR = Name.of("floor", "acme", "loc-1:main")
 
@@ -104,9 +106,3 @@ async def test_an_order_comes_out_of_the_printer_once_and_a_reprint_as_a_duplica
             while len(found := sorted(papers.rglob("[0-9]*.txt"))) < 2:
                 await asyncio.sleep(0.02)
     assert ["DUPLICATE" in path.read_text() for path in found] == [False, True]
-
-
-@pytest.fixture
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with nats_server(tmp_path_factory.mktemp("nats")) as server:
-        yield server

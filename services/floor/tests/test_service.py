@@ -1,36 +1,24 @@
 """The floor on a real NATS server, as any caller meets it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from holdfast import Actor, HoldfastError, Name
 from holdfast.client import Client
-from holdfast.testing.servers import NatsServer, nats_server
+from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
 from services.floor.contract import ConfigureFloor, Settings, TableLayout
 from services.floor.service import service
 from services.floor.tests.scenes import COOK, HOST, MANAGER, STRANGER, TABLES, TILL, WAITER
 
+pytest_plugins = ["holdfast.testing._servers"]
+
 PATIENCE = 20.0
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Generator[NatsServer]:
-    with nats_server(tmp_path_factory.mktemp("nats")) as server:
-        yield server
-
-
-@pytest_asyncio.fixture
-async def client(nats: NatsServer) -> AsyncGenerator[Client]:
-    async with await Client.connect(nats.url) as connected:
-        yield connected
 
 
 async def send(client: Client, floor: Name, command: str, by: Actor, **data: Any) -> Any:

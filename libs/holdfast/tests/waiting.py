@@ -1,0 +1,31 @@
+"""Runs what never ends by itself for the length of a block, and waits for conditions, never for times."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+PATIENCE = 30.0
+POLL = 0.01
+
+
+class Runner(Protocol):
+    def run(self) -> Awaitable[None]: ...
+
+
+@asynccontextmanager
+async def running(*runners: Runner) -> AsyncGenerator[None]:
+    tasks = [asyncio.ensure_future(runner.run()) for runner in runners]
+    try:
+        yield
+        assert not any(task.done() for task in tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(POLL)
