@@ -61,9 +61,9 @@ class PatientHttp(H11Protocol):
         self._request.start(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Wait on until the request is whole."""
+        """Wait on until the request is whole, or has become a WebSocket."""
         super().data_received(data)
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+        if self.transport.get_protocol() is self and self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
             self._request.start(self.transport)
         else:
             self._request.stop()

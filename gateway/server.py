@@ -16,7 +16,6 @@ from gateway.patience import PatientConfig
 from gateway.settings import Settings
 from holdfast import Contract, HoldfastError, Unavailable
 
-PING_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 1
 BACKLOG: Final = 2048
 log = structlog.get_logger(__name__)
@@ -64,8 +63,8 @@ async def serve(
         settings,
         ws=Connection,
         ws_max_size=settings.max_frame,
-        ws_ping_interval=PING_SECONDS,
-        ws_ping_timeout=PING_SECONDS,
+        ws_ping_interval=settings.ping_interval,
+        ws_ping_timeout=settings.ping_interval,
         ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,

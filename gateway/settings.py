@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hello_timeout: float = 5.0
     stall_timeout: float = 30.0
     """A socket that takes no byte for this long is closed with 1013."""
+    ping_interval: float = 20.0
+    """How long after one answered ping the next is sent; a client that answers none in this time is gone."""
     close_timeout: float = 1.0
     """How long a close waits for a client that takes nothing."""
     request_timeout: float = 60.0
