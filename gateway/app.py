@@ -22,7 +22,7 @@ from gateway.door import Door
 from gateway.errors import on_crash, on_http_exception, on_refusal
 from gateway.fanout import Fanout
 from gateway.keys import Freshness, KeySet
-from gateway.limits import Limits
+from gateway.limits import Limits, Rates
 from gateway.metrics import Metrics
 from gateway.openapi import openapi_document
 from gateway.operations import Doors
@@ -38,6 +38,8 @@ from holdfast.telemetry import Health
 from holdfast.telemetry import door as operators
 
 WEB: Final = Path(__file__).parent / "web"
+EXPOSED: Final = ["ETag", "RateLimit", "RateLimit-Policy", "Retry-After"]
+"""Headers of answers that pages of other origins may read."""
 PAGE_POLICY: Final = (
     "default-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
@@ -78,11 +80,12 @@ def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None =
         ],
         dependencies={"who": Provide(http.identify)},
         before_request=http.check_target,
+        before_send=[http.tell_rates],
         exception_handlers={HoldfastError: on_refusal, HTTPException: on_http_exception, Exception: on_crash},
         lifespan=[_lifespan(settings)],
         state=State({"settings": settings, "contracts": contracts, "documents": documents}),
         request_max_body_size=settings.max_body,
-        cors_config=CORSConfig(allow_origins=origins, expose_headers=["ETag"]) if origins else None,
+        cors_config=CORSConfig(allow_origins=origins, expose_headers=EXPOSED) if origins else None,
         openapi_config=None,
         logging_config=None,
     )
@@ -108,9 +111,12 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
                 await Client.connect(settings.nats, name="holdfast gateway", replicas=settings.replicas)
             )
             metrics, health = Metrics(), Health()
-            limits = Limits(
-                commands_per_second=settings.commands_per_second, sockets_per_user=settings.sockets_per_user
+            rates = Rates(
+                user=settings.commands_per_second,
+                tenant=settings.tenant_commands_per_second,
+                entity=settings.entity_commands_per_second,
             )
+            limits = Limits(rates, sockets_per_user=settings.sockets_per_user)
             door = Door(
                 client,
                 app.state.contracts,

@@ -68,7 +68,7 @@ class Door:
         outcome = "INTERNAL"
         try:
             self._check(command, data, command_id, expected_seq)
-            self._limits.spend(name.tenant, by.user)
+            self._limits.spend(name, by.user)
             accepted = await self.client.send(
                 name,
                 command,
@@ -93,8 +93,12 @@ class Door:
         if ADMIN not in by.roles:
             raise Forbidden(f"deleting an entity needs the role {ADMIN}")
         self._check("delete", b"{}", command_id, None)
-        self._limits.spend(name.tenant, by.user)
+        self._limits.spend(name, by.user)
         await self.client.delete(name, by=by, command_id=command_id, timeout=self._timeout)
+
+    def rate_headers(self, name: Name, user: str) -> Mapping[str, str]:
+        """How a user stands after a command to this entity, for the answer over HTTP."""
+        return self._limits.headers(name, user)
 
     async def view(self, name: Name, *, by: Actor, seq: int | None = None, at: datetime | None = None) -> View:
         """The entity as `by` may see it, now, after `seq`, or at a moment."""

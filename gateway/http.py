@@ -15,6 +15,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
+from litestar.types import Message, Scope
 
 from gateway.auth import Identity
 from gateway.authenticator import Authenticator
@@ -56,6 +57,15 @@ def check_target(request: AnyRequest) -> None:
         raise ValidationFailed("each query parameter is given at most once")
 
 
+async def tell_rates(message: Message, scope: Scope) -> None:
+    """Say in every answer to a command, a refusal too, how fast the caller may go on."""
+    commanded: tuple[Name, str] | None = scope["state"].get("commanded")
+    if message["type"] == "http.response.start" and commanded is not None:
+        door: Door = scope["litestar_app"].state.door
+        told = [(key.lower().encode(), value.encode()) for key, value in door.rate_headers(*commanded).items()]
+        message["headers"] = [*message["headers"], *told]
+
+
 async def identify(request: AnyRequest, state: State) -> Identity:
     """The caller, from the Authorization header."""
     authenticator: Authenticator = state.authenticator
@@ -70,6 +80,7 @@ async def send(  # noqa: D103 - the wire contract describes it
     name = door.name(purpose, who.tenant, id_)
     if "_" in command:
         raise ValidationFailed("commands in URLs are kebab-case, such as open-tab")
+    request.state.commanded = (name, who.actor.user)
     accepted = await door.send(
         name,
         command.replace("-", "_"),
@@ -105,7 +116,9 @@ async def remove(  # noqa: D103 - the wire contract describes it
     *, request: AnyRequest, state: State, who: Who, purpose: FromPath[str], id_: FromPath[str]
 ) -> None:
     door: Door = state.door
-    await door.delete(door.name(purpose, who.tenant, id_), by=who.actor, command_id=_command_id(request))
+    name = door.name(purpose, who.tenant, id_)
+    request.state.commanded = (name, who.actor.user)
+    await door.delete(name, by=who.actor, command_id=_command_id(request))
 
 
 @get("/v1/{purpose:str}/{id_:str}/events", include_in_schema=False)

@@ -17,11 +17,12 @@ from gateway.frames import Codec
 from gateway.operations import Doors, Operation, Operations
 from gateway.outbox import SocketOutbox
 from gateway.revocations import Hold
-from holdfast import HoldfastError
+from holdfast import HoldfastError, RateLimited
 from holdfast.wire import utc_now
 
 CLOSE_MALFORMED: Final = 4400
 CLOSE_CREDENTIAL: Final = 4401
+CLOSE_RATE: Final = 4429
 CLOSE_RESTART: Final = 1012
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class Session:
 
     __slots__ = (
         "_codec", "_connection", "_crew", "_doors", "_draining", "_ended", "_hold", "_latest", "_operations", "_outbox",
-        "_over", "_tasks", "_under_way", "_unread", "_who",
+        "_over", "_refused_in_a_row", "_tasks", "_under_way", "_unread", "_who",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._unread: deque[str | bytes] | None = None
         self._hold: Hold | None = None
+        self._refused_in_a_row = 0
         self._draining = False
         self._over = False
 
@@ -192,11 +194,20 @@ class Session:
         try:
             self._doors.authenticator.require_valid(self._who)
             await self._operations.carry_out(op)
+            self._refused_in_a_row = 0
         except HoldfastError as error:
             await self._operations.refuse(op.id, op.name, error)
+            if isinstance(error, RateLimited):
+                self._count_refusal()
         except Exception:  # a bug ends this operation, not the socket's other ones
             log.exception("gateway.operation_failed", connection=self._operations.connection)
             await self._operations.refuse(op.id, op.name, HoldfastError("a bug in the gateway; it is in its log"))
+
+    def _count_refusal(self) -> None:
+        """Close on a client that does not slow down however often it is told to."""
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row >= self._doors.settings.refusals_per_socket:
+            self.close(CLOSE_RATE, "too many commands, and no pause after refusals")
 
     async def _leave(self) -> None:
         try:

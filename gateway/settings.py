@@ -56,7 +56,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     command_timeout: float = 10.0
     """How long a door waits for an owner's answer before it says TIMEOUT."""
     commands_per_second: float = 1000.0
-    """Per user; bursts of twice as many. 0 sets no limit."""
+    """Per user; bursts of twice as many. 0 sets no limit. This one and the next hold in each gateway by itself."""
+    tenant_commands_per_second: float = 10_000.0
+    entity_commands_per_second: float = 1000.0
+    """Its owner holds to the same setting, so that it is one limit however many gateways there are."""
+    refusals_per_socket: int = 1000
+    """A socket whose commands are refused for their rate so often in a row is closed with 4429."""
     sockets_per_user: int = 1000
     watches_per_socket: int = 1000
     sends_in_flight: int = 64

@@ -16,12 +16,11 @@ from gateway.connection import EXTENSION, MAX_REASON_BYTES, Connection
 from gateway.frames import CODECS, JSON, Codec
 from gateway.limits import Limits
 from gateway.operations import Doors
-from gateway.session import CLOSE_CREDENTIAL, CLOSE_MALFORMED, CLOSE_RESTART, Session
+from gateway.session import CLOSE_CREDENTIAL, CLOSE_MALFORMED, CLOSE_RATE, CLOSE_RESTART, Session
 from holdfast import RateLimited, Unauthenticated, Unavailable
 
 CLOSE_FORBIDDEN: Final = 4403
 CLOSE_HELLO_MISSING: Final = 4408
-CLOSE_RATE: Final = 4429
 CLOSE_AGAIN: Final = 1013  # RFC 6455's registry: try again later
 DRAINED_AT_ONCE: Final = 200
 """Sockets told of the drain before others get a turn."""

@@ -3,9 +3,9 @@ import asyncio
 import pytest
 
 from gateway.auth import Identity
-from gateway.limits import MAX_BUCKETS, Limits
+from gateway.limits import MAX_BUCKETS, Limits, Rates
 from gateway.outbox import StreamOutbox
-from holdfast import Actor, RateLimited
+from holdfast import Actor, Name, RateLimited
 
 
 class Clock:
@@ -16,35 +16,104 @@ class Clock:
         return self.now
 
 
+NAME = Name.of("pad", "acme", "p")
+
+
+def limits_of(clock: Clock | None = None, **rates: float) -> Limits:
+    return Limits(Rates(**rates), sockets_per_user=1, clock=clock or Clock())
+
+
+def refused(limits: Limits, *, name: Name = NAME, user: str = "ann") -> RateLimited | None:
+    try:
+        limits.spend(name, user)
+    except RateLimited as error:
+        return error
+    return None
+
+
 def test_a_user_may_burst_and_then_waits() -> None:
     clock = Clock()
-    limits = Limits(commands_per_second=10, sockets_per_user=1, clock=clock)
+    limits = limits_of(clock, user=10)
     for _ in range(20):
-        limits.spend("acme", "ann")
-    with pytest.raises(RateLimited) as refusal:
-        limits.spend("acme", "ann")
-    limits.spend("acme", "bob")
-    clock.now += refusal.value.details["retry_after_ms"] / 1000
-    limits.spend("acme", "ann")
-    with pytest.raises(RateLimited):
-        limits.spend("acme", "ann")
+        limits.spend(NAME, "ann")
+    refusal = refused(limits)
+    assert refusal is not None
+    limits.spend(NAME, "bob")
+    clock.now += refusal.details["retry_after_ms"] / 1000
+    limits.spend(NAME, "ann")
+    assert refused(limits) is not None
+
+
+def test_a_tenant_is_limited_over_all_its_users_and_no_other_tenant_is() -> None:
+    limits = limits_of(tenant=10)
+    for number in range(20):
+        limits.spend(NAME, f"u{number}")
+    refusal = refused(limits, user="new")
+    assert "tenant" in str(refusal)
+    limits.spend(Name.of("pad", "globex", "p"), "new")
+
+
+def test_an_entity_is_limited_over_all_its_users_and_no_other_entity_is() -> None:
+    limits = limits_of(entity=10)
+    for number in range(20):
+        limits.spend(NAME, f"u{number}")
+    assert "entity" in str(refused(limits, user="new"))
+    limits.spend(Name.of("pad", "acme", "q"), "new")
+
+
+def test_what_is_refused_counts_nowhere() -> None:
+    limits = limits_of(user=10, tenant=1000, entity=1)
+    assert [refused(limits) is None for _ in range(50)] == [True] * 2 + [False] * 48
+    other = Name.of("pad", "acme", "q")
+    assert [refused(limits, name=other) is None for _ in range(2)] == [True, True]
+
+
+def test_the_headers_tell_policies_and_standing() -> None:
+    clock = Clock()
+    limits = limits_of(clock, user=10, entity=1)
+    assert limits.headers(NAME, "ann") == {
+        "RateLimit-Policy": '"user";q=20;w=2, "entity";q=2;w=2',
+        "RateLimit": '"user";r=20;t=0, "entity";r=2;t=0',
+    }
+    limits.spend(NAME, "ann")
+    assert limits.headers(NAME, "ann")["RateLimit"] == '"user";r=19;t=1, "entity";r=1;t=1'
+    limits.spend(NAME, "ann")
+    clock.now += 0.5
+    assert limits.headers(NAME, "ann")["RateLimit"] == '"user";r=20;t=0, "entity";r=0;t=2'
+    assert limits_of().headers(NAME, "ann") == {}
+
+
+def test_a_clock_that_goes_back_gives_nothing_away() -> None:
+    clock = Clock()
+    limits = limits_of(clock, user=10)
+    for now in (100.0, 0.0, 100.0):
+        clock.now = now
+        while refused(limits) is None:
+            pass
+    clock.now = 100.05
+    assert refused(limits) is not None
 
 
 def test_a_rate_of_zero_sets_no_limit() -> None:
-    limits = Limits(commands_per_second=0, sockets_per_user=1)
+    limits = limits_of()
     for _ in range(10_000):
-        limits.spend("acme", "ann")
+        limits.spend(NAME, "ann")
 
 
-def test_the_memory_of_buckets_is_bounded() -> None:
-    limits = Limits(commands_per_second=10, sockets_per_user=1, clock=Clock())
-    for user in range(MAX_BUCKETS + 100):
-        limits.spend("acme", str(user))
-    assert len(limits._buckets) <= MAX_BUCKETS  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+def test_the_memory_of_buckets_is_bounded_and_whoever_is_active_is_not_forgotten() -> None:
+    limits = limits_of(user=1)
+    while refused(limits) is None:
+        pass
+    for user in range(MAX_BUCKETS * 2):
+        limits.spend(NAME, str(user))
+        if user % 1000 == 0:
+            assert refused(limits) is not None
+    (policy,) = limits._policies  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    assert len(policy.buckets) == MAX_BUCKETS
 
 
 def test_a_socket_that_closes_gives_its_place_back() -> None:
-    limits = Limits(commands_per_second=0, sockets_per_user=1)
+    limits = limits_of()
     ann = Identity(tenant="acme", actor=Actor(user="ann", roles=()), expires=0)
     with limits.socket(ann), pytest.raises(RateLimited), limits.socket(ann):
         pass

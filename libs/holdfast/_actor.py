@@ -33,6 +33,7 @@ from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
 from holdfast._mailbox import Mailbox, Received
 from holdfast._messages import COMMIT_VERSION, Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, View
 from holdfast._names import Name
+from holdfast._rate import TokenBucket
 from holdfast._recall import Recall, Recalled, needs_recall
 from holdfast._remembered import Remembered
 from holdfast._rings import ALARM_COMMAND, Ring, Rings
@@ -86,6 +87,8 @@ class LiveEntity:
     def __init__(self, name: Name, around: Surroundings) -> None:
         self.name = name
         self.image: Image | None = None
+        self.pace: TokenBucket | None = None
+        """What it may still be sent, where its host sets a limit."""
         self.snapshot_seq = 0
         self.snapshot_at = -math.inf
         self._around = around

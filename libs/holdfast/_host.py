@@ -24,6 +24,7 @@ from holdfast._log import EventLog, Judged
 from holdfast._mailbox import Received
 from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
+from holdfast._rate import Rate, TokenBucket, too_fast
 from holdfast._recall import Recall
 from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS, Bounds
 from holdfast._rings import ALARM_COMMAND, Rings
@@ -32,6 +33,7 @@ from holdfast._turn import VIEW_COMMAND, ViewQuery
 from holdfast.telemetry import EntityMeasures, Measures
 
 SWEEP_SECONDS: Final = 1.0
+NANOSECONDS: Final = 1_000_000_000
 HIBERNATE_AT_ONCE: Final = 64
 RELEASE_SECONDS: Final = 3.0
 PAST_READS_AT_ONCE: Final = 4
@@ -58,6 +60,8 @@ class HostSettings:
 
     mailbox_size: int = 1024
     """Commands that wait for one entity; more are answered `UNAVAILABLE` at once."""
+    commands_per_second: float = 0.0
+    """To one entity, with bursts of twice as many; more are answered `RATE_LIMITED`. 0 sets no limit."""
     mailbox_bytes: int = 16 * 1024 * 1024
     """The bytes that wait for one entity, apart from one command that may be larger."""
     awake_limit: int = 10_000
@@ -94,6 +98,7 @@ class Host:
     ) -> None:
         self.purpose = entity.purpose
         self._settings = settings or HostSettings()
+        self._rate = Rate(self._settings.commands_per_second)
         self._judge = Judge(entity)
         self._measures = measures or Measures().of(entity.purpose)
         history = EntityHistory(events, archive)
@@ -142,6 +147,8 @@ class Host:
             name = _name(subject)
             envelope = _decode(data)
             entity = self._wake(name)
+            if envelope.command not in _INTERNAL_COMMANDS:
+                self._require_pace(entity, place)
             if not entity.accept(Received(envelope, place, reply)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
         except HoldfastError as error:
@@ -151,6 +158,19 @@ class Host:
         if name not in self._running:
             self._start(name, entity)
         return True
+
+    def _require_pace(self, entity: LiveEntity, place: Judged) -> None:
+        """Refuse a command above the entity's rate, by times of receipt: those that waited for an owner came slowly."""
+        if self._rate.per_second <= 0:
+            return
+        now = place.received / NANOSECONDS
+        if entity.pace is None:
+            entity.pace = TokenBucket(self._rate, now=now)
+        wait = entity.pace.wait(now)
+        if wait > 0:
+            entity.missed(place)
+            raise too_fast("to this entity", wait)
+        entity.pace.take()
 
     def missed(self, place: Judged) -> None:
         """Commands up to this place may have been carried out by another owner: look before judging."""

@@ -6,6 +6,7 @@ from holdfast._clock import utc_now
 from holdfast._deletion import ADMIN
 from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
 from holdfast._messages import Accepted, CommandEnvelope, Commit, RecordedEvent, View
+from holdfast._rate import Rate, TokenBucket, too_fast
 from holdfast._sight import EVERYTHING, render, render_for, shuts_out, sight
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "Commit",
     "Hear",
     "Message",
+    "Rate",
     "Receive",
     "RecordedEvent",
     "Subscription",
+    "TokenBucket",
     "View",
     "error_from",
     "opened",
@@ -29,5 +32,6 @@ __all__ = [
     "render_for",
     "shuts_out",
     "sight",
+    "too_fast",
     "utc_now",
 ]

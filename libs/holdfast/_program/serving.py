@@ -18,6 +18,7 @@ async def serve_services(names: Sequence[str], settings: Settings, *, nats: str,
     services = [load_service(name) for name in names]
     measures, health = Measures(), Health()
     bounds = HostSettings(
+        commands_per_second=settings.entity_commands_per_second,
         remembered_commands=settings.remembered_commands,
         remembered_seconds=settings.remembered_seconds,
         command_id_seconds=settings.command_id_seconds,

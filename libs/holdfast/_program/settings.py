@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long an accepted command id gives its first result again."""
     log_keep_seconds: Seconds | None = None
     """The age at which archived commits leave the log; absent, the log keeps everything."""
+    entity_commands_per_second: Annotated[float, msgspec.Meta(ge=0)] = 1000.0
+    """To one entity, whoever sends them; 0 sets no limit."""
     operators_host: Text = "127.0.0.1"
     operators_port: Port = 0
     step_back_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0

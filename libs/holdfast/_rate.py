@@ -1,0 +1,57 @@
+"""So many at once, then so many a second: token buckets."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from holdfast._errors import RateLimited
+
+BURST_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How much is allowed; a rate of 0 sets no limit."""
+
+    per_second: float
+
+    @property
+    def burst(self) -> float:
+        """How many may come at once after a pause."""
+        return max(1.0, self.per_second * BURST_SECONDS)
+
+    @property
+    def window(self) -> float:
+        """Seconds in which an empty bucket fills."""
+        return self.burst / self.per_second
+
+
+class TokenBucket:
+    """What one user, tenant or entity may still do. Times are the caller's, in seconds, and never make it emptier."""
+
+    __slots__ = ("_filled_at", "_rate", "_tokens")
+
+    def __init__(self, rate: Rate, *, now: float) -> None:
+        self._rate = rate
+        self._tokens = rate.burst
+        self._filled_at = now
+
+    def left(self, now: float) -> float:
+        """How many tokens it holds."""
+        passed = max(0.0, now - self._filled_at)
+        self._tokens = min(self._rate.burst, self._tokens + passed * self._rate.per_second)
+        self._filled_at = max(now, self._filled_at)
+        return self._tokens
+
+    def wait(self, now: float) -> float:
+        """Seconds until one may be taken, 0 when one may be taken now."""
+        return max(0.0, 1 - self.left(now)) / self._rate.per_second
+
+    def take(self) -> None:
+        """Take one; ask `wait` first."""
+        self._tokens -= 1
+
+
+def too_fast(what: str, seconds: float) -> RateLimited:
+    """The refusal of something that may come again after so many seconds."""
+    milliseconds = int(seconds * 1000) + 1
+    return RateLimited(f"too many commands {what}: wait {milliseconds} ms", retry_after_ms=milliseconds)

@@ -1,0 +1,79 @@
+from datetime import timedelta
+
+import pytest
+
+from holdfast._rate import Rate, TokenBucket
+from holdfast.tests.world import ADMIN, NAME, World
+
+
+async def outcomes(world: World, count: int, **options: object) -> list[str]:
+    """The codes of so many commands received at this moment."""
+    answers = [await world.ask("add", data={"amount": 1}, **options) for _ in range(count)]
+    return [answer["error"]["code"] if "error" in answer else "ok" for answer in answers]
+
+
+async def test_an_entity_takes_a_burst_and_then_its_rate_whoever_sends() -> None:
+    world = World(commands_per_second=2)
+    assert await outcomes(world, 3) == ["ok"] * 3
+    assert await outcomes(world, 2, by=ADMIN) == ["ok", "RATE_LIMITED"]
+    world.now += timedelta(seconds=1)
+    assert await outcomes(world, 3) == ["ok", "ok", "RATE_LIMITED"]
+    assert len(await world.events()) == 6
+
+
+async def test_a_refusal_says_when_to_come_again() -> None:
+    world = World(commands_per_second=2)
+    await outcomes(world, 4)
+    refusal = (await world.ask("add", data={"amount": 1}))["error"]
+    assert (refusal["retryable"], refusal["details"]) == (True, {"retry_after_ms": 501})
+
+
+async def test_a_refused_command_counts_when_it_comes_again_and_happens_once() -> None:
+    world = World(commands_per_second=2)
+    await outcomes(world, 4)
+    for code in ("RATE_LIMITED", "ok", "ok"):
+        answer = await world.ask("add", data={"amount": 1}, command_id="again")
+        assert (answer["error"]["code"] if "error" in answer else "ok") == code
+        world.now += timedelta(seconds=1)
+    assert len(await world.events()) == 5
+
+
+async def test_commands_that_waited_for_an_owner_are_judged_by_when_they_were_received() -> None:
+    world = World(commands_per_second=2)
+    for _ in range(20):
+        world.now += timedelta(seconds=0.5)
+        await world.post("add", data={"amount": 1})
+    await world.settled()
+    assert len(await world.events()) == 20
+
+
+async def test_views_and_deadlines_do_not_count() -> None:
+    world = World(commands_per_second=2)
+    await outcomes(world, 5)
+    for _ in range(10):
+        assert "ok" in await world.ask("_view")
+    assert "error" not in await world.ask("_delete", by=ADMIN)
+
+
+async def test_without_a_limit_nothing_is_refused() -> None:
+    world = World()
+    assert await outcomes(world, 100) == ["ok"] * 100
+
+
+async def test_another_entity_has_a_rate_of_its_own() -> None:
+    world = World(commands_per_second=2)
+    await outcomes(world, 5)
+    assert await outcomes(world, 1, name=NAME._replace(id="y")) == ["ok"]
+
+
+@pytest.mark.parametrize("per_second", [0.1, 1, 1000])
+def test_a_bucket_gives_its_rate_over_any_time(per_second: float) -> None:
+    bucket, taken, now = TokenBucket(Rate(per_second), now=0.0), 0, 0.0
+    end = 100 / per_second
+    while now < end:
+        wait = bucket.wait(now)
+        if wait == 0:
+            bucket.take()
+            taken += 1
+        now += max(wait, 0.001 / per_second)
+    assert 99 <= taken - Rate(per_second).burst <= 101
