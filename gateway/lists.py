@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from gateway.auth import Identity
 from gateway.door import Door
 from gateway.settings import Settings
+from gateway.tables import columns_of, csv_of
 from holdfast import Name, NotFound, Unavailable, ValidationFailed
 from holdfast.wire import opened
 
@@ -24,7 +25,19 @@ LIMIT_DIGITS: Final = 3
 BACKOFF_SECONDS: Final = 0.05
 BACKOFF_MAX_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 6.0
+MAX_ROWS: Final = 10_000
+"""Of one table; a longer list goes on with the cursor of the header."""
+CSV: Final = "text/csv"
+UNCACHED: Final[dict[str, str]] = {"Cache-Control": "no-store"}
+
+
+class _Page(msgspec.Struct, frozen=True):
+    items: list[dict[str, Any]]
+    cursor: str | None
+
+
 _encoder: Final = msgspec.json.Encoder()
+_pages: Final = msgspec.json.Decoder(_Page)
 
 
 @get("/v1/{purpose:str}", include_in_schema=False)
@@ -37,15 +50,49 @@ async def items(  # noqa: D103 - the wire contract describes it
     if purpose not in door.contracts:
         known = ", ".join(sorted(door.contracts))
         raise NotFound(f"there is no list of this purpose; there are {known}")
-    query = {"by": who.actor, **_query(request.query_params.multi_items())}
-    content = await _ask(door, f"list.{purpose}.{who.tenant}", _encoder.encode(query), settings.command_timeout)
-    return Response(bytes(content), media_type=MediaType.JSON, headers={"Cache-Control": "no-store"})
+    given = dict(request.query_params.multi_items())
+    as_table = _wants_table(given.pop("format", None), request.headers.get("accept", ""))
+    query = {"by": who.actor, **_query(given.items())}
+    subject = f"list.{purpose}.{who.tenant}"
+    if as_table:
+        columns = columns_of(door.contracts[purpose], given.get("list"))
+        return await _table(door, subject, query, columns, timeout=settings.command_timeout)
+    content = await _ask(door, subject, _encoder.encode(query), settings.command_timeout)
+    return Response(bytes(content), media_type=MediaType.JSON, headers=UNCACHED)
+
+
+def _wants_table(format_: str | None, accept: str) -> bool:
+    """Whether CSV is asked for: by `format`, or by an Accept header that names it and no JSON."""
+    if format_ not in (None, "csv", "json"):
+        raise ValidationFailed("format is json or csv", allowed=["json", "csv"])
+    if format_ is not None:
+        return format_ == "csv"
+    return CSV in accept and MediaType.JSON not in accept
+
+
+async def _table(
+    door: Door, subject: str, query: Mapping[str, object], columns: Sequence[str], *, timeout: float
+) -> Response[bytes]:
+    """The whole list, up to a bound, or the page that was asked for; what is left follows by the cursor in the header."""
+    whole = "limit" not in query
+    rows: list[Mapping[str, Any]] = []
+    asked: dict[str, object] = {"limit": MAX_LIMIT, **query}
+    while True:
+        page = _pages.decode(await _ask(door, subject, _encoder.encode(asked), timeout))
+        rows += page.items
+        asked["cursor"] = page.cursor
+        if page.cursor is None or not whole or len(rows) >= MAX_ROWS:
+            break
+    headers = UNCACHED if page.cursor is None else {**UNCACHED, "Holdfast-Cursor": page.cursor}
+    return Response(csv_of(columns, rows).encode(), media_type=CSV, headers=headers)
 
 
 def _query(given: Iterable[tuple[str, Any]]) -> Mapping[str, object]:
-    """The limit, the cursor, and everything else as filters."""
+    """Which list, the limit, the cursor, and everything else as filters."""
     filters = {key: str(value) for key, value in given}
     query: dict[str, object] = {}
+    if (name := filters.pop("list", None)) is not None:
+        query["list"] = name
     if (limit := filters.pop("limit", None)) is not None:
         if not (limit.isascii() and limit.isdigit() and len(limit) <= LIMIT_DIGITS):
             raise ValidationFailed(

@@ -10,7 +10,7 @@ from gateway.errors import Problem
 from gateway.http import MAX_EVENTS
 from gateway.lists import DEFAULT_LIMIT, MAX_LIMIT
 from gateway.schemas import ID_PART, VERSION, Schema, Schemas, add_events, codes_of, messages_of, obj, summary_of
-from holdfast import Command, Contract
+from holdfast import Command, Contract, ListForm
 
 
 def openapi_document(contracts: Mapping[str, Contract]) -> dict[str, Any]:
@@ -20,8 +20,9 @@ def openapi_document(contracts: Mapping[str, Contract]) -> dict[str, Any]:
     for contract in contracts.values():
         event = add_events(schemas, contract)
         base = f"/v1/{contract.purpose}/{{id}}"
-        if contract.filters is not None and contract.item is not None:
-            paths[f"/v1/{contract.purpose}"] = {"get": _list(schemas, contract, contract.filters, contract.item)}
+        lists = _lists_of(contract)
+        if lists:
+            paths[f"/v1/{contract.purpose}"] = {"get": _list(schemas, contract, lists)}
         paths[base] = {"parameters": [_id()], "get": _view(schemas, contract), "delete": _delete(schemas, contract)}
         paths[f"{base}/events"] = {"parameters": [_id()], "get": _events(schemas, contract, event)}
         for tag, command in contract.commands.items():
@@ -138,23 +139,63 @@ def _events(schemas: Schemas, contract: Contract, event: Schema) -> Schema:
     }
 
 
-def _list(schemas: Schemas, contract: Contract, filters: type[Any], item: type[Any]) -> Schema:
+def _lists_of(contract: Contract) -> Mapping[str, ListForm]:
+    if contract.filters is None or contract.item is None:
+        return contract.lists
+    unnamed = ListForm(filters=contract.filters, item=contract.item)
+    return (
+        contract.lists if unnamed in contract.lists.values() else {"the list without a name": unnamed, **contract.lists}
+    )
+
+
+def _list(schemas: Schemas, contract: Contract, lists: Mapping[str, ListForm]) -> Schema:
+    """The purpose's list, or all that it has by name: one operation, whose filters depend on the list."""
     cursor = {"type": ["string", "null"], "description": "`cursor` of the next page."}
-    page = obj({"items": {"type": "array", "items": schemas.of(item)}, "cursor": cursor})
-    described = msgspec.json.schema(filters)["$defs"][filters.__name__]["properties"]
+    rows = [schemas.of(form.item) for form in lists.values()]
+    page = obj({"items": {"type": "array", "items": rows[0] if len(rows) == 1 else {"anyOf": rows}}, "cursor": cursor})
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+    named = {"type": "string", "enum": sorted(contract.lists)}
     return {
         "tags": [contract.purpose],
         "operationId": f"{contract.purpose}.list",
         "summary": "The tenant's items, a page at a time, from the read model.",
         "parameters": [
-            *(_query(name, schema, "A filter; all that are given must hold.") for name, schema in described.items()),
+            *([_query("list", named, "Which list; each has filters of its own.")] if contract.lists else []),
+            *_filters(lists),
             _query("limit", limit, "Page size."),
             _query("cursor", {"type": "string"}, "That of the page before."),
+            _query("format", {"type": "string", "enum": ["json", "csv"]}, "Wins over the Accept header."),
         ],
-        "responses": {"200": {"description": "A page.", "content": {"application/json": {"schema": page}}}}
+        "responses": {
+            "200": {
+                "description": "A page; as CSV the whole list, up to a bound.",
+                "headers": {
+                    "Holdfast-Cursor": {"schema": {"type": "string"}, "description": "Of a table: what is left."}
+                },
+                "content": {"application/json": {"schema": page}, "text/csv": {"schema": {"type": "string"}}},
+            }
+        }
         | _problems(schemas, codes_of(contract)),
     }
+
+
+def _filters(lists: Mapping[str, ListForm]) -> list[Schema]:
+    """Every filter once, with the lists that take it."""
+    forms: defaultdict[str, list[Schema]] = defaultdict(list)
+    takers: defaultdict[str, list[str]] = defaultdict(list)
+    for name, form in lists.items():
+        described = msgspec.json.schema(form.filters)["$defs"][form.filters.__name__]["properties"]
+        for filter_, schema in described.items():
+            takers[filter_].append(name)
+            forms[filter_] += [] if schema in forms[filter_] else [schema]
+    return [
+        _query(
+            filter_,
+            found[0] if len(found) == 1 else {"anyOf": found},
+            f"A filter of {', '.join(takers[filter_])}; all that are given must hold.",
+        )
+        for filter_, found in forms.items()
+    ]
 
 
 def _problems(schemas: Schemas, codes: Mapping[str, int]) -> dict[str, Schema]:

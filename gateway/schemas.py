@@ -41,6 +41,7 @@ def messages_of(contracts: Mapping[str, Contract]) -> list[Any]:
     for contract in contracts.values():
         found += [*contract.commands.values(), *contract.events.values(), contract.view]
         found += [] if contract.item is None else [contract.item]
+        found += [form.item for form in contract.lists.values()]
     return found
 
 

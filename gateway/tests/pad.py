@@ -5,7 +5,7 @@ from typing import assert_never
 
 import msgspec
 
-from holdfast import Actor, Audience, Command, Context, Contract, Entity, Event, Rejected, Service, State
+from holdfast import Actor, Audience, Command, Context, Contract, Entity, Event, ListForm, Rejected, Service, State
 
 CAPACITY = 20_000
 
@@ -94,4 +94,32 @@ class PadEntity(Entity[Pad, Write | Lock, Written | Locked]):
 
 
 service = Service(name="pad", entities=(PadEntity(),))
-contract = Contract.of(PadEntity, view=PadView, summary="Notes")
+
+
+class NoteFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pad: str | None = None
+    after: int | None = None
+
+
+class NoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    pad: str
+    seq: int
+
+
+class TypeFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    type: str | None = None
+
+
+class TypeRow(msgspec.Struct, frozen=True, kw_only=True):
+    type: str
+    pad: str
+
+
+contract = Contract.of(
+    PadEntity,
+    view=PadView,
+    filters=NoteFilters,
+    item=NoteRow,
+    lists={"types": ListForm(filters=TypeFilters, item=TypeRow)},
+    summary="Notes",
+)

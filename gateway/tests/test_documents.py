@@ -103,6 +103,14 @@ def test_a_list_is_described_with_its_filters_and_its_items() -> None:
     document: Any = openapi_document(discover(services))
     operation = document["paths"]["/v1/auction"]["get"]
     names = [parameter["name"] for parameter in operation["parameters"]]
-    assert names == ["status", "type", "seller", "ends_before", "ends_after", "limit", "cursor"]
+    assert names == ["status", "type", "seller", "ends_before", "ends_after", "limit", "cursor", "format"]
     page = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert page["properties"]["items"]["items"] == {"$ref": "#/components/schemas/LotRow"}
+
+
+def test_named_lists_are_described_with_all_their_filters() -> None:
+    operation: Any = openapi_document({"pad": contract})["paths"]["/v1/pad"]["get"]
+    parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
+    assert parameters["list"]["schema"]["enum"] == ["types"]
+    assert list(parameters) == ["list", "pad", "after", "type", "limit", "cursor", "format"]
+    assert "text/csv" in operation["responses"]["200"]["content"]

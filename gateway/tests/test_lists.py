@@ -1,18 +1,21 @@
 """`GET /v1/{purpose}`: a tenant's lists, by filters and pages, with refusals that say what is allowed."""
 
 import asyncio
+import csv
+import io
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx
-import msgspec
 import pytest
 import pytest_asyncio
 from sqlalchemy import Column, ColumnElement, Connection, Integer, MetaData, String, Table, insert
 
-from gateway.tests.pad import PadEntity
+from gateway.tables import csv_of
+from gateway.tests.pad import NoteFilters, NoteRow, PadEntity, TypeFilters, TypeRow
 from gateway.tests.world import World
 from holdfast import Actor, Name, Service
 from holdfast.runtime import serve
@@ -32,20 +35,14 @@ notes = Table(
 )
 
 
-class NoteFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pad: str | None = None
-    after: int | None = None
-
-
-class NoteRow(msgspec.Struct, frozen=True, kw_only=True):
-    pad: str
-    seq: int
-
-
 def where(filters: NoteFilters, by: Actor) -> Sequence[ColumnElement[bool]]:
     conditions = [] if filters.pad is None else [notes.c.pad == filters.pad]
     conditions += [] if filters.after is None else [notes.c.seq > filters.after]
     return conditions if "keeper" in by.roles else [*conditions, notes.c.type != "locked"]
+
+
+def of_type(filters: TypeFilters, _by: Actor) -> Sequence[ColumnElement[bool]]:
+    return [] if filters.type is None else [notes.c.type == filters.type]
 
 
 class Notes(Projection[Any]):
@@ -53,6 +50,17 @@ class Notes(Projection[Any]):
     purpose = "pad"
     tables = (notes,)
     listing = Listing(table=notes, filters=NoteFilters, row=NoteRow, sort=(notes.c.pad, notes.c.seq), where=where)
+
+    lists: ClassVar[Mapping[str, Listing[Any]]] = {
+        "types": Listing(
+            table=notes,
+            filters=TypeFilters,
+            row=TypeRow,
+            sort=(notes.c.pad, notes.c.seq),
+            where=of_type,
+            roles=frozenset({"keeper"}),
+        )
+    }
 
     def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
         return (notes.c.tenant == name.tenant) & (notes.c.pad == name.id)
@@ -182,3 +190,53 @@ async def test_an_unknown_purpose_is_not_found(acme: Tenant) -> None:
 
 async def test_a_list_needs_a_credential(world: World) -> None:
     assert (await world.http.get("/v1/pad")).status_code == 401
+
+
+async def test_a_list_is_asked_for_by_its_name(acme: Tenant) -> None:
+    answer = await acme.get(roles=("keeper",), list="types", limit="1")
+    assert answer.json()["items"] == [{"type": "written", "pad": "a"}]
+    following = await acme.get(roles=("keeper",), list="types", limit="2", cursor=answer.json()["cursor"])
+    assert [item["pad"] for item in following.json()["items"]] == ["b", "b"]
+    assert (await acme.get(roles=("keeper",), list="types", type="locked")).json()["items"] == []
+
+
+async def test_a_name_of_no_list_is_told_which_there_are(acme: Tenant) -> None:
+    answer = await acme.get(list="letters")
+    assert (answer.status_code, answer.json()["details"]) == (400, {"allowed": ["types"]})
+
+
+async def test_a_list_is_refused_to_roles_that_it_is_not_for(acme: Tenant) -> None:
+    answer = await acme.get(list="types")
+    assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+
+
+async def test_a_list_is_exported_as_a_table(acme: Tenant) -> None:
+    answer = await acme.get(format="csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.text == "pad,seq\r\na,1\r\nb,1\r\nb,2\r\n"
+    assert "holdfast-cursor" not in answer.headers
+
+
+async def test_a_page_of_a_table_goes_on_with_its_cursor(acme: Tenant) -> None:
+    first = await acme.get(format="csv", limit="2")
+    second = await acme.get(format="csv", limit="2", cursor=first.headers["holdfast-cursor"])
+    assert second.text == "pad,seq\r\nb,2\r\n"
+
+
+async def test_an_accept_header_asks_for_a_table_too(acme: Tenant, world: World) -> None:
+    headers = {**world.bearer("ann", tenant=acme.tenant), "Accept": "text/csv"}
+    assert (await world.http.get("/v1/pad", headers=headers)).text.startswith("pad,seq")
+    assert (await acme.get(format="xml")).json()["code"] == "VALIDATION"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1"])
+def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
+    assert csv_of(["note"], [{"note": text}]).splitlines(keepends=True)[0] == "note\r\n"
+    assert next(islice(csv.reader(io.StringIO(csv_of(["note"], [{"note": text}]), newline="")), 1, None)) == [
+        f"'{text}"
+    ]
+
+
+def test_a_table_holds_every_kind_of_value() -> None:
+    item = {"text": 'a "b", c', "number": -5, "none": None, "yes": True, "many": [1, {"a": 2}]}
+    assert csv_of([*item], [item]) == 'text,number,none,yes,many\r\n"a ""b"", c",-5,,true,"[1,{""a"":2}]"\r\n'

@@ -1,6 +1,6 @@
 """Durable Objects that you own: event-sourced entities over NATS JetStream."""
 
-from holdfast._entity import AnyEntity, Context, Contract, Entity
+from holdfast._entity import AnyEntity, Context, Contract, Entity, ListForm
 from holdfast._errors import (
     ErrorBody,
     Expired,
@@ -38,6 +38,7 @@ __all__ = [
     "Forbidden",
     "HoldfastError",
     "IdempotencyKeyReused",
+    "ListForm",
     "Name",
     "NotFound",
     "RateLimited",

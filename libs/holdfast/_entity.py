@@ -154,6 +154,14 @@ def _retired(entity: type[AnyEntity]) -> dict[str, type[Event]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListForm:
+    """What may be asked of one list, and what its items are."""
+
+    filters: type[Any]
+    item: type[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """What others may know of a service: its purpose, its messages and its codes, for schemas and doors."""
 
@@ -167,6 +175,8 @@ class Contract:
     """The struct of filters that the purpose's list takes, when it has a list."""
     item: type[Any] | None = None
     """The struct of one item of that list."""
+    lists: Mapping[str, ListForm] = field(default_factory=dict[str, ListForm])
+    """The purpose's lists by name."""
     summary: str = ""
     codes: Mapping[str, int] = field(default_factory=dict[str, int])
     """The service's own error codes with their HTTP status."""
@@ -181,6 +191,7 @@ class Contract:
         view: type[Any],
         filters: type[Any] | None = None,
         item: type[Any] | None = None,
+        lists: Mapping[str, ListForm] | None = None,
         summary: str = "",
     ) -> "Contract":
         """Collect the contract of an entity class."""
@@ -192,6 +203,7 @@ class Contract:
             view=view,
             filters=filters,
             item=item,
+            lists=lists or {},
             summary=summary,
             codes=codes,
             retired=frozenset(entity.retired_types),

@@ -1,6 +1,7 @@
 """Answers `list.{purpose}.{tenant}`: any replica of the service does."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast._bus import Bus, Message, Subscription
-from holdfast._errors import HoldfastError, NotFound, TooLarge, Unavailable, ValidationFailed
+from holdfast._errors import Forbidden, HoldfastError, NotFound, TooLarge, Unavailable, ValidationFailed
 from holdfast._names import Name
 from holdfast._projection import Listing
 from holdfast.sql._listing import ListQuery, Page, read_page
@@ -23,12 +24,21 @@ _queries: Final = msgspec.json.Decoder(ListQuery)
 
 
 class ListServer:
-    """The lists of one purpose; `listing` is None when its service declares none."""
+    """The lists of one purpose: those with a name, and `listing` when none is named."""
 
-    def __init__(self, bus: Bus, purpose: str, listing: Listing[Any] | None, database: AsyncEngine) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        purpose: str,
+        listing: Listing[Any] | None,
+        database: AsyncEngine,
+        *,
+        named: Mapping[str, Listing[Any]] | None = None,
+    ) -> None:
         self._bus = bus
         self._purpose = purpose
         self._listing = listing
+        self._named = named or {}
         self._database = database
         self._turns = asyncio.Semaphore(LISTS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,13 +86,24 @@ class ListServer:
     async def _page(self, message: Message) -> Page:
         _, _, tenant = message.subject.split(".")
         Name.of(self._purpose, tenant, "any")
-        if self._listing is None:
-            raise NotFound(f"{self._purpose} has no list")
         try:
             query = _queries.decode(message.data)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ValidationFailed(f"a request for a list: {error}") from None
-        return await read_page(self._database, self._listing, tenant, query)
+        return await read_page(self._database, self._chosen(query), tenant, query)
+
+    def _chosen(self, query: ListQuery) -> Listing[Any]:
+        names = sorted(self._named)
+        if query.list is not None and query.list not in self._named:
+            known = f"its lists are {', '.join(names)}" if names else "it has no named lists: leave it out"
+            raise ValidationFailed(f"list: {self._purpose} has none of this name; {known}", allowed=names)
+        listing = self._listing if query.list is None else self._named[query.list]
+        if listing is None:
+            hint = f"; name one with list: {', '.join(names)}" if names else ""
+            raise NotFound(f"{self._purpose} has no list{hint}")
+        if listing.roles is not None and listing.roles.isdisjoint(query.by.roles):
+            raise Forbidden(f"this list needs one of these roles: {', '.join(sorted(listing.roles))}")
+        return listing
 
     async def _refuse(self, reply: str, error: HoldfastError) -> None:
         try:

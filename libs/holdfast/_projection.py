@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Table
@@ -15,6 +15,8 @@ from holdfast._names import Name
 
 E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=msgspec.Struct)
+RESERVED: Final = frozenset({"list", "format", "limit", "cursor"})
+"""What every list's query has beside its filters."""
 
 
 class LoggedCommit(NamedTuple):
@@ -107,12 +109,17 @@ class Listing(Generic[F]):
     """The order of the list; together unique in a tenant, never null."""
     where: Callable[[F, Actor], Sequence[ColumnElement[bool]]]
     """The conditions that these filters mean, and those for what this caller may not see."""
+    roles: frozenset[str] | None = None
+    """Any one of these lets a caller ask; None means every member of the tenant."""
 
     def __post_init__(self) -> None:
         columns: Mapping[str, Column[Any]] = dict(self.table.columns.items())
         missing = [name for name in ("tenant", *self.row.__struct_fields__) if name not in columns]
         if missing:
             raise TypeError(f"the table {self.table.name} lacks {', '.join(missing)}")
+        taken = sorted(RESERVED & set(self.filters.__struct_fields__))
+        if taken:
+            raise TypeError(f"a filter of {self.table.name} is called {taken[0]!r}, which every list has already")
         if any(column.nullable for column in self.sort):
             raise TypeError(f"the table {self.table.name} sorts by what may be null, which no cursor can pass")
 
@@ -126,6 +133,9 @@ class Projection(Generic[E]):
     tables: tuple[Table, ...]
     """What it writes, and what is emptied for a rebuild. No other projection writes them."""
     listing: Listing[Any] | None = None
+    """The purpose's list when none is named."""
+    lists: ClassVar[Mapping[str, Listing[Any]]] = {}
+    """Lists by name, for `?list=`."""
 
     def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
         """Which rows of one of its tables an entity made: by default those with its `tenant` and its `id`.

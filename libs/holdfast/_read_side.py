@@ -1,7 +1,7 @@
 """The read side of one service: its archive, its projections and its lists, beside the entities and apart from them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -37,7 +37,8 @@ class ReadSide:
         self._service = service.name
         self.projectors = projectors_of(bus, service, database)
         self._lists = [
-            ListServer(bus, entity.purpose, _listing(service, entity), database) for entity in service.entities
+            ListServer(bus, entity.purpose, _listing(service, entity), database, named=_named_lists(service, entity))
+            for entity in service.entities
         ]
         archive = SqlArchive(database)
         self._pasts = [PastServer(bus, entity.purpose, archive) for entity in service.entities]
@@ -124,3 +125,14 @@ def _listing(service: Service, entity: AnyEntity) -> Listing[Any] | None:
     if len(declared) > 1:
         raise ValueError(f"{service.name}: two projections declare the list of {entity.purpose}")
     return declared[0] if declared else None
+
+
+def _named_lists(service: Service, entity: AnyEntity) -> Mapping[str, Listing[Any]]:
+    named: dict[str, Listing[Any]] = {}
+    for projection in service.projections:
+        if projection.purpose == entity.purpose:
+            doubled = sorted(named.keys() & projection.lists.keys())
+            if doubled:
+                raise ValueError(f"{service.name}: two projections declare the list {doubled[0]!r} of {entity.purpose}")
+            named |= projection.lists
+    return named

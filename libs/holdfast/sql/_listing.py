@@ -26,6 +26,8 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The body of a request on `list.{purpose}.{tenant}`; `by` is set by the door that checked the credential."""
 
     by: Actor
+    list: str | None = None
+    """Which one, when the purpose has several."""
     filters: dict[str, str] = {}
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
