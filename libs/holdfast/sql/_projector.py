@@ -136,7 +136,9 @@ class Projector:
         query = select(positions.c.position, positions.c.deletions).where(mine)
         async with self._database.begin() as connection:
             found = (await connection.execute(query)).one_or_none()
-            if found is None:
+        if found is None:
+            # Apart from the reading: a transaction of SQLite that has read may not write once another one has.
+            async with self._database.begin() as connection:
                 await connection.execute(zero_if_new(self.projection.name, self._database.dialect.name))
         return Stand(*found) if found else Stand(0, 0)
 

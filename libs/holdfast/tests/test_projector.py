@@ -1,8 +1,9 @@
 """The projector: in order, exactly once in effect, whatever dies at whatever moment, on SQLite and PostgreSQL."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +132,18 @@ async def test_events_are_applied_in_the_order_of_the_log(world: World) -> None:
     await some_history(world.history)
     await world.projector().catch_up()
     assert await world.rows() == world.expected()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_first_look_at_the_rows_lets_another_one_write_meanwhile(world: World) -> None:
+    other = sqlite3.connect(str(world.database.url.database), isolation_level=None)
+
+    def write_meanwhile(*_: Any) -> None:
+        other.execute("INSERT INTO positions (projection, position, deletions) VALUES ('another', 0, 0)")
+
+    event.listen(world.database.sync_engine, "after_cursor_execute", write_meanwhile, once=True)
+    with closing(other):
+        assert await world.projector().position() == 0
 
 
 async def test_events_that_come_later_are_applied_as_they_come(world: World) -> None:
