@@ -119,14 +119,14 @@ class ClockOut(Command, tag="clock_out"):
 
 
 class AssignWaiter(Command, tag="assign_waiter"):
-    """Give a section, or a single table in spite of its section, to a waiter; to nobody when `waiter_id` is null."""
+    """Give a section, or a single table in spite of its section, to a waiter; to nobody when `waiter` is null."""
 
     roles = HOSTS
     raises = (refusals.NotOnShift,)
 
     section: Key | None = None
-    table_id: Key | None = None
-    waiter_id: UserId | None = None
+    table: Key | None = None
+    waiter: UserId | None = None
 
 
 class HandOver(Command, tag="hand_over"):
@@ -145,7 +145,7 @@ class SetStatus(Command, tag="set_status"):
     roles = WAITERS
     raises = (refusals.BalanceDue, refusals.BadTransition)
 
-    table_id: Key
+    table: Key
     status: TableStatus
     reason: Label = ""
 
@@ -156,7 +156,7 @@ class ClearTable(Command, tag="clear_table"):
     roles = WAITERS
     raises = (refusals.BalanceDue,)
 
-    table_id: Key
+    table: Key
 
 
 class BlockTable(Command, tag="block_table"):
@@ -165,7 +165,7 @@ class BlockTable(Command, tag="block_table"):
     roles = HOSTS
     raises = (refusals.BadTransition, refusals.ReasonRequired)
 
-    table_id: Key
+    table: Key
     reason: Label
 
 
@@ -230,20 +230,20 @@ class JoinWaitlist(Command, tag="join_waitlist"):
 
     roles = HOSTS
 
-    party_id: Key
+    party: Key
     size: Covers
     name: Label = ""
     contact: Label = ""
 
 
 class NotifyParty(Command, tag="notify_party"):
-    """Call a party to a table that is free for it: the first one that fits when `party_id` or `table_id` is left out."""
+    """Call a party to a table that is free for it: the first one that fits when `party` or `table` is left out."""
 
     roles = HOSTS
     raises = (refusals.NoCapacity,)
 
-    party_id: Key | None = None
-    table_id: Key | None = None
+    party: Key | None = None
+    table: Key | None = None
 
 
 class LeaveWaitlist(Command, tag="leave_waitlist"):
@@ -251,7 +251,7 @@ class LeaveWaitlist(Command, tag="leave_waitlist"):
 
     roles = HOSTS
 
-    party_id: Key
+    party: Key
 
 
 FloorCommand = (

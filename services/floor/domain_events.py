@@ -203,6 +203,8 @@ class Reserved(Event, tag="reserved"):
     """Tables are kept for `[start, end)`, held from `hold_from` on, and free again at `no_show_at` if nobody comes."""
 
     res_id: str
+    table: str | None = None
+    """The table, when one is enough."""
     table_ids: tuple[str, ...]
     size: int
     start: datetime

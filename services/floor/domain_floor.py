@@ -75,27 +75,27 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of an order, with the counters of what was ordered, cancelled and told to the kitchen."""
+    """A line of an order, with the counters of what was ordered, cancelled and told to the kitchen, in thousandths."""
 
     ordered: OrderLine
     order_id: str
     party_id: str
     station: str
     state: ItemState = "NEW"
-    sent_milli: int = 0
-    cancelled_milli: int = 0
+    sent: int = 0
+    cancelled: int = 0
     joined: str | None = None
     """The line of which this one is shown as a part since a merge."""
 
     @property
-    def wanted_milli(self) -> int:
+    def wanted(self) -> int:
         """How much of it the guests still want."""
-        return self.ordered.qty_milli - self.cancelled_milli
+        return self.ordered.qty - self.cancelled
 
     @property
-    def to_send_milli(self) -> int:
+    def to_send(self) -> int:
         """By how much the kitchen has to be told more, or less; a course that waits is not told at all."""
-        return (0 if self.state == "NEW" else self.wanted_milli) - self.sent_milli
+        return (0 if self.state == "NEW" else self.wanted) - self.sent
 
 
 class Order(Part, frozen=True, kw_only=True, omit_defaults=True):

@@ -172,7 +172,7 @@ def _issued(floor: Floor, event: events.KitchenTicketIssued) -> Floor:
         issued_at=event.at,
     )
     told = {
-        delta.line_id: replace(line, sent_milli=line.sent_milli + delta.delta_milli)
+        delta.line_id: replace(line, sent=line.sent + delta.delta)
         for delta in event.deltas
         if (line := floor.lines.get(delta.line_id)) is not None
     }
@@ -209,9 +209,9 @@ def _bumped(floor: Floor, event: events.TicketBumped) -> Floor:
 
 def _cancelled(floor: Floor, event: events.LineCancelled) -> Floor:
     line = floor.lines[event.line_id]
-    cancelled = line.cancelled_milli + event.qty_milli
-    state: ItemState = "CANCELLED" if cancelled >= line.ordered.qty_milli else line.state
-    floor = with_lines(floor, (event.line_id,), cancelled_milli=cancelled, state=state)
+    cancelled = line.cancelled + event.qty
+    state: ItemState = "CANCELLED" if cancelled >= line.ordered.qty else line.state
+    floor = with_lines(floor, (event.line_id,), cancelled=cancelled, state=state)
     return _unscheduled(active(floor, (event.party_id,), event.at), event.party_id)
 
 

@@ -50,7 +50,7 @@ def bump(floor: Floor, command: commands.Bump, ctx: Context) -> Events:
     ticket = ticket_named(floor, command.ticket_id)
     if ticket.bumped_at is not None:
         return ()
-    asked = (delta.line_id for delta in ticket.deltas if delta.delta_milli > 0)
+    asked = (delta.line_id for delta in ticket.deltas if delta.delta > 0)
     ready = tuple(key for key in asked if key in floor.lines and floor.lines[key].state in _OPEN)
     return (
         order_events.TicketBumped(ticket_id=command.ticket_id, party_id=ticket.party_id, line_ids=ready, at=ctx.now),
@@ -101,8 +101,8 @@ def tickets_due(floor: Floor, ctx: Context, *, at: datetime) -> Iterator[order_e
     """What stations have to be told now: a ticket for each party and station, cancellations apart from orders."""
     told: dict[tuple[str, str, bool], list[str]] = {}
     for line_id, line in floor.lines.items():
-        if line.to_send_milli:
-            told.setdefault((line.party_id, line.station, line.to_send_milli > 0), []).append(line_id)
+        if line.to_send:
+            told.setdefault((line.party_id, line.station, line.to_send > 0), []).append(line_id)
     for number, ((party_id, station, more), line_ids) in enumerate(told.items(), start=floor.tickets_issued + 1):
         kind: order_events.TicketKind = "order" if more else "cancel"
         yield order_events.KitchenTicketIssued(
@@ -122,8 +122,8 @@ def _delta(line_id: str, line: Line) -> order_events.LineDelta:
     return order_events.LineDelta(
         line_id=line_id,
         sku=of.sku,
-        delta_milli=line.to_send_milli,
-        modifiers=of.modifiers,
+        delta=line.to_send,
+        mods=of.mods,
         seat=of.seat,
         course=of.course,
         note=of.note,

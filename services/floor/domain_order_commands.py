@@ -25,13 +25,13 @@ class Modifier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of an order. The till fills in a price that is left out."""
+    """One line of an order; `qty` is in thousandths, as all quantities are. The till fills in a price that is left out."""
 
     line_id: Key
     sku: Key
-    qty_milli: Quantity = 1000
+    qty: Quantity = 1000
     unit_price_minor: Annotated[int, msgspec.Meta(ge=0, le=10**12)] | None = None
-    modifiers: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
+    mods: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
     tax_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=20)] = ()
     discount_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=20)] = ()
     seat: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
@@ -108,13 +108,13 @@ class ReprintTicket(Command, tag="reprint_ticket"):
 
 
 class CancelLine(Command, tag="cancel_line"):
-    """Take (a part of) a line off; what the kitchen knows of it is cancelled there too. All of it when `qty_milli` is left out."""
+    """Take (a part of) a line off; what the kitchen knows of it is cancelled there too. All of it when `qty` is left out."""
 
     roles = WAITERS
     raises = (refusals.AlreadyServed, refusals.ReasonRequired, refusals.PaymentInProgress)
 
     line_id: Key
-    qty_milli: Quantity | None = None
+    qty: Quantity | None = None
     reason: Label = ""
 
 

@@ -39,12 +39,12 @@ class OrderPlaced(Event, tag="order_placed"):
 
 
 class LineDelta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """By how much the kitchen has to make more, or less, of a line."""
+    """By how much the kitchen has to make more, or less, of a line, in thousandths."""
 
     line_id: str
     sku: str
-    delta_milli: int
-    modifiers: tuple[Modifier, ...] = ()
+    delta: int
+    mods: tuple[Modifier, ...] = ()
     seat: int | None = None
     course: int | None = None
     note: str = ""
@@ -147,7 +147,7 @@ class LineCancelled(Event, tag="line_cancelled"):
     order_id: str
     party_id: str
     tab_id: str
-    qty_milli: int
+    qty: int
     reason: str
     till: str | None = None
     at: datetime

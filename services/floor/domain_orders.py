@@ -99,7 +99,7 @@ def waiting_lines(floor: Floor, party_id: str, course: int) -> tuple[str, ...]:
 def cancel_line(floor: Floor, command: commands.CancelLine, ctx: Context) -> Events:
     """Take a quantity off a line, over its parts in their order; nothing when nothing of it is left."""
     parts = {line_id: floor.lines[line_id] for line_id in parts_of(floor, command.line_id)}
-    wanted = {line_id: line for line_id, line in parts.items() if line.wanted_milli}
+    wanted = {line_id: line for line_id, line in parts.items() if line.wanted}
     if not wanted:
         return ()
     if not command.reason.strip():
@@ -107,28 +107,28 @@ def cancel_line(floor: Floor, command: commands.CancelLine, ctx: Context) -> Eve
     open_ = {line_id: line for line_id, line in wanted.items() if line.state != "SERVED"}
     if not open_:
         raise refusals.AlreadyServed("this is served: void it at the till", line_id=command.line_id)
-    left = sum(line.wanted_milli for line in open_.values())
-    if command.qty_milli is not None and command.qty_milli > left:
-        raise ValidationFailed(f"qty_milli: at most {left}, which is not served yet")
+    left = sum(line.wanted for line in open_.values())
+    if command.qty is not None and command.qty > left:
+        raise ValidationFailed(f"qty: at most {left}, which is not served yet")
     if any(is_paying(floor, floor.parties[line.party_id]) for line in open_.values()):
         raise refusals.PaymentInProgress("the party is paying: wait for the outcome")
-    return tuple(_cancelled(floor, open_, command.qty_milli or left, reason=command.reason, ctx=ctx))
+    return tuple(_cancelled(floor, open_, command.qty or left, reason=command.reason, ctx=ctx))
 
 
 def _cancelled(
-    floor: Floor, lines: dict[str, Line], qty_milli: int, *, reason: str, ctx: Context
+    floor: Floor, lines: dict[str, Line], qty: int, *, reason: str, ctx: Context
 ) -> Iterable[order_events.LineCancelled]:
     for line_id, line in lines.items():
-        off = min(qty_milli, line.wanted_milli)
+        off = min(qty, line.wanted)
         if not off:
             return
-        qty_milli -= off
+        qty -= off
         yield order_events.LineCancelled(
             line_id=line_id,
             order_id=line.order_id,
             party_id=line.party_id,
             tab_id=floor.parties[line.party_id].tab_id,
-            qty_milli=off,
+            qty=off,
             reason=reason,
             till=till_of(floor, ctx),
             at=ctx.now,
@@ -290,11 +290,11 @@ def _alike(floor: Floor, command: commands.MergeOrders) -> dict[str, str]:
 def _kind(line: Line) -> object:
     """What must be equal for two lines to be shown as one: a coke for 5 and a coke for 4 stay two lines."""
     of = line.ordered
-    return of.sku, of.unit_price_minor, of.modifiers, of.tax_ids, of.note, of.seat, of.course, of.discount_ids
+    return of.sku, of.unit_price_minor, of.mods, of.tax_ids, of.note, of.seat, of.course, of.discount_ids
 
 
 def _sent(floor: Floor, line_map: dict[str, str]) -> dict[str, int]:
-    sent = {root: sum(floor.lines[part].sent_milli for part in parts_of(floor, root)) for root in line_map.values()}
+    sent = {root: sum(floor.lines[part].sent for part in parts_of(floor, root)) for root in line_map.values()}
     for line_id, root in line_map.items():
-        sent[root] += sum(floor.lines[part].sent_milli for part in parts_of(floor, line_id))
+        sent[root] += sum(floor.lines[part].sent for part in parts_of(floor, line_id))
     return sent

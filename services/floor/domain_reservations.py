@@ -37,6 +37,7 @@ def reserve(floor: Floor, command: commands.Reserve, ctx: Context) -> Events:
     hold_from = max(ctx.now, start - timedelta(minutes=floor.settings.hold_before))
     reserved = events.Reserved(
         res_id=command.res_id,
+        table=table_ids[0] if len(table_ids) == 1 else None,
         table_ids=table_ids,
         size=command.size,
         start=start,

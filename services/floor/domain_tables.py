@@ -128,23 +128,23 @@ def unlink_tables(floor: Floor, command: commands.UnlinkTables, ctx: Context) ->
 
 def set_status(floor: Floor, command: commands.SetStatus, ctx: Context) -> Events:
     """Set a status by hand; nothing when it is so already."""
-    table = table_named(floor, command.table_id)
+    table = table_named(floor, command.table)
     if command.status == table.status:
         return ()
     if table.party_id is not None:
         return _set_stage(floor, table.party_id, command, ctx)
     if command.status not in {"AVAILABLE", "DIRTY"}:
         raise refusals.BadTransition(_INSTEAD.get(command.status, "seat a party first"), status=table.status)
-    return (_by_hand((command.table_id,), table, command.status, ctx=ctx, reason=command.reason),)
+    return (_by_hand((command.table,), table, command.status, ctx=ctx, reason=command.reason),)
 
 
 _INSTEAD: Final = {"BLOCKED": "block the table with block_table", "RESERVED": "reserve the table"}
 
 
 def _set_stage(floor: Floor, party_id: str, command: commands.SetStatus, ctx: Context) -> Events:
-    party, table = floor.parties[party_id], floor.tables[command.table_id]
+    party, table = floor.parties[party_id], floor.tables[command.table]
     if command.status == "DIRTY":
-        return clear_table(floor, commands.ClearTable(table_id=command.table_id), ctx)
+        return clear_table(floor, commands.ClearTable(table=command.table), ctx)
     if command.status not in OCCUPIED:
         raise refusals.BadTransition("a party sits there: move it or clear the table", status=table.status)
     if command.status == "PAID":
@@ -154,7 +154,7 @@ def _set_stage(floor: Floor, party_id: str, command: commands.SetStatus, ctx: Co
 
 def clear_table(floor: Floor, command: commands.ClearTable, ctx: Context) -> Events:
     """Let a party go; nothing when nobody sits there."""
-    party_id = table_named(floor, command.table_id).party_id
+    party_id = table_named(floor, command.table).party_id
     if party_id is None:
         return ()
     _check_paid(floor, party_id)
@@ -166,14 +166,14 @@ def clear_table(floor: Floor, command: commands.ClearTable, ctx: Context) -> Eve
 
 def block_table(floor: Floor, command: commands.BlockTable, ctx: Context) -> Events:
     """Take a table out of use; nothing when it is already."""
-    table = table_named(floor, command.table_id)
+    table = table_named(floor, command.table)
     if table.status == "BLOCKED":
         return ()
     if not command.reason.strip():
         raise refusals.ReasonRequired("reason: say why the table is blocked")
     if table.status not in {"AVAILABLE", "DIRTY"}:
         raise refusals.BadTransition("only an available or a dirty table is blocked", status=table.status)
-    return (_by_hand((command.table_id,), table, "BLOCKED", ctx=ctx, reason=command.reason),)
+    return (_by_hand((command.table,), table, "BLOCKED", ctx=ctx, reason=command.reason),)
 
 
 def touch(floor: Floor, command: commands.Touch, ctx: Context) -> Events:

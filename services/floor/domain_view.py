@@ -44,15 +44,15 @@ class TableView(Seen, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LineView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A line as the bill shows it; after a merge one may stand for several, whose counters it sums."""
+    """A line as the bill shows it; after a merge one may stand for several, whose counters it sums, in thousandths."""
 
     line_id: str
     sku: str
     state: ItemState
-    ordered_milli: int
-    sent_milli: int
-    cancelled_milli: int
-    modifiers: tuple[Modifier, ...] = ()
+    ordered: int
+    sent: int
+    cancelled: int
+    mods: tuple[Modifier, ...] = ()
     unit_price_minor: int | None = None
     seat: int | None = None
     course: int | None = None
@@ -285,10 +285,10 @@ def _line(floor: Floor, root: str, parts: list[str]) -> LineView:
         line_id=root,
         sku=of.sku,
         state=next((line for line in lines if line.state != "CANCELLED"), first).state,
-        ordered_milli=sum(line.ordered.qty_milli for line in lines),
-        sent_milli=sum(line.sent_milli for line in lines),
-        cancelled_milli=sum(line.cancelled_milli for line in lines),
-        modifiers=of.modifiers,
+        ordered=sum(line.ordered.qty for line in lines),
+        sent=sum(line.sent for line in lines),
+        cancelled=sum(line.cancelled for line in lines),
+        mods=of.mods,
         unit_price_minor=of.unit_price_minor,
         seat=of.seat,
         course=of.course,

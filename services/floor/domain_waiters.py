@@ -29,21 +29,21 @@ def clock_out(floor: Floor, command: commands.ClockOut, ctx: Context) -> Events:
 
 def assign_waiter(floor: Floor, command: commands.AssignWaiter, ctx: Context) -> Events:
     """Give a section or a table to a waiter; nothing when it is his already."""
-    if (command.section is None) == (command.table_id is None):
-        raise ValidationFailed("name a section or a table_id, and not both")
-    if command.waiter_id is not None:
-        check_on_shift(floor, command.waiter_id)
+    if (command.section is None) == (command.table is None):
+        raise ValidationFailed("name a section or a table, and not both")
+    if command.waiter is not None:
+        check_on_shift(floor, command.waiter)
     assigned = events.WaiterAssigned(
-        waiter_id=command.waiter_id,
+        waiter_id=command.waiter,
         section=command.section,
-        table_id=command.table_id,
+        table_id=command.table,
         party_ids=_parties(floor, command),
         at=ctx.now,
     )
     if command.section is not None:
-        unchanged = floor.sections.get(command.section) == command.waiter_id
+        unchanged = floor.sections.get(command.section) == command.waiter
     else:
-        unchanged = table_named(floor, command.table_id or "").waiter_id == command.waiter_id
+        unchanged = table_named(floor, command.table or "").waiter_id == command.waiter
     return () if unchanged and not assigned.party_ids else (assigned,)
 
 
@@ -82,10 +82,10 @@ def check_on_shift(floor: Floor, waiter: str) -> None:
 
 def _parties(floor: Floor, command: commands.AssignWaiter) -> tuple[str, ...]:
     """Whom the assignment concerns already: the party at the table, or those of the section whom nobody serves."""
-    if command.table_id is not None:
-        party_id = table_named(floor, command.table_id).party_id
-        return () if party_id is None or floor.parties[party_id].waiter_id == command.waiter_id else (party_id,)
-    if command.waiter_id is None:
+    if command.table is not None:
+        party_id = table_named(floor, command.table).party_id
+        return () if party_id is None or floor.parties[party_id].waiter_id == command.waiter else (party_id,)
+    if command.waiter is None:
         return ()
     return tuple(
         party_id

@@ -23,15 +23,15 @@ NOBODY_KNOWS_MIN: Final = 180
 
 def join_waitlist(floor: Floor, command: commands.JoinWaitlist, ctx: Context) -> Events:
     """Let a party wait; nothing when it does already."""
-    if command.party_id in floor.waitlist:
+    if command.party in floor.waitlist:
         return ()
-    if command.party_id in floor.parties:
-        raise ValidationFailed("party_id: this party sits already; choose another id")
+    if command.party in floor.parties:
+        raise ValidationFailed("party: this one sits already; choose another id")
     if len(floor.waitlist) >= MAX_WAITING:
         raise TooLarge(f"{MAX_WAITING} parties wait: turn guests away for now", maximum=MAX_WAITING)
     return (
         events.Waitlisted(
-            party_id=command.party_id,
+            party_id=command.party,
             size=command.size,
             quote_min=quote_min(floor, command.size, ctx.now),
             name=command.name,
@@ -43,19 +43,19 @@ def join_waitlist(floor: Floor, command: commands.JoinWaitlist, ctx: Context) ->
 
 def notify_party(floor: Floor, command: commands.NotifyParty, ctx: Context) -> Events:
     """Call a party to a table; nothing when it is called already."""
-    party_id = command.party_id
-    if party_id is None and command.table_id is None:
-        raise ValidationFailed("name a party_id, a table_id, or both")
+    party_id = command.party
+    if party_id is None and command.table is None:
+        raise ValidationFailed("name a party, a table, or both")
     if party_id is not None:
         if party_id not in floor.waitlist:
             raise NotFound(f"no party {party_id!r} waits")
         if floor.waitlist[party_id].table_id is not None:
             return ()
-    if command.table_id is None:
+    if command.table is None:
         table_id = next((key for key in _free_tables(floor) if _fits(floor, key, party_id or "")), None)
     else:
-        table_named(floor, command.table_id)
-        table_id = command.table_id if command.table_id in _free_tables(floor) else None
+        table_named(floor, command.table)
+        table_id = command.table if command.table in _free_tables(floor) else None
     if table_id is None:
         raise refusals.NoCapacity("no such table is free: wait until one is, and clean")
     party_id = party_id or next_party(floor, table_id)
@@ -67,9 +67,9 @@ def notify_party(floor: Floor, command: commands.NotifyParty, ctx: Context) -> E
 
 def leave_waitlist(floor: Floor, command: commands.LeaveWaitlist, ctx: Context) -> Events:
     """Strike a party off; nothing when it does not wait."""
-    if command.party_id not in floor.waitlist:
+    if command.party not in floor.waitlist:
         return ()
-    return (events.WaitlistLeft(party_id=command.party_id, at=ctx.now),)
+    return (events.WaitlistLeft(party_id=command.party, at=ctx.now),)
 
 
 def skipped(floor: Floor, party_id: str, ctx: Context, due: datetime) -> events.PartySkipped:

@@ -53,8 +53,8 @@ def _lines(deltas: Iterable[order_events.LineDelta]) -> Iterable[PrintedLine]:
     for delta in deltas:
         yield PrintedLine(
             sku=delta.sku,
-            delta_milli=delta.delta_milli,
-            modifiers=tuple(modifier.id for modifier in delta.modifiers),
+            delta=delta.delta,
+            mods=tuple(modifier.id for modifier in delta.mods),
             seat=delta.seat,
             course=delta.course,
             note=delta.note,
@@ -76,7 +76,7 @@ class Till(Reactor[FloorEvent]):
         match stored.event:
             case order_events.OrderPlaced(till=str() as till) as placed:
                 return [_to(till, stored.name, _posted(placed, floor=stored.name.id))]
-            case order_events.LineCancelled(till=str() as till, tab_id=tab, line_id=line, qty_milli=qty, reason=reason):
+            case order_events.LineCancelled(till=str() as till, tab_id=tab, line_id=line, qty=qty, reason=reason):
                 cancel = pos.PostCancel(tab_id=tab, line_id=line, qty_milli=qty, reason_code=reason)
                 return [_to(till, stored.name, cancel)]
             case order_events.LinesMoved(till=str() as till) as moved if moved.from_tab_id != moved.to_tab_id:
@@ -110,9 +110,9 @@ def _posted(placed: order_events.OrderPlaced, *, floor: str) -> pos.PostOrder:
             pos.PostedLine(
                 line_id=ordered.line_id,
                 sku=ordered.sku,
-                qty_milli=ordered.qty_milli,
+                qty_milli=ordered.qty,
                 unit_price_minor=ordered.unit_price_minor,
-                modifiers=tuple(pos.Modifier(id=each.id, price_minor=each.price_minor) for each in ordered.modifiers),
+                modifiers=tuple(pos.Modifier(id=each.id, price_minor=each.price_minor) for each in ordered.mods),
                 seat=ordered.seat,
                 course=ordered.course,
                 note=ordered.note,

@@ -22,8 +22,8 @@ class PrintedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """One line on paper: how much more, or less, to make of what."""
 
     sku: str
-    delta_milli: int
-    modifiers: tuple[str, ...] = ()
+    delta: int
+    mods: tuple[str, ...] = ()
     seat: int | None = None
     course: int | None = None
     note: str = ""
@@ -51,7 +51,7 @@ def paper(slip: Slip) -> str:
 
 
 def _line(line: PrintedLine) -> str:
-    parts = [f"{_quantity(line.delta_milli)} x {line.sku}", *line.modifiers]
+    parts = [f"{_quantity(line.delta)} x {line.sku}", *line.mods]
     parts += [f"seat {line.seat}"] if line.seat else []
     parts += [f"course {line.course}"] if line.course else []
     return ", ".join([*parts, *([line.note] if line.note else [])])

@@ -52,7 +52,7 @@ def _issued(event: order_events.KitchenTicketIssued) -> dict[str, Any]:
 
 
 def _items(deltas: Iterable[order_events.LineDelta]) -> Iterable[str]:
-    return (f"{delta.delta_milli}m {delta.sku}" for delta in deltas)
+    return (f"{delta.delta}m {delta.sku}" for delta in deltas)
 
 
 def _this(name: Name, ticket_id: str) -> Any:

@@ -12,7 +12,7 @@ class Asked(NamedTuple):
 
     what: Literal["order", "fire", "cancel"]
     line_id: str
-    qty_milli: int = 0
+    qty: int = 0
 
 
 def to_make(asked: Iterable[Asked]) -> dict[str, int]:
@@ -23,7 +23,7 @@ def to_make(asked: Iterable[Asked]) -> dict[str, int]:
     for wish in wishes:
         if wish.line_id in fired and wish.what != "fire":
             sign = 1 if wish.what == "order" else -1
-            wanted[wish.line_id] = wanted.get(wish.line_id, 0) + sign * wish.qty_milli
+            wanted[wish.line_id] = wanted.get(wish.line_id, 0) + sign * wish.qty
     return {line_id: qty for line_id, qty in wanted.items() if qty}
 
 
@@ -33,5 +33,5 @@ def told(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     for event in events:
         if event["type"] == "kitchen_ticket_issued":
             for delta in event["data"]["deltas"]:
-                sums[delta["line_id"]] = sums.get(delta["line_id"], 0) + delta["delta_milli"]
+                sums[delta["line_id"]] = sums.get(delta["line_id"], 0) + delta["delta"]
     return {line_id: qty for line_id, qty in sums.items() if qty}

@@ -80,7 +80,7 @@ def test_a_stranger_reads_nothing() -> None:
     [
         ("seat_party", '{"party_id":"p","table_ids":[],"size":2}'),
         ("seat_party", '{"party_id":"p","table_ids":["t1"],"size":0}'),
-        ("place_order", '{"order_id":"o","table_id":"t1","lines":[{"line_id":"l","sku":"s","qty_milli":1.5}]}'),
+        ("place_order", '{"order_id":"o","table_id":"t1","lines":[{"line_id":"l","sku":"s","qty":1.5}]}'),
         ("place_order", '{"order_id":"o","table_id":"t1","lines":[{"line_id":"a b","sku":"s"}]}'),
         ("reserve", '{"res_id":"r","start":"2026-01-01T12:00:00","size":2}'),
         ("change_settings", '{"settings":{"buffer":31},"expected_version":0}'),

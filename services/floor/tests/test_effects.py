@@ -32,7 +32,7 @@ def two_parties() -> Scenario:
 
 
 def test_an_order_goes_on_the_partys_bill_at_the_floors_location() -> None:
-    wanted = line("l1", qty_milli=2500, unit_price_minor=450, modifiers=(Modifier(id="ice", price_minor=20),), seat=2)
+    wanted = line("l1", qty=2500, unit_price_minor=450, mods=(Modifier(id="ice", price_minor=20),), seat=2)
     scene = run(seated(), order(wanted))
     [send] = sent(scene)
     assert send.name == Name.of("pos-session", "acme", "loc-1")
@@ -61,8 +61,8 @@ def test_a_floor_may_name_another_till_or_none() -> None:
 
 
 def test_what_is_cancelled_is_taken_off_the_bill() -> None:
-    scene = run(seated(), order(line("l1", qty_milli=2000)))
-    run(scene, CancelLine(line_id="l1", qty_milli=500, reason="spilled"))
+    scene = run(seated(), order(line("l1", qty=2000)))
+    run(scene, CancelLine(line_id="l1", qty=500, reason="spilled"))
     assert commands(scene)[1:] == [
         pos.PostCancel(tab_id=tab_of(scene), line_id="l1", qty_milli=500, reason_code="spilled")
     ]

@@ -37,8 +37,7 @@ def test_each_station_gets_a_ticket_with_what_it_makes() -> None:
     scene.when(order(line("l1"), line("l2", sku="pie", note="warm", seat=2)), by=WAITER)
     issued = [event for event in scene.events if isinstance(event, KitchenTicketIssued)]
     told = {
-        event.station: [(delta.sku, delta.delta_milli, delta.note, delta.seat) for delta in event.deltas]
-        for event in issued
+        event.station: [(delta.sku, delta.delta, delta.note, delta.seat) for delta in event.deltas] for event in issued
     }
     assert told == {"bar": [("coke", 1000, "", None)], "kitchen": [("pie", 1000, "warm", 2)]}
     assert [event.number for event in issued] == [1, 2]
@@ -75,7 +74,7 @@ def test_a_bumped_ticket_makes_its_lines_ready() -> None:
 
 
 def test_bumping_a_cancellation_changes_no_line() -> None:
-    scene = run(seated(), order(line("l1", qty_milli=2000)), CancelLine(line_id="l1", qty_milli=1000, reason="x"))
+    scene = run(seated(), order(line("l1", qty=2000)), CancelLine(line_id="l1", qty=1000, reason="x"))
     cancellation = next(each for each in tickets(scene) if each["kind"] == "cancel")
     scene.when(Bump(ticket_id=cancellation["ticket_id"]), by=COOK).then_includes(TicketBumped, line_ids=())
     assert lines(scene)["l1"]["state"] == "SENT"

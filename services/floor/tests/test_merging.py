@@ -28,7 +28,7 @@ APART = Unmerge(order_id="o1")
 def two_parties() -> Scenario:
     """Two cokes and a pie at T1, one coke at T2."""
     scene = run(seated(), seat(table="t2", party="p2"))
-    run(scene, order(line("l1", qty_milli=2000), line("l2", sku="pie")))
+    run(scene, order(line("l1", qty=2000), line("l2", sku="pie")))
     return run(scene, order(line("m1"), table="t2", order_id="o2"))
 
 
@@ -40,7 +40,7 @@ def test_merged_orders_are_one_bill_and_sum_what_was_ordered_and_sent() -> None:
     scene = two_parties().when(MERGE, by=WAITER).then_types(OrdersMerged)
     scene.then_includes(OrdersMerged, line_map={"l1": "m1"}, sent_map={"m1": 3000}, party_ids=("p1",))
     shown = lines(scene, "o2")
-    assert (shown["m1"]["ordered_milli"], shown["m1"]["sent_milli"], shown["m1"]["parts"]) == (3000, 3000, ["l1", "m1"])
+    assert (shown["m1"]["ordered"], shown["m1"]["sent"], shown["m1"]["parts"]) == (3000, 3000, ["l1", "m1"])
     assert set(shown) == {"m1", "l2"}
     assert tab_of(scene, "p1") == tab_of(scene, "p2")
 
@@ -67,7 +67,7 @@ def test_guests_of_a_merged_bill_stay_where_they_sit() -> None:
     [
         {"sku": "pie"},
         {"unit_price_minor": 400},
-        {"modifiers": (Modifier(id="ice"),)},
+        {"mods": (Modifier(id="ice"),)},
         {"tax_ids": ("vat",)},
         {"note": "no ice"},
         {"seat": 2},
@@ -92,15 +92,15 @@ def test_taking_a_merge_apart_restores_the_split() -> None:
 
 def test_what_happened_to_a_line_while_it_was_merged_goes_home_with_it() -> None:
     scene = merged()
-    scene.when(CancelLine(line_id="m1", qty_milli=1500, reason="spilled"), by=WAITER)
-    assert [(event.line_id, event.qty_milli) for event in scene.events if isinstance(event, LineCancelled)] == [
+    scene.when(CancelLine(line_id="m1", qty=1500, reason="spilled"), by=WAITER)
+    assert [(event.line_id, event.qty) for event in scene.events if isinstance(event, LineCancelled)] == [
         ("m1", 1000),
         ("l1", 500),
     ]
     run(scene, AdvanceItem(line_id="m1", to="SERVED"), order(line("l3")), APART)
     assert lines(scene, "o2")["m1"]["state"] == "CANCELLED"
     shown = lines(scene, "o1")
-    assert (shown["l1"]["state"], shown["l1"]["cancelled_milli"]) == ("SERVED", 500)
+    assert (shown["l1"]["state"], shown["l1"]["cancelled"]) == ("SERVED", 500)
     assert set(shown) == {"l1", "l2", "l3"}
 
 
@@ -150,6 +150,6 @@ def test_the_lines_of_those_who_stay_go_home_when_the_others_leave() -> None:
     scene = merged()
     run(scene, till(scene, party="p2", balance_minor=1500), by=TILL)
     run(scene, till(scene, "CLOSED", party="p2", paid_minor=1500), by=TILL)
-    run(scene, ClearTable(table_id="t2"))
+    run(scene, ClearTable(table="t2"))
     assert set(lines(scene, "o1")) == {"l1", "l2"}
     scene.when(APART, by=WAITER).then_rejected(refusals.NotMerged)

@@ -46,11 +46,11 @@ DINNER = (line("soup", sku="soup", course=1), line("steak", sku="steak", course=
 
 
 def test_an_order_goes_on_the_partys_bill_and_to_the_kitchen() -> None:
-    scene = seated().when(order(line("l1", qty_milli=2000)), by=WAITER)
+    scene = seated().when(order(line("l1", qty=2000)), by=WAITER)
     scene.then_types(OrderPlaced, KitchenTicketIssued, TableStatusChanged)
     scene.then_includes(OrderPlaced, order_id="o1", tab_id=tab_of(scene), table_ref="T1", guest_count=2)
     scene.then_includes(KitchenTicketIssued, station="kitchen", kind="order", table_ref="T1", number=1)
-    assert (lines(scene)["l1"]["state"], lines(scene)["l1"]["sent_milli"]) == ("SENT", 2000)
+    assert (lines(scene)["l1"]["state"], lines(scene)["l1"]["sent"]) == ("SENT", 2000)
 
 
 def test_nobody_orders_at_an_empty_table() -> None:
@@ -60,8 +60,8 @@ def test_nobody_orders_at_an_empty_table() -> None:
 def test_lines_that_are_known_are_left_alone() -> None:
     scene = run(seated(), order(line("l1")))
     scene.when(order(line("l1")), by=WAITER).then_nothing()
-    scene.when(order(line("l1", qty_milli=9000), line("l2")), by=WAITER)
-    assert {key: shown["ordered_milli"] for key, shown in lines(scene).items()} == {"l1": 1000, "l2": 1000}
+    scene.when(order(line("l1", qty=9000), line("l2")), by=WAITER)
+    assert {key: shown["ordered"] for key, shown in lines(scene).items()} == {"l1": 1000, "l2": 1000}
 
 
 def test_an_order_id_belongs_to_one_party_and_one_tax_mode() -> None:
@@ -145,12 +145,12 @@ def test_a_course_that_was_cancelled_meanwhile_is_not_fired() -> None:
 
 
 def test_a_cancelled_line_is_taken_back_from_the_kitchen() -> None:
-    scene = run(seated(), order(line("l1", qty_milli=3000)))
-    scene.when(CancelLine(line_id="l1", qty_milli=1000, reason="one too many"), by=WAITER)
+    scene = run(seated(), order(line("l1", qty=3000)))
+    scene.when(CancelLine(line_id="l1", qty=1000, reason="one too many"), by=WAITER)
     scene.then_types(LineCancelled, KitchenTicketIssued)
     scene.then_includes(KitchenTicketIssued, kind="cancel")
-    scene.when(CancelLine(line_id="l1", reason="they left"), by=WAITER).then_includes(LineCancelled, qty_milli=2000)
-    assert (lines(scene)["l1"]["state"], lines(scene)["l1"]["sent_milli"], status(scene)) == ("CANCELLED", 0, "SEATED")
+    scene.when(CancelLine(line_id="l1", reason="they left"), by=WAITER).then_includes(LineCancelled, qty=2000)
+    assert (lines(scene)["l1"]["state"], lines(scene)["l1"]["sent"], status(scene)) == ("CANCELLED", 0, "SEATED")
     scene.when(CancelLine(line_id="l1", reason="they left"), by=WAITER).then_nothing()
 
 
@@ -162,7 +162,7 @@ def test_a_line_that_waited_is_cancelled_without_the_kitchen() -> None:
 def test_a_line_is_cancelled_with_a_reason_and_before_it_is_served() -> None:
     scene = run(seated(), order())
     scene.when(CancelLine(line_id="l1", reason=" "), by=WAITER).then_rejected(refusals.ReasonRequired)
-    too_many = CancelLine(line_id="l1", qty_milli=2000, reason="x")
+    too_many = CancelLine(line_id="l1", qty=2000, reason="x")
     scene.when(too_many, by=WAITER).then_rejected(ValidationFailed)
     scene.when(CancelLine(line_id="nothing", reason="x"), by=WAITER).then_rejected(NotFound)
     run(scene, AdvanceItem(line_id="l1", to="SERVED"))
@@ -185,7 +185,7 @@ def test_moved_lines_keep_what_the_kitchen_knows() -> None:
     move = MoveLines(line_ids=("l1",), to_order="o2")
     scene.when(move, by=WAITER).then_types(LinesMoved)
     scene.then_includes(LinesMoved, from_tab_id=tab_of(scene, "p1"), to_tab_id=tab_of(scene, "p2"), note="T1→T2")
-    assert lines(scene, "o2")["l1"]["sent_milli"] == 1000
+    assert lines(scene, "o2")["l1"]["sent"] == 1000
     assert set(lines(scene, "o1")) == {"l2"}
     scene.when(move, by=WAITER).then_nothing()
 

@@ -37,7 +37,7 @@ def slips(scene: Scenario) -> list[Slip]:
 
 
 def test_each_station_prints_what_it_makes() -> None:
-    scene = run(seated(stations={"coke": "bar"}), order(line("l1", qty_milli=2000), line("l2", sku="pie")))
+    scene = run(seated(stations={"coke": "bar"}), order(line("l1", qty=2000), line("l2", sku="pie")))
     assert [(slip.station, slip.kind, slip.lines[0].sku) for slip in slips(scene)] == [
         ("bar", "order", "coke"),
         ("kitchen", "order", "pie"),
@@ -45,13 +45,13 @@ def test_each_station_prints_what_it_makes() -> None:
 
 
 def test_a_cancellation_is_printed_as_one_with_what_to_leave_out() -> None:
-    scene = run(seated(), order(line("l1", qty_milli=2500)), CancelLine(line_id="l1", qty_milli=1500, reason="x"))
+    scene = run(seated(), order(line("l1", qty=2500)), CancelLine(line_id="l1", qty=1500, reason="x"))
     printed = paper(slips(scene)[-1]).splitlines()
     assert printed[:3] == ["kitchen  #2", "CANCEL T1", "-1.5 x coke"]
 
 
 def test_a_reprint_is_marked_as_a_duplicate_of_the_same_ticket() -> None:
-    scene = run(seated(), order(line("l1", note="no ice", seat=2, course=1, modifiers=(Modifier(id="lemon"),))))
+    scene = run(seated(), order(line("l1", note="no ice", seat=2, course=1, mods=(Modifier(id="lemon"),))))
     ticket_id = scene.view(COOK)["tickets"][0]["ticket_id"]
     run(scene, ReprintTicket(ticket_id=ticket_id))
     first, copy = (paper(slip) for slip in slips(scene))

@@ -62,7 +62,7 @@ def busy(**settings: Any) -> Scenario:
     scene = empty_floor(**settings)
     for party, table in PARTIES.items():
         run(scene, seat(party=party, table=table))
-        run(scene, order(line(f"{party}-a", qty_milli=2000), line(f"{party}-b", course=2), table=table, order_id=party))
+        run(scene, order(line(f"{party}-a", qty=2000), line(f"{party}-b", course=2), table=table, order_id=party))
     return scene
 
 
@@ -72,7 +72,7 @@ TABLE = st.sampled_from(["t1", "t2", "t4", "t5", "t9"])
 
 
 def placed(party: str, name: str, qty: int, course: int | None) -> PlaceOrder:
-    ordered = line(f"{party}-{name}", qty_milli=qty * 1000, course=course)
+    ordered = line(f"{party}-{name}", qty=qty * 1000, course=course)
     return order(ordered, table=PARTIES[party], order_id=party)
 
 
@@ -84,7 +84,7 @@ def of_the_kitchen() -> st.SearchStrategy[Command]:
         st.builds(FireCourse, table_id=TABLE, course=st.integers(1, 3)),
         st.builds(HoldCourse, table_id=TABLE, course=st.integers(1, 3)),
         st.builds(AdvanceItem, line_id=LINE, to=states),
-        st.builds(CancelLine, line_id=LINE, qty_milli=quantities, reason=st.just("changed their mind")),
+        st.builds(CancelLine, line_id=LINE, qty=quantities, reason=st.just("changed their mind")),
         st.builds(MoveLines, line_ids=st.tuples(LINE), to_order=PARTY),
         st.builds(MoveParty, party_id=PARTY, to_table_ids=st.tuples(TABLE)),
         st.builds(MergeOrders, from_=PARTY, into=PARTY),
@@ -110,13 +110,13 @@ def wishes(event: dict[str, Any]) -> list[Asked]:
         case "order_placed":
             ordered = [(placed["line"]["line_id"], placed) for placed in data["lines"]]
             return [
-                *(Asked("order", line_id, placed["line"].get("qty_milli", 1000)) for line_id, placed in ordered),
+                *(Asked("order", line_id, placed["line"].get("qty", 1000)) for line_id, placed in ordered),
                 *(Asked("fire", line_id) for line_id, placed in ordered if placed["fired"]),
             ]
         case "course_fired" | "course_auto_fired":
             return [Asked("fire", line_id) for line_id in data["line_ids"]]
         case "line_cancelled":
-            return [Asked("cancel", data["line_id"], data["qty_milli"])]
+            return [Asked("cancel", data["line_id"], data["qty"])]
         case _:
             return []
 
@@ -127,7 +127,7 @@ def wishes(event: dict[str, Any]) -> list[Asked]:
         st.one_of(
             st.builds(AdvanceItem, line_id=LINE, to=st.sampled_from(["IN_PROGRESS", "READY", "SERVED"])),
             st.builds(FireCourse, table_id=TABLE, course=st.just(2)),
-            st.builds(CancelLine, line_id=LINE, qty_milli=st.none() | st.just(500), reason=st.just("spilled")),
+            st.builds(CancelLine, line_id=LINE, qty=st.none() | st.just(500), reason=st.just("spilled")),
         ),
         max_size=12,
     ),
@@ -155,7 +155,7 @@ def split(scene: Scenario) -> dict[str, set[str]]:
 
 def counters(scene: Scenario) -> tuple[int, ...]:
     shown = [each for order_ in scene.view(MANAGER)["orders"] for each in order_["lines"]]
-    return tuple(sum(each[f"{kind}_milli"] for each in shown) for kind in ("ordered", "sent", "cancelled"))
+    return tuple(sum(each[f"{kind}"] for each in shown) for kind in ("ordered", "sent", "cancelled"))
 
 
 def of_any_kind() -> st.SearchStrategy[Callable[[Scenario], Step]]:
@@ -165,13 +165,13 @@ def of_any_kind() -> st.SearchStrategy[Callable[[Scenario], Step]]:
         return lambda command: lambda _: (command, by)
 
     staff: list[Command] = [
-        JoinWaitlist(party_id="w1", size=2),
-        NotifyParty(party_id="w1"),
+        JoinWaitlist(party="w1", size=2),
+        NotifyParty(party="w1"),
         Arrive(res_id="r1"),
         Touch(table_id="t1"),
-        ClearTable(table_id="t1"),
-        SetStatus(table_id="t1", status="AVAILABLE"),
-        SetStatus(table_id="t2", status="SERVED"),
+        ClearTable(table="t1"),
+        SetStatus(table="t1", status="AVAILABLE"),
+        SetStatus(table="t2", status="SERVED"),
         LinkTables(party_id="p1", table_ids=("t5",)),
         seat(party="p9", table="t9", size=5),
         seat(party="p1", table="t1"),
@@ -289,8 +289,8 @@ def test_a_table_has_one_party_at_most_and_every_party_has_its_tables(
 
 
 def test_cancelling_over_the_parts_of_a_merged_line_cancels_no_more_than_was_asked() -> None:
-    scene = run(busy(), MergeOrders(from_="p1", into="p2"), CancelLine(line_id="p2-a", qty_milli=3000, reason="x"))
-    cancelled = [event.qty_milli for event in scene.events if isinstance(event, LineCancelled)]
+    scene = run(busy(), MergeOrders(from_="p1", into="p2"), CancelLine(line_id="p2-a", qty=3000, reason="x"))
+    cancelled = [event.qty for event in scene.events if isinstance(event, LineCancelled)]
     assert cancelled == [2000, 1000]
 
 
@@ -307,7 +307,7 @@ def test_a_floor_stays_small_however_many_evenings_it_has_seen() -> None:
         for number, table in enumerate(PARTIES.values()):
             party = f"e{evening}-{number}"
             run(scene, seat(party=party, table=table), order(line(f"{party}-l"), table=table, order_id=party))
-            run(scene, ClearTable(table_id=table), SetStatus(table_id=table, status="AVAILABLE"))
+            run(scene, ClearTable(table=table), SetStatus(table=table, status="AVAILABLE"))
         run(scene, Reserve(res_id=f"r{evening}", start=scene.now + 60 * MINUTE, size=2), by=HOST)
         scene.after(timedelta(days=1)).wake()
         sizes.append(len(scene.state_json))

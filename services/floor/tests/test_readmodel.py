@@ -155,8 +155,8 @@ def a_turn() -> Scenario:
     run(scene, AdvanceItem(line_id="l1", to="SERVED")).after(50 * MINUTE)
     run(scene, till(scene, balance_minor=500, bill_printed=True), by=TILL).after(10 * MINUTE)
     run(scene, till(scene, "CLOSED", paid_minor=500), by=TILL)
-    run(scene, ClearTable(table_id="t1")).after(6 * MINUTE)
-    return run(scene, SetStatus(table_id="t1", status="AVAILABLE"))
+    run(scene, ClearTable(table="t1")).after(6 * MINUTE)
+    return run(scene, SetStatus(table="t1", status="AVAILABLE"))
 
 
 def test_a_turn_tells_how_long_each_stage_took() -> None:
@@ -206,13 +206,13 @@ def test_a_ticket_tells_how_long_it_took_and_stays_when_its_guests_have_gone() -
     assert (row["seconds"], row["open"], row["copies"]) == (420, False, 2)
     run(scene, Recall(ticket_id=ticket))
     assert [row["open"] for row in rows(scene, tickets)] == [True]
-    run(scene, ClearTable(table_id="t1"))
+    run(scene, ClearTable(table="t1"))
     assert [row["open"] for row in rows(scene, tickets)] == [False]
 
 
 def test_the_accuracy_of_a_quote_is_measured_when_the_party_sits_down() -> None:
-    scene = run(empty_floor(), JoinWaitlist(party_id="w1", size=2), JoinWaitlist(party_id="w2", size=2), by=HOST)
-    run(scene, NotifyParty(party_id="w1"), LeaveWaitlist(party_id="w2"), by=HOST).after(9 * MINUTE)
+    scene = run(empty_floor(), JoinWaitlist(party="w1", size=2), JoinWaitlist(party="w2", size=2), by=HOST)
+    run(scene, NotifyParty(party="w1"), LeaveWaitlist(party="w2"), by=HOST).after(9 * MINUTE)
     run(scene, seat(party="w1"))
     by_party = {row["party_id"]: row for row in rows(scene, waiting)}
     assert [by_party["w1"][key] for key in ("status", "quote_min", "waited_min", "error_min")] == ["seated", 0, 9, 9]

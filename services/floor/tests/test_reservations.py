@@ -104,7 +104,7 @@ def test_named_tables_must_seat_the_party_and_be_free() -> None:
     scene = empty_floor()
     scene.when(booking(size=3, table_ids=("t1",)), by=HOST).then_rejected(refusals.OverCapacity, maximum=2)
     scene.when(booking(table_ids=("t77",)), by=HOST).then_rejected(NotFound)
-    run(scene, BlockTable(table_id="t1", reason="wobbles"), by=HOST)
+    run(scene, BlockTable(table="t1", reason="wobbles"), by=HOST)
     scene.when(booking(table_ids=("t1",)), by=HOST).then_rejected(refusals.NoCapacity)
 
 

@@ -59,7 +59,7 @@ async def test_an_order_reaches_the_kitchen_in_the_same_commit(
         kitchen = await seen(client, floor, COOK)
     types = [msgspec.json.decode(event)["type"] for event in answer.events]
     assert types == ["order_placed", "kitchen_ticket_issued", "table_status_changed"]
-    assert kitchen["tickets"][0]["deltas"][0]["delta_milli"] == 1000
+    assert kitchen["tickets"][0]["deltas"][0]["delta"] == 1000
 
 
 async def test_a_refusal_arrives_with_its_code_and_details(client: Client, nats: NatsServer, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_table_with_guests_or_a_reservation_or_an_offer_stays_in_the_layout() 
     seated().when(without, by=MANAGER).then_rejected(refusals.TableInUse, table_id="t1")
     reserved = run(empty_floor(), Reserve(res_id="r1", start=EVENING + HOUR, size=2, table_ids=("t1",)), by=HOST)
     reserved.when(without, by=MANAGER).then_rejected(refusals.TableInUse)
-    called = run(empty_floor(), JoinWaitlist(party_id="w1", size=2), NotifyParty(table_id="t1"), by=HOST)
+    called = run(empty_floor(), JoinWaitlist(party="w1", size=2), NotifyParty(table="t1"), by=HOST)
     called.when(without, by=MANAGER).then_rejected(refusals.TableInUse)
 
 
@@ -150,9 +150,9 @@ def test_a_party_may_be_seated_over_several_tables() -> None:
 
 
 def test_a_blocked_or_dirty_table_takes_nobody() -> None:
-    blocked = run(empty_floor(), BlockTable(table_id="t1", reason="wobbles"), by=HOST)
+    blocked = run(empty_floor(), BlockTable(table="t1", reason="wobbles"), by=HOST)
     blocked.when(seat(), by=WAITER).then_rejected(refusals.TableBlocked)
-    dirty = run(empty_floor(), SetStatus(table_id="t1", status="DIRTY"))
+    dirty = run(empty_floor(), SetStatus(table="t1", status="DIRTY"))
     dirty.when(seat(), by=WAITER).then_rejected(refusals.BadTransition, status="DIRTY")
 
 
@@ -195,7 +195,7 @@ def test_linked_tables_are_one_partys_until_it_leaves() -> None:
     scene.then_includes(TablesLinked, table_ids=("t2",))
     assert (status(scene, "t2"), table(scene, "t2")["party_id"]) == ("SEATED", "p1")
     scene.when(link, by=WAITER).then_nothing()
-    run(scene, ClearTable(table_id="t2"))
+    run(scene, ClearTable(table="t2"))
     assert (status(scene, "t1"), status(scene, "t2")) == ("DIRTY", "DIRTY")
 
 
@@ -222,15 +222,15 @@ def test_status_follows_the_facts_from_the_first_order_to_the_empty_table() -> N
     seen.append(status(scene))
     run(scene, till(scene, "PAID", paid_minor=500), by=TILL)
     seen.append(status(scene))
-    run(scene, ClearTable(table_id="t1"))
+    run(scene, ClearTable(table="t1"))
     seen.append(status(scene))
-    run(scene, SetStatus(table_id="t1", status="AVAILABLE"))
+    run(scene, SetStatus(table="t1", status="AVAILABLE"))
     assert [*seen, status(scene)] == ["ORDERED", "SERVED", "CHECK_DROPPED", "PAID", "DIRTY", "AVAILABLE"]
 
 
 def test_a_status_set_by_hand_is_recorded_and_stands_until_the_facts_change() -> None:
     scene = run(seated(), order())
-    by_hand = SetStatus(table_id="t1", status="SERVED", reason="served by the chef")
+    by_hand = SetStatus(table="t1", status="SERVED", reason="served by the chef")
     scene.when(by_hand, by=WAITER)
     scene.then_includes(TableStatusChanged, from_="ORDERED", to="SERVED", cause="manual", reason="served by the chef")
     assert scene.log[-1].by == WAITER
@@ -243,49 +243,49 @@ def test_a_status_set_by_hand_is_recorded_and_stands_until_the_facts_change() ->
 
 @pytest.mark.parametrize("wanted", ["SEATED", "PAID", "RESERVED", "BLOCKED"])
 def test_a_free_table_is_made_available_or_dirty_by_hand_and_nothing_else(wanted: TableStatus) -> None:
-    empty_floor().when(SetStatus(table_id="t1", status=wanted), by=WAITER).then_rejected(refusals.BadTransition)
+    empty_floor().when(SetStatus(table="t1", status=wanted), by=WAITER).then_rejected(refusals.BadTransition)
 
 
 @pytest.mark.parametrize("wanted", ["AVAILABLE", "RESERVED", "BLOCKED"])
 def test_a_table_with_guests_is_not_declared_free(wanted: TableStatus) -> None:
-    seated().when(SetStatus(table_id="t1", status=wanted), by=WAITER).then_rejected(refusals.BadTransition)
+    seated().when(SetStatus(table="t1", status=wanted), by=WAITER).then_rejected(refusals.BadTransition)
 
 
 def test_an_open_bill_is_neither_cleared_nor_declared_paid() -> None:
     scene = run(seated(), order())
     for command in (
-        ClearTable(table_id="t1"),
-        SetStatus(table_id="t1", status="DIRTY"),
-        SetStatus(table_id="t1", status="PAID"),
+        ClearTable(table="t1"),
+        SetStatus(table="t1", status="DIRTY"),
+        SetStatus(table="t1", status="PAID"),
     ):
         scene.when(command, by=WAITER).then_rejected(refusals.BalanceDue)
     run(scene, till(scene, balance_minor=1250), by=TILL)
-    scene.when(ClearTable(table_id="t1"), by=WAITER).then_rejected(refusals.BalanceDue, balance_minor=1250)
+    scene.when(ClearTable(table="t1"), by=WAITER).then_rejected(refusals.BalanceDue, balance_minor=1250)
 
 
 def test_a_paid_table_is_cleared_and_clearing_it_again_changes_nothing() -> None:
     scene = run(seated(), order())
     run(scene, till(scene, balance_minor=500), by=TILL)
     run(scene, till(scene, "CLOSED", paid_minor=500), by=TILL)
-    scene.when(SetStatus(table_id="t1", status="DIRTY"), by=WAITER).then_types(PartyLeft, TableStatusChanged)
-    scene.when(ClearTable(table_id="t1"), by=WAITER).then_nothing()
+    scene.when(SetStatus(table="t1", status="DIRTY"), by=WAITER).then_types(PartyLeft, TableStatusChanged)
+    scene.when(ClearTable(table="t1"), by=WAITER).then_nothing()
 
 
 def test_a_floor_without_a_till_knows_nothing_of_money() -> None:
     scene = run(seated(payments="none"), order())
-    scene.when(ClearTable(table_id="t1"), by=WAITER).then_includes(PartyLeft, party_id="p1")
+    scene.when(ClearTable(table="t1"), by=WAITER).then_includes(PartyLeft, party_id="p1")
 
 
 def test_only_a_table_without_guests_is_blocked_and_with_a_reason() -> None:
-    block = BlockTable(table_id="t1", reason="wobbles")
-    scene = empty_floor().when(BlockTable(table_id="t1", reason=" "), by=HOST).then_rejected(refusals.ReasonRequired)
+    block = BlockTable(table="t1", reason="wobbles")
+    scene = empty_floor().when(BlockTable(table="t1", reason=" "), by=HOST).then_rejected(refusals.ReasonRequired)
     scene.when(block, by=HOST).then_includes(TableStatusChanged, to="BLOCKED", reason="wobbles", cause="manual")
     scene.when(block, by=HOST).then_nothing()
-    run(scene, SetStatus(table_id="t1", status="AVAILABLE"))
+    run(scene, SetStatus(table="t1", status="AVAILABLE"))
     run(scene, seat()).when(block, by=HOST).then_rejected(refusals.BadTransition)
 
 
-@pytest.mark.parametrize(("actor", "command"), [(COOK, seat()), (WAITER, BlockTable(table_id="t1", reason="x"))])
+@pytest.mark.parametrize(("actor", "command"), [(COOK, seat()), (WAITER, BlockTable(table="t1", reason="x"))])
 def test_a_role_does_what_is_its_own(actor: Actor, command: SeatParty | BlockTable) -> None:
     scene = empty_floor().when(command, by=actor)
     assert scene.refusal is not None

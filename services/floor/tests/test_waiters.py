@@ -33,36 +33,36 @@ def test_a_waiter_ends_a_shift_without_parties_and_once() -> None:
 
 def test_a_table_is_served_by_its_sections_waiter_unless_it_has_its_own() -> None:
     scene = clocked_in(empty_floor(), WAITER, WILMA)
-    main = AssignWaiter(section="main", waiter_id="walt")
+    main = AssignWaiter(section="main", waiter="walt")
     scene.when(main, by=HOST).then_includes(WaiterAssigned, section="main", waiter_id="walt")
     scene.when(main, by=HOST).then_nothing()
-    run(scene, AssignWaiter(table_id="t2", waiter_id="wilma"), by=HOST)
+    run(scene, AssignWaiter(table="t2", waiter="wilma"), by=HOST)
     assert [table(scene, key).get("waiter_id") for key in ("t1", "t2", "t9")] == ["walt", "wilma", None]
     scene.when(seat(table="t2"), by=HOST).then_includes(PartySeated, waiter_id="wilma")
 
 
 def test_an_assignment_reaches_the_party_at_the_table() -> None:
     scene = run(clocked_in(empty_floor(), WAITER, WILMA), seat(waiter_id="walt"))
-    scene.when(AssignWaiter(table_id="t1", waiter_id="wilma"), by=HOST).then_includes(WaiterAssigned, party_ids=("p1",))
+    scene.when(AssignWaiter(table="t1", waiter="wilma"), by=HOST).then_includes(WaiterAssigned, party_ids=("p1",))
     assert table(scene)["waiter_id"] == "wilma"
 
 
 def test_only_a_waiter_on_shift_gets_tables() -> None:
     scene = empty_floor()
-    scene.when(AssignWaiter(section="main", waiter_id="walt"), by=HOST).then_rejected(refusals.NotOnShift)
+    scene.when(AssignWaiter(section="main", waiter="walt"), by=HOST).then_rejected(refusals.NotOnShift)
     scene.when(seat(waiter_id="walt"), by=HOST).then_rejected(refusals.NotOnShift)
     scene.when(HandOver(from_="wilma", to="walt"), by=HOST).then_rejected(refusals.NotOnShift)
 
 
 def test_an_assignment_names_a_section_or_a_table() -> None:
     scene = clocked_in(empty_floor(), WAITER)
-    for wrong in (AssignWaiter(waiter_id="walt"), AssignWaiter(section="main", table_id="t1", waiter_id="walt")):
+    for wrong in (AssignWaiter(waiter="walt"), AssignWaiter(section="main", table="t1", waiter="walt")):
         scene.when(wrong, by=HOST).then_rejected(ValidationFailed)
 
 
 def test_a_hand_over_moves_everything_in_one_event() -> None:
     scene = clocked_in(empty_floor(), WAITER, WILMA)
-    run(scene, AssignWaiter(section="main", waiter_id="walt"), AssignWaiter(table_id="t9", waiter_id="walt"), by=HOST)
+    run(scene, AssignWaiter(section="main", waiter="walt"), AssignWaiter(table="t9", waiter="walt"), by=HOST)
     run(scene, seat(), seat(table="t9", party="p9", size=5))
     hand_over = HandOver(from_="walt", to="wilma")
     scene.when(hand_over, by=WAITER).then(

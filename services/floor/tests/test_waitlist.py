@@ -32,11 +32,11 @@ def full() -> Scenario:
 
 
 def join(party: str, size: int) -> JoinWaitlist:
-    return JoinWaitlist(party_id=party, size=size)
+    return JoinWaitlist(party=party, size=size)
 
 
 def freed(scene: Scenario, table_id: str) -> Scenario:
-    return run(scene, ClearTable(table_id=table_id), SetStatus(table_id=table_id, status="AVAILABLE"))
+    return run(scene, ClearTable(table=table_id), SetStatus(table=table_id, status="AVAILABLE"))
 
 
 def test_a_party_waits_and_is_told_how_long() -> None:
@@ -66,7 +66,7 @@ def test_a_two_top_goes_to_the_first_two_although_a_six_waits_longer() -> None:
     scene = run(full(), join("six", 6), join("two", 2), join("one", 1), by=HOST)
     freed(scene, "t1")
     assert table(scene)["next_party"] == "two"
-    scene.when(NotifyParty(table_id="t1"), by=HOST).then_includes(
+    scene.when(NotifyParty(table="t1"), by=HOST).then_includes(
         PartyNotified, party_id="two", table_id="t1", arrive_by=EVENING + 10 * MINUTE
     )
     assert status(scene) == "RESERVED"
@@ -74,8 +74,8 @@ def test_a_two_top_goes_to_the_first_two_although_a_six_waits_longer() -> None:
 
 def test_a_called_party_is_called_once_and_its_table_is_kept() -> None:
     scene = run(full(), join("w1", 2), by=HOST)
-    run(freed(scene, "t1"), NotifyParty(party_id="w1"), by=HOST)
-    scene.when(NotifyParty(party_id="w1"), by=HOST).then_nothing()
+    run(freed(scene, "t1"), NotifyParty(party="w1"), by=HOST)
+    scene.when(NotifyParty(party="w1"), by=HOST).then_nothing()
     at = EVENING + 10 * MINUTE
     scene.when(seat(), by=WAITER).then_rejected(refusals.ReservedSoon, at=at)
     scene.when(seat(party="w1"), by=WAITER).then_includes(PartySeated, waiting_since=EVENING, quote_min=90)
@@ -84,22 +84,22 @@ def test_a_called_party_is_called_once_and_its_table_is_kept() -> None:
 
 def test_nobody_is_called_without_a_table_that_fits() -> None:
     scene = run(full(), join("w1", 2), join("six", 6), by=HOST)
-    scene.when(NotifyParty(party_id="w1"), by=HOST).then_rejected(refusals.NoCapacity)
-    scene.when(NotifyParty(table_id="t1"), by=HOST).then_rejected(refusals.NoCapacity)
+    scene.when(NotifyParty(party="w1"), by=HOST).then_rejected(refusals.NoCapacity)
+    scene.when(NotifyParty(table="t1"), by=HOST).then_rejected(refusals.NoCapacity)
     freed(scene, "t1")
-    scene.when(NotifyParty(party_id="six", table_id="t1"), by=HOST).then_rejected(refusals.NoCapacity)
-    scene.when(NotifyParty(party_id="nobody"), by=HOST).then_rejected(NotFound)
+    scene.when(NotifyParty(party="six", table="t1"), by=HOST).then_rejected(refusals.NoCapacity)
+    scene.when(NotifyParty(party="nobody"), by=HOST).then_rejected(NotFound)
     scene.when(NotifyParty(), by=HOST).then_rejected(ValidationFailed)
 
 
 def test_a_party_that_stays_away_is_skipped_and_the_second_time_removed() -> None:
     scene = run(full(), join("w1", 2), by=HOST)
-    run(freed(scene, "t1"), NotifyParty(party_id="w1"), by=HOST)
+    run(freed(scene, "t1"), NotifyParty(party="w1"), by=HOST)
     due = EVENING + 10 * MINUTE
     scene.wake(at=due).then_types(PartySkipped, TableStatusChanged)
     scene.then_includes(PartySkipped, party_id="w1", skips=1, removed=False, effective_at=due)
     assert status(scene) == "AVAILABLE"
-    run(scene, NotifyParty(party_id="w1"), by=HOST)
+    run(scene, NotifyParty(party="w1"), by=HOST)
     scene.wake(at=due + 10 * MINUTE)
     skipped = [event for event in scene.events if isinstance(event, PartySkipped)]
     assert (skipped[-1].skips, skipped[-1].removed, scene.view(HOST)["waitlist"]) == (2, True, [])
@@ -107,7 +107,7 @@ def test_a_party_that_stays_away_is_skipped_and_the_second_time_removed() -> Non
 
 def test_a_party_that_gives_up_is_struck_off() -> None:
     scene = run(full(), join("w1", 2), by=HOST)
-    leave = LeaveWaitlist(party_id="w1")
+    leave = LeaveWaitlist(party="w1")
     scene.when(leave, by=HOST).then(WaitlistLeft(party_id="w1", at=EVENING))
     scene.when(leave, by=HOST).then_nothing()
 
