@@ -138,10 +138,11 @@ async def test_events_are_applied_in_the_order_of_the_log(world: World) -> None:
 async def test_a_first_look_at_the_rows_lets_another_one_write_meanwhile(world: World) -> None:
     other = sqlite3.connect(str(world.database.url.database), isolation_level=None)
 
-    def write_meanwhile(*_: Any) -> None:
-        other.execute("INSERT INTO positions (projection, position, deletions) VALUES ('another', 0, 0)")
+    def write_meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            other.execute("INSERT OR IGNORE INTO positions (projection, position, deletions) VALUES ('other', 0, 0)")
 
-    event.listen(world.database.sync_engine, "after_cursor_execute", write_meanwhile, once=True)
+    event.listen(world.database.sync_engine, "after_cursor_execute", write_meanwhile)
     with closing(other):
         assert await world.projector().position() == 0
 
