@@ -10,6 +10,7 @@ from holdfast._names import Name
 from holdfast._program.discovery import load_service
 from holdfast.client import Client
 from holdfast.jetstream._names import written_names
+from holdfast.jetstream._work import erase_work
 
 AT_ONCE: Final = 16
 DELETE_SECONDS: Final = 30.0
@@ -19,7 +20,8 @@ OPERATOR: Final = Actor(user="_operator", roles=("admin",))
 async def erase_tenant(services: Sequence[str], *, tenant: str, nats: str) -> int:
     """Delete every entity of the tenant and return how many; the services have to be served meanwhile.
 
-    Entities that are created meanwhile are deleted too, until none is left. After a failure it may be run again.
+    Its jobs and dead letters go too. Entities that are created meanwhile are deleted as well, until none is left.
+    After a failure it may be run again.
     """
     Name.of("any", tenant, "any")
     purposes = [entity.purpose for service in services for entity in load_service(service).entities]
@@ -28,6 +30,7 @@ async def erase_tenant(services: Sequence[str], *, tenant: str, nats: str) -> in
         for purpose in purposes:
             while names := await written_names(client.bus, purpose, tenant):
                 erased += await _delete_all(client, names)
+            await erase_work(client.bus, purpose, tenant)
     return erased
 
 

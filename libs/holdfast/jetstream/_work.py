@@ -125,3 +125,18 @@ async def remove_letter(bus: Bus, purpose: str, sequence: int) -> None:
     except _api.ApiError as error:
         if error.code != _DELETE_FAILED or error.description != _GONE:
             raise Unavailable(f"the letter cannot be removed: {error.description}") from error
+
+
+async def erase_work(bus: Bus, purpose: str, tenant: str) -> int:
+    """Remove the jobs and dead letters of a tenant, and say how many there were; none of a purpose without effects."""
+    removed = 0
+    for stream, subject in (
+        (job_stream(purpose), job_subject(purpose, tenant, "*")),
+        (dead_stream(purpose), dead_subject(purpose, tenant, "*")),
+    ):
+        try:
+            removed += int((await _api.call(bus, f"STREAM.PURGE.{stream}", {"filter": subject}))["purged"])
+        except _api.ApiError as error:
+            if error.code != _api.STREAM_NOT_FOUND:
+                raise Unavailable(f"{subject} is not removed: {error.description}") from error
+    return removed

@@ -14,7 +14,8 @@ import pytest
 from holdfast import Actor, Name
 from holdfast._errors import NotFound
 from holdfast.client import Client
-from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus
+from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus, _api
+from holdfast.jetstream._work import dead_subject, ensure_work_streams, job_subject, read_letters, store
 from holdfast.testing.counter import service
 from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
@@ -169,3 +170,18 @@ async def test_erasing_asks_for_a_yes_and_leaves_other_tenants_alone(world: Worl
     assert (await world.client.view(world.name("a"), by=ANN)).seq == 20
     assert (await world.erase("--yes"))[0] == 0
     assert (await world.client.view(other, by=ANN)).seq == 1
+
+
+async def test_erasing_takes_the_jobs_and_dead_letters_of_the_tenant_alone(world: World, bus: NatsBus) -> None:
+    await ensure_work_streams(bus, "counter", replicas=1)
+    other = f"{world.tenant}-2"
+    for tenant in (world.tenant, other):
+        await store(bus, job_subject("counter", tenant, "print"), b"{}", message_id=f"{tenant}-job")
+        await store(bus, dead_subject("counter", tenant, "print"), tenant.encode(), message_id=f"{tenant}-dead")
+    await world.client.send(world.name("a"), "add", by=ANN)
+    assert (await world.erase("--yes"))[0] == 0
+    left = [letter.body.decode() async for letter in read_letters(bus, "counter")]
+    assert (world.tenant in left, other in left) == (False, True)
+    jobs = await _api.call(bus, "STREAM.INFO.jobs-counter", {"subjects_filter": "jobs.counter.*.print"})
+    assert f"jobs.counter.{world.tenant}.print" not in jobs["state"]["subjects"]
+    assert f"jobs.counter.{other}.print" in jobs["state"]["subjects"]
