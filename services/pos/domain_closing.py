@@ -23,7 +23,7 @@ def closed(session: Session, event: TabClosed) -> Session:
     kept = ClosedTab(
         receipt_no=event.receipt_no,
         closed_at=event.closed_at,
-        paid_minor=event.paid.total + event.totals.tip_minor,
+        paid_minor=event.paid.total + event.totals.tip,
         lines=event.lines,
     )
     if event.awaits_card:
@@ -128,13 +128,13 @@ def _day(session: Session, totals: Totals, paid: Flow, *, receipt_no: str | None
     after = DayTotals(
         receipts=before.receipts + (receipt_no is not None),
         reversed=before.reversed + (receipt_no is None),
-        gross_minor=before.gross_minor + sign * totals.gross_minor,
-        discount_minor=before.discount_minor + sign * totals.discount_minor,
-        comp_minor=before.comp_minor + sign * totals.comp_minor,
+        gross_minor=before.gross_minor + sign * totals.gross,
+        discount_minor=before.discount_minor + sign * totals.discount,
+        comp_minor=before.comp_minor + sign * totals.comp,
         tax=tax,
-        due_minor=before.due_minor + sign * totals.due_minor,
-        rounding_minor=before.rounding_minor + sign * totals.rounding_minor,
-        tip_minor=before.tip_minor + sign * totals.tip_minor,
+        due_minor=before.due_minor + sign * totals.due,
+        rounding_minor=before.rounding_minor + sign * totals.rounding,
+        tip_minor=before.tip_minor + sign * totals.tip,
         paid=before.paid.merged(paid, sign),
         refunds=before.refunds,
         refunded=before.refunded,

@@ -94,8 +94,8 @@ class Draft:
         for event in reversed(self.events):
             match event:
                 case TabClosed(tab_id=closed, totals=totals) if closed == tab_id:
-                    paid = replace(tab, paid_minor=totals.due_minor)
-                    return self._standing(tab_id, paid, "CLOSED", total_minor=totals.due_minor)
+                    paid = replace(tab, paid_minor=totals.due)
+                    return self._standing(tab_id, paid, "CLOSED", total_minor=totals.due)
                 case TabsMerged(from_=merged) if merged == tab_id:
                     return self._standing(tab_id, tab, "MERGED", total_minor=tab.paid_minor)
                 case _:

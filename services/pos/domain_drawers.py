@@ -13,7 +13,7 @@ from services.pos.domain_terminals import terminal_of
 def open_drawer(draft: Draft, command: commands.OpenDrawer) -> None:
     """Begin with so much cash; nothing when it has begun so."""
     terminal_id = terminal_of(draft, command.terminal_id)
-    opening = amount_of(command.opening_minor, "opening_minor")
+    opening = amount_of(command.minor, "minor")
     known = draft.session.drawers.get(terminal_id)
     if known is not None:
         untouched = Drawer(drawer_id=known.drawer_id, opening_minor=opening)
@@ -21,24 +21,24 @@ def open_drawer(draft: Draft, command: commands.OpenDrawer) -> None:
             return
         raise refusals.DrawerState("count the drawer that is there first", state=_state(known))
     number = draft.session.drawers_opened + 1
-    draft.record(events.DrawerOpened(terminal_id=terminal_id, drawer_id=f"drawer-{number}", opening_minor=opening))
+    draft.record(events.DrawerOpened(terminal_id=terminal_id, drawer_id=f"drawer-{number}", minor=opening))
 
 
 def pay_in(draft: Draft, command: commands.PayIn) -> None:
     """Put cash in that is no sale."""
     terminal_id = _taking(draft, command.terminal_id)
-    amount = _some(command.amount_minor)
-    draft.record(events.DrawerPaidIn(terminal_id=terminal_id, amount_minor=amount, reason=_reason(command.reason)))
+    amount = _some(command.minor)
+    draft.record(events.DrawerPaidIn(terminal_id=terminal_id, minor=amount, reason=_reason(command.reason)))
 
 
 def pay_out(draft: Draft, command: commands.PayOut) -> None:
     """Take cash out that is no refund; not more than should be there."""
     terminal_id = _taking(draft, command.terminal_id)
-    amount = _some(command.amount_minor)
+    amount = _some(command.minor)
     reason = _reason(command.reason)
     if amount > draft.session.drawers[terminal_id].expected_minor:
-        raise refusals.DrawerState("amount_minor: the drawer does not have so much", state="OPEN")
-    draft.record(events.DrawerPaidOut(terminal_id=terminal_id, amount_minor=amount, reason=reason))
+        raise refusals.DrawerState("minor: the drawer does not have so much", state="OPEN")
+    draft.record(events.DrawerPaidOut(terminal_id=terminal_id, minor=amount, reason=reason))
 
 
 def no_sale(draft: Draft, command: commands.NoSale) -> None:
@@ -58,7 +58,7 @@ def end_drawer(draft: Draft, command: commands.EndDrawer) -> None:
 def count_drawer(draft: Draft, command: commands.CountDrawer) -> None:
     """Close an ended drawer with what was counted."""
     terminal_id = terminal_of(draft, command.terminal_id)
-    counted = amount_of(command.counted_minor, "counted_minor")
+    counted = amount_of(command.minor, "minor")
     drawer = _drawer(draft, terminal_id)
     if not drawer.ended:
         raise refusals.DrawerState("end the drawer before it is counted (end_drawer)", state="OPEN")
@@ -66,14 +66,14 @@ def count_drawer(draft: Draft, command: commands.CountDrawer) -> None:
         events.DrawerClosed(
             terminal_id=terminal_id,
             drawer_id=drawer.drawer_id,
-            opening_minor=drawer.opening_minor,
-            cash_sales_minor=drawer.cash_sales_minor,
-            cash_refunds_minor=drawer.cash_refunds_minor,
-            paid_in_minor=drawer.paid_in_minor,
-            paid_out_minor=drawer.paid_out_minor,
-            expected_minor=drawer.expected_minor,
-            counted_minor=counted,
-            over_short_minor=counted - drawer.expected_minor,
+            opening=drawer.opening_minor,
+            cash_sales=drawer.cash_sales_minor,
+            cash_refunds=drawer.cash_refunds_minor,
+            paid_in=drawer.paid_in_minor,
+            paid_out=drawer.paid_out_minor,
+            expected=drawer.expected_minor,
+            counted=counted,
+            over_short=counted - drawer.expected_minor,
         )
     )
 
@@ -114,9 +114,9 @@ def _state(drawer: Drawer) -> str:
 
 
 def _some(value: Amount) -> int:
-    amount = amount_of(value, "amount_minor")
+    amount = amount_of(value, "minor")
     if amount == 0:
-        raise ValidationFailed("amount_minor: above 0")
+        raise ValidationFailed("minor: above 0")
     return amount
 
 

@@ -11,7 +11,7 @@ from services.pos import domain_till_events as till
 from services.pos.domain_closing import closed, refunded, reopened
 from services.pos.domain_events import SessionEvent
 from services.pos.domain_fold_money import evolve_money
-from services.pos.domain_fold_stock import adjusted, consumed, hold_gone, hold_placed
+from services.pos.domain_fold_stock import adjusted, consumed, hold_expired, hold_gone, hold_placed
 from services.pos.domain_fold_tabs import evolve_tab
 from services.pos.domain_session import Approval, Session, Terminal
 
@@ -51,8 +51,10 @@ def evolve(session: Session, event: SessionEvent) -> Session:  # noqa: C901, PLR
         case stock.HoldExtended(hold_id=hold_id, expires_at=expires_at):
             hold = replace(session.holds[hold_id], expires_at=expires_at, extended=True)
             return replace(session, holds={**session.holds, hold_id: hold})
-        case stock.HoldReleased(hold_id=hold_id) | stock.HoldExpired(hold_id=hold_id):
+        case stock.HoldReleased(hold_id=hold_id):
             return hold_gone(session, hold_id)
+        case stock.HoldExpired(hold_id=hold_id):
+            return hold_expired(session, hold_id)
         case stock.HoldConsumed():
             return consumed(session, event)
         case stock.StockAdjusted(sku=sku, delta_milli=delta):

@@ -49,14 +49,14 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return replace(session, owed={key: owed for key, owed in session.owed.items() if key != tab_id})
         case events.OfflinePaymentDeclined(payment_id=payment_id) | events.OfflinePaymentExpired(payment_id=payment_id):
             return _without_payment(session, payment_id)
-        case events.DrawerOpened(terminal_id=terminal_id, drawer_id=drawer_id, opening_minor=opening):
+        case events.DrawerOpened(terminal_id=terminal_id, drawer_id=drawer_id, minor=opening):
             drawers = {**session.drawers, terminal_id: Drawer(drawer_id=drawer_id, opening_minor=opening)}
             return replace(session, drawers=drawers, drawers_opened=session.drawers_opened + 1)
-        case events.DrawerPaidIn(terminal_id=terminal_id, amount_minor=amount):
+        case events.DrawerPaidIn(terminal_id=terminal_id, minor=amount):
             if terminal_id not in session.drawers:
                 return session
             return with_drawer(session, terminal_id, paid_in_minor=session.drawers[terminal_id].paid_in_minor + amount)
-        case events.DrawerPaidOut(terminal_id=terminal_id, amount_minor=amount):
+        case events.DrawerPaidOut(terminal_id=terminal_id, minor=amount):
             if terminal_id not in session.drawers:
                 return session
             return with_drawer(

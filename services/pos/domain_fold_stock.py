@@ -1,12 +1,15 @@
 """How events move stock: on hand, held for tabs, sold by open tabs."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec.structs import replace
 
 from services.pos.domain_session import Hold, Session, Stock
 from services.pos.domain_stock_events import HoldConsumed, HoldPlaced
 from services.pos.domain_terms import Line
+
+EXPIRED_REMEMBERED: Final = 50
 
 
 def adjusted(session: Session, sku: str, *, on_hand: int = 0, held: int = 0, sold: int = 0) -> Session:
@@ -34,6 +37,12 @@ def hold_gone(session: Session, hold_id: str) -> Session:
     hold = session.holds[hold_id]
     kept = {key: other for key, other in session.holds.items() if key != hold_id}
     return adjusted(replace(session, holds=kept), hold.sku, held=-hold.qty_milli)
+
+
+def hold_expired(session: Session, hold_id: str) -> Session:
+    """Without a hold, of which is known for a while that its time was over."""
+    remembered = (*session.expired_holds, hold_id)[-EXPIRED_REMEMBERED:]
+    return replace(hold_gone(session, hold_id), expired_holds=remembered)
 
 
 def consumed(session: Session, event: HoldConsumed) -> Session:

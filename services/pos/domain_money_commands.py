@@ -99,7 +99,7 @@ class OpenDrawer(Command, tag="open_drawer"):
     roles = STAFF
     raises = (AmountInvalid, *_DRAWER)
 
-    opening_minor: Amount
+    minor: Amount
     terminal_id: Key | None = None
 
 
@@ -109,7 +109,7 @@ class PayIn(Command, tag="pay_in"):
     roles = CASHIERS
     raises = (AmountInvalid, refusals.ReasonRequired, *_DRAWER)
 
-    amount_minor: Amount
+    minor: Amount
     reason: Words = ""
     terminal_id: Key | None = None
 
@@ -120,7 +120,7 @@ class PayOut(Command, tag="pay_out"):
     roles = CASHIERS
     raises = (AmountInvalid, refusals.ReasonRequired, *_DRAWER)
 
-    amount_minor: Amount
+    minor: Amount
     reason: Words = ""
     terminal_id: Key | None = None
 
@@ -150,7 +150,7 @@ class CountDrawer(Command, tag="count_drawer"):
     roles = STAFF
     raises = (AmountInvalid, *_DRAWER)
 
-    counted_minor: Amount
+    minor: Amount
     terminal_id: Key | None = None
 
 

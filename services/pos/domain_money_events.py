@@ -119,14 +119,14 @@ class DrawerOpened(Event, tag="drawer_opened"):
 
     terminal_id: str
     drawer_id: str
-    opening_minor: int
+    minor: int
 
 
 class DrawerPaidIn(FactEvent, tag="drawer_paid_in"):
     """Cash was put in that is no sale."""
 
     terminal_id: str
-    amount_minor: int
+    minor: int
     """Never negative: the type tells the direction."""
     reason: str
 
@@ -135,7 +135,7 @@ class DrawerPaidOut(FactEvent, tag="drawer_paid_out"):
     """Cash was taken out that is no refund."""
 
     terminal_id: str
-    amount_minor: int
+    minor: int
     """Never negative: the type tells the direction."""
     reason: str
 
@@ -155,18 +155,18 @@ class DrawerEnded(Event, tag="drawer_ended"):
 
 
 class DrawerClosed(Event, tag="drawer_closed"):
-    """The drawer was counted; `over_short_minor` is negative when cash is missing."""
+    """The drawer was counted; `over_short` is negative when cash is missing."""
 
     terminal_id: str
     drawer_id: str
-    opening_minor: int
-    cash_sales_minor: int
-    cash_refunds_minor: int
-    paid_in_minor: int
-    paid_out_minor: int
-    expected_minor: int
-    counted_minor: int
-    over_short_minor: int
+    opening: int
+    cash_sales: int
+    cash_refunds: int
+    paid_in: int
+    paid_out: int
+    expected: int
+    counted: int
+    over_short: int
 
 
 class DayOpened(Event, tag="day_opened"):

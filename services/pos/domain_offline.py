@@ -134,7 +134,7 @@ def _drawer_event(
     moved = money.DrawerPaidIn if fact.kind == "paid_in" else money.DrawerPaidOut
     return moved(
         terminal_id=terminal_id,
-        amount_minor=fact.amount_minor,
+        minor=fact.amount_minor,
         reason=fact.reason,
         offline=True,
         occurred_at=fact.occurred_at,

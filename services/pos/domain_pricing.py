@@ -43,14 +43,14 @@ class Bill:
         """The fields of a receipt, with what was paid so far."""
         lines = self.lines.values()
         return Totals(
-            gross_minor=sum(line.gross_minor for line in lines),
-            discount_minor=sum(sum(line.off_minor.values()) for line in lines),
-            comp_minor=sum(line.comp_minor for line in lines),
+            gross=sum(line.gross_minor for line in lines),
+            discount=sum(sum(line.off_minor.values()) for line in lines),
+            comp=sum(line.comp_minor for line in lines),
             tax=self.tax,
-            due_minor=self.due_minor,
-            rounding_minor=tab.rounding_minor,
-            tip_minor=tab.tip_minor,
-            paid_minor=tab.paid.total,
+            due=self.due_minor,
+            rounding=tab.rounding_minor,
+            tip=tab.tip_minor,
+            paid=tab.paid.total,
         )
 
 

@@ -168,6 +168,8 @@ class Session(State, omit_defaults=True):
     eighty_six: tuple[str, ...] = ()
     tabs: Mapping[str, Tab] = {}
     holds: Mapping[str, Hold] = {}
+    expired_holds: tuple[str, ...] = ()
+    """The last ones whose time was over, for those who come back to them."""
     payments: Mapping[str, Payment] = {}
     """Those of tabs that are there, and stored ones of closed tabs."""
     owed: Mapping[str, Owed] = {}

@@ -193,5 +193,7 @@ def _until(draft: Draft, ttl_s: int | None) -> datetime:
 def _hold(session: Session, hold_id: str) -> Hold:
     hold = session.holds.get(hold_id)
     if hold is None:
-        raise refusals.HoldNotFound("there is no such hold: it was used, released, or its time was over")
+        if hold_id in session.expired_holds:
+            raise refusals.HoldExpired("the time of this hold is over: place another one", lines=[])
+        raise refusals.HoldNotFound("there is no such hold: it was used or released")
     return hold

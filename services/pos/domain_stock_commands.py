@@ -36,7 +36,7 @@ class ExtendHold(Command, tag="extend_hold"):
     """Keep it for another while from now, once."""
 
     roles = STAFF
-    raises = (refusals.HoldNotFound, refusals.ExtensionLimit, refusals.TerminalRevoked)
+    raises = (refusals.HoldNotFound, refusals.HoldExpired, refusals.ExtensionLimit, refusals.TerminalRevoked)
 
     hold_id: Key
     ttl_s: Ttl | None = None
@@ -46,7 +46,7 @@ class ReleaseHold(Command, tag="release_hold"):
     """Let it go."""
 
     roles = STAFF
-    raises = (refusals.HoldNotFound, refusals.PaymentInProgress, refusals.TerminalRevoked)
+    raises = (refusals.HoldNotFound, refusals.HoldExpired, refusals.PaymentInProgress, refusals.TerminalRevoked)
 
     hold_id: Key
 

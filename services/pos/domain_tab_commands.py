@@ -214,7 +214,14 @@ class MergeTabs(Command, tag="merge_tabs"):
     """Put all lines of one tab on another one."""
 
     roles = STAFF
-    raises = (refusals.TabPaid, refusals.PaymentInProgress, refusals.LineExists, *_COVER, *_CHANGING)
+    raises = (
+        refusals.SplitInvalid,
+        refusals.TabPaid,
+        refusals.PaymentInProgress,
+        refusals.LineExists,
+        *_COVER,
+        *_CHANGING,
+    )
 
     from_: Key = msgspec.field(name="from")
     into: Key
@@ -224,7 +231,14 @@ class MoveLines(Command, tag="move_lines"):
     """Put some lines of a tab on another one."""
 
     roles = STAFF
-    raises = (refusals.TabPaid, refusals.PaymentInProgress, refusals.LineExists, *_COVER, *_CHANGING)
+    raises = (
+        refusals.SplitInvalid,
+        refusals.TabPaid,
+        refusals.PaymentInProgress,
+        refusals.LineExists,
+        *_COVER,
+        *_CHANGING,
+    )
 
     from_tab_id: Key
     to_tab_id: Key

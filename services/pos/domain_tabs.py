@@ -262,8 +262,8 @@ def _taken_off(draft: Draft, tab: Tab, applied: events.DiscountApplied) -> int:
     """What a discount takes off the tab as it is now."""
     after = Draft(draft.session, draft.ctx)
     after.record(applied)
-    off = after.bill(applied.tab_id).totals(tab).discount_minor
-    return off - draft.bill(applied.tab_id).totals(tab).discount_minor
+    off = after.bill(applied.tab_id).totals(tab).discount
+    return off - draft.bill(applied.tab_id).totals(tab).discount
 
 
 def remove_discount(draft: Draft, command: commands.RemoveDiscount) -> None:

@@ -147,20 +147,20 @@ class TaxAmount(Part, frozen=True, kw_only=True, omit_defaults=True):
     minor: int
 
 
-class Totals(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """What a tab comes to; the fields of a receipt."""
+class Totals(Part, frozen=True, kw_only=True, omit_defaults=False):
+    """What a tab comes to; the fields of a receipt, each of which is always told."""
 
-    gross_minor: int = 0
-    discount_minor: int = 0
-    comp_minor: int = 0
+    gross: int = 0
+    discount: int = 0
+    comp: int = 0
     """The value of what was given away: neither a discount nor a void."""
     tax: tuple[TaxAmount, ...] = ()
-    due_minor: int = 0
+    due: int = 0
     """Gross less discounts and comps, with the taxes that are not in the prices."""
-    rounding_minor: int = 0
+    rounding: int = 0
     """What cash rounding added to the due."""
-    tip_minor: int = 0
-    paid_minor: int = 0
+    tip: int = 0
+    paid: int = 0
     """Without tips: due and rounding when all is paid."""
 
 

@@ -70,7 +70,7 @@ def location(**changes: Any) -> Scenario:
 def opened(**changes: Any) -> Scenario:
     """A location on a business day, with a drawer of 100.00 at the till."""
     scene = location(**changes).when(OpenDay(business_date=date(2026, 6, 1)), by=CASHIER)
-    return scene.when(OpenDrawer(opening_minor=10_000), by=CASHIER)
+    return scene.when(OpenDrawer(minor=10_000), by=CASHIER)
 
 
 def with_tab(*skus: str, tab_id: str = "t1", scene: Scenario | None = None, **changes: Any) -> Scenario:

@@ -42,54 +42,54 @@ TODAY, TOMORROW = date(2026, 6, 1), date(2026, 6, 2)
 
 
 def test_a_drawer_is_opened_ended_and_counted_blindly() -> None:
-    scene = location().when(OpenDrawer(opening_minor=10_000), by=CASHIER)
-    scene.then(DrawerOpened(terminal_id="till-1", drawer_id="drawer-1", opening_minor=10_000))
-    scene.when(OpenDrawer(opening_minor=10_000), by=CASHIER).then_nothing()
-    scene.when(PayIn(amount_minor=500, reason="coins"), by=CASHIER).then_includes(DrawerPaidIn, amount_minor=500)
-    scene.when(PayOut(amount_minor=200, reason="milk"), by=CASHIER).then_includes(DrawerPaidOut, amount_minor=200)
+    scene = location().when(OpenDrawer(minor=10_000), by=CASHIER)
+    scene.then(DrawerOpened(terminal_id="till-1", drawer_id="drawer-1", minor=10_000))
+    scene.when(OpenDrawer(minor=10_000), by=CASHIER).then_nothing()
+    scene.when(PayIn(minor=500, reason="coins"), by=CASHIER).then_includes(DrawerPaidIn, minor=500)
+    scene.when(PayOut(minor=200, reason="milk"), by=CASHIER).then_includes(DrawerPaidOut, minor=200)
     assert "expected_minor" not in scene.view(CASHIER)["drawers"]["till-1"]
     assert scene.view(MANAGER)["drawers"]["till-1"]["expected_minor"] == 10_300
-    scene.when(CountDrawer(counted_minor=1), by=CASHIER).then_rejected(DrawerState, state="OPEN")
+    scene.when(CountDrawer(minor=1), by=CASHIER).then_rejected(DrawerState, state="OPEN")
     scene.when(EndDrawer(), by=CASHIER).then(DrawerEnded(terminal_id="till-1", drawer_id="drawer-1"))
     scene.when(EndDrawer(), by=CASHIER).then_nothing()
-    scene.when(CountDrawer(counted_minor=10_250), by=CASHIER)
-    scene.then_includes(DrawerClosed, expected_minor=10_300, counted_minor=10_250, over_short_minor=-50)
-    scene.when(CountDrawer(counted_minor=10_250), by=CASHIER).then_rejected(DrawerState, state="CLOSED")
-    scene.when(OpenDrawer(opening_minor=1), by=CASHIER).then_includes(DrawerOpened, drawer_id="drawer-2")
+    scene.when(CountDrawer(minor=10_250), by=CASHIER)
+    scene.then_includes(DrawerClosed, expected=10_300, counted=10_250, over_short=-50)
+    scene.when(CountDrawer(minor=10_250), by=CASHIER).then_rejected(DrawerState, state="CLOSED")
+    scene.when(OpenDrawer(minor=1), by=CASHIER).then_includes(DrawerOpened, drawer_id="drawer-2")
 
 
 def test_what_is_expected_follows_sales_and_refunds_in_cash() -> None:
     scene = closed("beer", tender="cash")
     refund = Refund(tab_id="t1", amount_minor=50, tender="cash", reason_code="wrong")
     done(scene.when(refund, by=CASHIER)).when(EndDrawer(), by=CASHIER)
-    scene.when(CountDrawer(counted_minor=10_500), by=CASHIER)
-    scene.then_includes(DrawerClosed, cash_sales_minor=550, cash_refunds_minor=50, over_short_minor=0)
+    scene.when(CountDrawer(minor=10_500), by=CASHIER)
+    scene.then_includes(DrawerClosed, cash_sales=550, cash_refunds=50, over_short=0)
 
 
 def test_an_ended_or_missing_drawer_does_nothing() -> None:
     scene = opened().when(EndDrawer(), by=CASHIER)
-    for command in (PayIn(amount_minor=1, reason="x"), PayOut(amount_minor=1, reason="x"), NoSale(reason="x")):
+    for command in (PayIn(minor=1, reason="x"), PayOut(minor=1, reason="x"), NoSale(reason="x")):
         scene.when(command, by=CASHIER).then_rejected(DrawerState, state="ENDED")
-    scene.when(OpenDrawer(opening_minor=1), by=CASHIER).then_rejected(DrawerState, state="ENDED")
+    scene.when(OpenDrawer(minor=1), by=CASHIER).then_rejected(DrawerState, state="ENDED")
     scene.when(EndDrawer(terminal_id="till-9"), by=CASHIER).then_rejected(DrawerState, state="CLOSED")
 
 
 def test_the_drawer_is_opened_without_a_sale_for_a_reason_only() -> None:
     scene = opened().when(NoSale(), by=WAITER).then_rejected(ReasonRequired)
     scene.when(NoSale(reason="change for the parking meter"), by=WAITER).then_includes(DrawerNoSale)
-    scene.when(PayIn(amount_minor=1), by=CASHIER).then_rejected(ReasonRequired)
-    scene.when(PayOut(amount_minor=1), by=CASHIER).then_rejected(ReasonRequired)
+    scene.when(PayIn(minor=1), by=CASHIER).then_rejected(ReasonRequired)
+    scene.when(PayOut(minor=1), by=CASHIER).then_rejected(ReasonRequired)
 
 
 def test_amounts_are_never_negative_and_no_more_leaves_a_drawer_than_is_in_it() -> None:
-    scene = opened().when(PayIn(amount_minor=-1, reason="x"), by=CASHIER).then_rejected(ValidationFailed)
-    scene.when(PayOut(amount_minor=0, reason="x"), by=CASHIER).then_rejected(ValidationFailed)
-    scene.when(PayOut(amount_minor=10_001, reason="x"), by=CASHIER).then_rejected(DrawerState)
-    scene.when(PayOut(amount_minor=0.5, reason="x"), by=CASHIER).then_rejected(AmountInvalid)
+    scene = opened().when(PayIn(minor=-1, reason="x"), by=CASHIER).then_rejected(ValidationFailed)
+    scene.when(PayOut(minor=0, reason="x"), by=CASHIER).then_rejected(ValidationFailed)
+    scene.when(PayOut(minor=10_001, reason="x"), by=CASHIER).then_rejected(DrawerState)
+    scene.when(PayOut(minor=0.5, reason="x"), by=CASHIER).then_rejected(AmountInvalid)
 
 
 def test_without_a_device_the_drawers_terminal_is_named() -> None:
-    location().when(OpenDrawer(opening_minor=1), by=MANAGER).then_includes(DrawerOpened, terminal_id="office")
+    location().when(OpenDrawer(minor=1), by=MANAGER).then_includes(DrawerOpened, terminal_id="office")
 
 
 def test_a_day_opens_once() -> None:
@@ -143,9 +143,9 @@ def test_a_z_report_is_the_sum_of_its_receipts_whose_numbers_have_no_gap(sales: 
     z = next(event for event in scene.events if isinstance(event, DayClosed)).totals
     assert [receipt.number for receipt in receipts] == list(range(1, len(sales) + 1))
     assert z.receipts == len(receipts)
-    for field in ("gross_minor", "discount_minor", "comp_minor", "due_minor", "rounding_minor", "tip_minor"):
-        assert getattr(z, field) == sum(getattr(receipt.totals, field) for receipt in receipts)
-    assert z.paid.total == sum(receipt.totals.paid_minor for receipt in receipts)
+    for field in ("gross", "discount", "comp", "due", "rounding", "tip"):
+        assert getattr(z, f"{field}_minor") == sum(getattr(receipt.totals, field) for receipt in receipts)
+    assert z.paid.total == sum(receipt.totals.paid for receipt in receipts)
     assert z.paid.total == z.due_minor + z.rounding_minor
     assert sum(z.tax.values()) == sum(tax.minor for receipt in receipts for tax in receipt.totals.tax)
     assert (z.first_receipt, z.last_receipt) == (

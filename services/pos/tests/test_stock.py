@@ -79,6 +79,12 @@ def test_a_hold_is_extended_once() -> None:
     scene.when(ExtendHold(hold_id="h9"), by=WAITER).then_rejected(HoldNotFound)
 
 
+def test_who_comes_back_to_a_hold_after_its_time_is_told_so() -> None:
+    scene = with_tab().when(HOLD, by=WAITER)
+    for command in (ExtendHold(hold_id="h1"), ReleaseHold(hold_id="h1")):
+        scene.when(command, by=WAITER, at=NOON + 11 * MINUTE).then_rejected(HoldOver)
+
+
 def test_a_hold_is_released() -> None:
     scene = with_tab().when(HOLD, by=WAITER).when(ReleaseHold(hold_id="h1"), by=WAITER)
     scene.then_includes(HoldReleased, hold_id="h1")

@@ -250,7 +250,7 @@ def test_the_kitchen_gets_what_it_does_not_have() -> None:
 def test_a_bill_tells_what_the_guest_will_pay() -> None:
     scene = with_tab("beer").when(PrintBill(tab_id="t1"), by=WAITER)
     printed = next(event for event in scene.events if isinstance(event, BillPrinted))
-    assert (printed.totals.gross_minor, printed.totals.due_minor) == (500, 550)
+    assert (printed.totals.gross, printed.totals.due) == (500, 550)
     scene.then_includes(TabBalanceChanged, bill_printed=True)
 
 
