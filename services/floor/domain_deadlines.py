@@ -58,9 +58,11 @@ def idle_at(floor: Floor, party: Party) -> datetime:
 
 
 def _idle(floor: Floor, party_id: str, ctx: Context, due: datetime) -> events.FloorEvent:
-    """Close what owes nothing; for open money call the waiter, since no timer closes it."""
+    """Close what owes nothing; for money that is open, or that nobody here knows of, call the waiter: no timer closes it."""
     party = floor.parties[party_id]
-    if owes(floor, party):
+    ordered = any(line.state != "CANCELLED" for _, line in floor.lines_of(party_id))
+    unknown = ordered and floor.settings.payments == "none" and party.status != "PAID"
+    if unknown or owes(floor, party):
         return events.TableAttention(
             party_id=party_id,
             table_ids=party.table_ids,
@@ -70,7 +72,6 @@ def _idle(floor: Floor, party_id: str, ctx: Context, due: datetime) -> events.Fl
             effective_at=due,
             cause=ctx.cause,
         )
-    ordered = any(line.state != "CANCELLED" for _, line in floor.lines_of(party_id))
     return events.TableAutoClosed(
         party_id=party_id,
         table_ids=party.table_ids,

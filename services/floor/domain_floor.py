@@ -15,6 +15,8 @@ from services.floor.domain_settings import Settings, TableLayout
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SETTLED: Final = frozenset[TabStatus]({"PAID", "CLOSED"})
 GONE: Final = frozenset[TabStatus]({"VOIDED", "MERGED"})
+CHECKED: Final = frozenset[TableStatus]({"CHECK_DROPPED", "PAID"})
+"""One stage of a turn, the last one with guests."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -29,6 +31,8 @@ class Table(Part, frozen=True, kw_only=True, omit_defaults=True):
     """How it is when nobody sits there and nothing keeps it."""
     status: TableStatus = "AVAILABLE"
     since: datetime = LONG_AGO
+    stage_since: datetime = LONG_AGO
+    """Since when its stage lasts: from the check on a table waits to be left, whether that is paid yet or not."""
     reason: str = ""
     party_id: str | None = None
     waiter_id: str | None = None

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 from msgspec.structs import replace
 
 from services.floor import domain_events as events
-from services.floor.domain_floor import SETTLED, Floor, Party, Reservation, Shift, Tab, Table, Waiting
+from services.floor.domain_floor import CHECKED, SETTLED, Floor, Party, Reservation, Shift, Tab, Table, Waiting
 from services.floor.domain_fold_orders import OrderEvent, active, evolve_orders, with_party, without_party
 
 
@@ -107,6 +107,8 @@ def _status_changed(floor: Floor, event: events.TableStatusChanged) -> Floor:
     changes: dict[str, Any] = {"status": event.to, "since": event.at, "reason": event.reason}
     if event.party_id is None and event.to in {"AVAILABLE", "DIRTY", "BLOCKED"}:
         changes["base"] = event.to
+    if not {event.from_, event.to} <= CHECKED:
+        changes["stage_since"] = event.at
     floor = _with_tables(floor, event.table_ids, **changes)
     if event.party_id is None:
         return floor

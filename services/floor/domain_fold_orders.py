@@ -225,6 +225,9 @@ def _unscheduled(floor: Floor, party_id: str) -> Floor:
 
 
 def _moved(floor: Floor, event: events.LinesMoved) -> Floor:
+    if event.to_order not in floor.orders:
+        opened = Order(party_id=event.to_party_id, type=event.order_type)
+        floor = replace(floor, orders={**floor.orders, event.to_order: opened})
     floor = with_lines(floor, event.line_ids, order_id=event.to_order, party_id=event.to_party_id)
     floor = _unscheduled(active(floor, (event.from_party_id, event.to_party_id), event.at), event.from_party_id)
     if event.from_tab_id == event.to_tab_id:

@@ -122,10 +122,12 @@ class MoveLines(Command, tag="move_lines"):
     """Move lines to another order, of the same or of another party. They keep their ids and what the kitchen knows."""
 
     roles = WAITERS
-    raises = (refusals.PaymentInProgress, refusals.DifferentTaxMode)
+    raises = (refusals.PaymentInProgress, refusals.DifferentTaxMode, refusals.TableNotSeated)
 
     line_ids: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=200)]
     to_order: Key
+    to_table: Key | None = None
+    """Where the order is opened when there is none of this id yet."""
 
 
 class MergeOrders(Command, tag="merge_orders"):

@@ -162,6 +162,8 @@ class LinesMoved(Event, tag="lines_moved"):
     from_tab_id: str
     to_tab_id: str
     to_order: str
+    order_type: OrderType
+    """Of an order that is opened by this."""
     to_table_id: str
     table_ref: str
     note: str

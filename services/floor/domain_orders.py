@@ -137,9 +137,9 @@ def _cancelled(
 
 def move_lines(floor: Floor, command: commands.MoveLines, ctx: Context) -> Events:
     """Move lines, each with its parts, to another order; nothing when they are there."""
-    target = order_named(floor, command.to_order)
     check_distinct(command.line_ids, "line_ids")
     line_ids = dict.fromkeys(part for line_id in command.line_ids for part in parts_of(floor, line_id))
+    target = _target(floor, command)
     moving = [line_id for line_id in line_ids if floor.lines[line_id].order_id != command.to_order]
     to = floor.parties[target.party_id]
     for line_id in moving:
@@ -156,6 +156,7 @@ def move_lines(floor: Floor, command: commands.MoveLines, ctx: Context) -> Event
             from_tab_id=floor.parties[from_id].tab_id,
             to_tab_id=to.tab_id,
             to_order=command.to_order,
+            order_type=target.type,
             to_table_id=to.table_ids[0],
             table_ref=after,
             note=f"{floor.table_ref(floor.parties[from_id].table_ids)}→{after}",
@@ -165,6 +166,19 @@ def move_lines(floor: Floor, command: commands.MoveLines, ctx: Context) -> Event
         )
         for from_id, group in _by_party(floor, moving).items()
     )
+
+
+def _target(floor: Floor, command: commands.MoveLines) -> Order:
+    """The order that lines are moved to, as it will be when it is opened by that."""
+    target = floor.orders.get(command.to_order)
+    if target is None and command.to_table is None:
+        raise NotFound(f"no party has an order {command.to_order!r}: name the table at which to open it, as to_table")
+    if target is None:
+        source = floor.orders[line_named(floor, command.line_ids[0]).order_id]
+        return Order(party_id=party_at(floor, command.to_table or ""), type=source.type)
+    if command.to_table is not None and party_at(floor, command.to_table) != target.party_id:
+        raise ValidationFailed("to_order: another party has this order; choose another id")
+    return target
 
 
 def _by_party(floor: Floor, line_ids: Iterable[str]) -> dict[str, list[str]]:

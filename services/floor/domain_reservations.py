@@ -10,7 +10,7 @@ from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
 from services.floor.domain_floor import Floor, Reservation
 from services.floor.domain_lookup import check_distinct, table_named
-from services.floor.domain_settings import open_during, stay_of
+from services.floor.domain_settings import on_slot, open_during, stay_of
 
 Events = tuple[events.FloorEvent, ...]
 MAX_RESERVATIONS: Final = 2_000
@@ -97,6 +97,8 @@ def _check_time(floor: Floor, start: datetime, end: datetime, ctx: Context) -> N
         raise refusals.LeadTime("start: reserve further ahead", earliest=earliest)
     if start > ctx.now + FURTHEST:
         raise ValidationFailed("start: at most a year ahead")
+    if not on_slot(floor.settings, start):
+        raise ValidationFailed(f"start: every {floor.settings.slot} minutes from local midnight on")
     if not open_during(floor.settings, start, end):
         raise refusals.OutOfHours("start: the stay must lie within the opening hours", start=start, end=end)
 

@@ -68,6 +68,7 @@ class TurnTargets(Setting, frozen=True, kw_only=True, forbid_unknown_fields=True
     ordered: Target = Target(target=25, alert=30)
     served: Target = Target(target=45, alert=60)
     check_dropped: Target = Target(target=10, alert=15)
+    """Until the table is left: it goes on when the bill is paid."""
     dirty: Target = Target(target=5, alert=10)
 
 
@@ -88,6 +89,8 @@ class Settings(Setting, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     hold_before: Minutes = 30
     grace: Minutes = 15
     lead_time: Minutes = 0
+    slot: Annotated[int, msgspec.Meta(ge=1, le=DAY_MINUTES)] | None = None
+    """Reservations begin on multiples of so many minutes after local midnight; at any moment without it."""
     timezone: Label = "UTC"
     """IANA name; opening hours are read in it."""
     opening_hours: Annotated[tuple[Hours, ...], msgspec.Meta(max_length=50)] = ()
@@ -110,6 +113,23 @@ class Settings(Setting, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     """With `none` no till follows this floor, and it knows nothing of money."""
     pos_location: Key | None = None
     """The location of the till; the first part of the floor's id when absent."""
+
+
+def target_of(targets: TurnTargets, status: str) -> Target | None:
+    """How long a table should be in this stage; None for a status that is no stage."""
+    match status:
+        case "SEATED":
+            return targets.seated
+        case "ORDERED":
+            return targets.ordered
+        case "SERVED":
+            return targets.served
+        case "CHECK_DROPPED" | "PAID":
+            return targets.check_dropped
+        case "DIRTY":
+            return targets.dirty
+        case _:
+            return None
 
 
 def check_layout(tables: tuple[TableLayout, ...]) -> None:
@@ -143,6 +163,14 @@ def stay_of(settings: Settings, size: int) -> timedelta:
     return timedelta(
         minutes=next((stay.minutes for stay in settings.stays if size <= stay.up_to), settings.longest_stay)
     )
+
+
+def on_slot(settings: Settings, start: datetime) -> bool:
+    """Whether a reservation may begin then, by the clock on the wall."""
+    if settings.slot is None:
+        return True
+    local = start.astimezone(ZoneInfo(settings.timezone))
+    return (local.hour * 60 + local.minute) % settings.slot == 0 and not (local.second or local.microsecond)
 
 
 def open_during(settings: Settings, start: datetime, end: datetime) -> bool:

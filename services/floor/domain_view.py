@@ -12,7 +12,7 @@ from services.floor.domain_floor import Floor, Line, Party, Table, balance_of, i
 from services.floor.domain_order_commands import ItemState, Modifier, OrderType
 from services.floor.domain_order_events import LineDelta, TicketKind
 from services.floor.domain_roles import WAITERS
-from services.floor.domain_settings import Settings, Shape, Target
+from services.floor.domain_settings import Settings, Shape, target_of
 from services.floor.domain_waiters import suggested_waiter, waiter_of
 from services.floor.domain_waitlist import next_party
 
@@ -204,7 +204,7 @@ def view(floor: Floor, viewer: Actor) -> FloorView:
 
 def _table(floor: Floor, table_id: str, table: Table) -> TableView:
     layout = table.layout
-    target: Target | None = getattr(floor.settings.turn_targets, table.status.lower(), None)
+    target = target_of(floor.settings.turn_targets, table.status)
     party = None if table.party_id is None else floor.parties[table.party_id]
     return TableView(
         id=layout.id,
@@ -217,8 +217,8 @@ def _table(floor: Floor, table_id: str, table: Table) -> TableView:
         section=layout.section,
         status=table.status,
         since=table.since,
-        target_at=None if target is None else table.since + timedelta(minutes=target.target),
-        alert_at=None if target is None else table.since + timedelta(minutes=target.alert),
+        target_at=None if target is None else table.stage_since + timedelta(minutes=target.target),
+        alert_at=None if target is None else table.stage_since + timedelta(minutes=target.alert),
         reason=table.reason,
         party_id=table.party_id,
         waiter_id=waiter_of(floor, table_id) if party is None else party.waiter_id,

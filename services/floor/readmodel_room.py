@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from holdfast import Name
 from holdfast.sql import StoredEvent
 from services.floor import domain_events as events
-from services.floor.domain_floor import LONG_AGO
-from services.floor.domain_settings import TableLayout, Target, TurnTargets
+from services.floor.domain_floor import CHECKED, LONG_AGO
+from services.floor.domain_settings import TableLayout, TurnTargets, target_of
 from services.floor.readmodel_tables import floor_tables, floors
 
 _targets: Final = msgspec.json.Decoder(TurnTargets)
@@ -45,9 +45,10 @@ def follow_room(connection: Connection, stored: StoredEvent[events.FloorEvent]) 
             | events.TableAutoClosed(table_ids=table_ids)
         ):
             _set(connection, name, table_ids, party_id=None, waiter_id=None)
-        case events.TableStatusChanged(table_ids=table_ids, to=status, at=at):
-            latest = latest_of(targets_of(connection, name), status, at)
-            _set(connection, name, table_ids, status=status, since=at, **latest._asdict())
+        case events.TableStatusChanged(table_ids=table_ids, from_=before, to=status, at=at):
+            goes_on = {before, status} <= CHECKED
+            latest = {} if goes_on else latest_of(targets_of(connection, name), status, at)._asdict()
+            _set(connection, name, table_ids, status=status, since=at, **latest)
         case (
             events.WaiterAssigned(party_ids=party_ids, waiter_id=waiter)
             | events.TablesHandedOver(party_ids=party_ids, to_waiter=waiter)
@@ -68,7 +69,7 @@ def targets_of(connection: Connection, name: Name) -> TurnTargets:
 
 def latest_of(targets: TurnTargets, status: str, since: datetime) -> Latest:
     """When a stage that began at `since` should be over; nothing for a status that is no stage."""
-    target: Target | None = getattr(targets, status.lower(), None)
+    target = target_of(targets, status)
     if target is None:
         return Latest(None, None)
     return Latest(since + timedelta(minutes=target.target), since + timedelta(minutes=target.alert))
@@ -92,14 +93,18 @@ def _lay_out(connection: Connection, name: Name, layout: Iterable[TableLayout]) 
 
 
 def _set_targets(connection: Connection, name: Name, targets: TurnTargets) -> None:
+    before = targets_of(connection, name)
     this = (floors.c.tenant == name.tenant) & (floors.c.id == name.id)
     connection.execute(delete(floors).where(this))
     encoded = msgspec.json.encode(targets).decode()
     connection.execute(insert(floors).values(tenant=name.tenant, id=name.id, targets=encoded))
     row = floor_tables.c
-    standing = select(row.table_id, row.status, row.since).where((row.tenant == name.tenant) & (row.id == name.id))
-    for table_id, status, since in connection.execute(standing).all():
-        _set(connection, name, (table_id,), **latest_of(targets, status, since)._asdict())
+    standing = select(row.table_id, row.status, row.target_at)
+    for table_id, status, due in connection.execute(standing.where((row.tenant == name.tenant) & (row.id == name.id))):
+        was = target_of(before, status)
+        if was is not None and due is not None:
+            began = due - timedelta(minutes=was.target)
+            _set(connection, name, (table_id,), **latest_of(targets, status, began)._asdict())
 
 
 def _join(connection: Connection, name: Name, party_id: str, table_ids: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from services.floor.contract import (
     AdvanceItem,
     CancelLine,
     MoveParty,
+    SetStatus,
     TableAttention,
     TableAutoClosed,
     TableStatusChanged,
@@ -61,6 +62,14 @@ def test_a_table_with_an_open_bill_is_never_closed_but_calls_for_attention_once(
     scene.then_includes(TableAttention, balance_minor=500, idle_since=EVENING, effective_at=due)
     assert (status(scene), scene.alarm_at) == ("ORDERED", None)
     assert scene.view(WAITER)["parties"][0]["needs_attention"]
+
+
+def test_without_a_till_only_what_a_waiter_set_paid_is_closed() -> None:
+    scene = run(seated(payments="none"), order())
+    due = EVENING + 90 * MINUTE
+    scene.wake(at=due).then_types(TableAttention)
+    run(scene, SetStatus(table="t1", status="PAID"))
+    scene.wake(at=due + 20 * MINUTE).then_includes(TableAutoClosed, reason="paid", leaves="DIRTY")
 
 
 def test_an_order_that_the_till_has_not_heard_of_is_an_open_bill() -> None:

@@ -196,6 +196,25 @@ def test_lines_are_moved_to_an_order_that_exists_and_is_taxed_alike() -> None:
     scene.when(MoveLines(line_ids=("l1",), to_order="o2"), by=WAITER).then_rejected(refusals.DifferentTaxMode)
 
 
+def test_lines_are_moved_to_guests_who_have_ordered_nothing() -> None:
+    scene = run(seated(), seat(table="t2", party="p2"), order(line("l1"), line("l2"), order_type="takeaway"))
+    move = MoveLines(line_ids=("l1",), to_order="o2", to_table="t2")
+    scene.when(move, by=WAITER).then_types(LinesMoved, TableStatusChanged)
+    assert lines(scene, "o2")["l1"]["sent"] == 1000
+    scene.when(move, by=WAITER).then_nothing()
+    scene.when(order(line("m1"), table="t2", order_id="o2"), by=WAITER).then_rejected(refusals.DifferentTaxMode)
+
+
+def test_a_new_order_for_moved_lines_is_opened_where_somebody_sits() -> None:
+    scene = run(seated(), seat(table="t2", party="p2"), order(line("l1"), line("l2")))
+    nowhere = MoveLines(line_ids=("l1",), to_order="o2", to_table="t4")
+    scene.when(nowhere, by=WAITER).then_rejected(refusals.TableNotSeated)
+    others = MoveLines(line_ids=("l1",), to_order="o1", to_table="t2")
+    scene.when(others, by=WAITER).then_rejected(ValidationFailed)
+    run(scene, MoveLines(line_ids=("l1",), to_order="o2", to_table="t1"))
+    assert (set(lines(scene, "o1")), set(lines(scene, "o2"))) == ({"l2"}, {"l1"})
+
+
 @pytest.mark.parametrize("report", [{"status": "PAYING", "balance_minor": 5}, {"status": "PAID", "paid_minor": 5}])
 def test_lines_do_not_leave_a_bill_that_is_paid_or_being_paid(report: dict[str, Any]) -> None:
     scene = run(seated(), seat(table="t2", party="p2"), order(), order(line("m1"), table="t2", order_id="o2"))

@@ -86,6 +86,7 @@ def of_the_kitchen() -> st.SearchStrategy[Command]:
         st.builds(AdvanceItem, line_id=LINE, to=states),
         st.builds(CancelLine, line_id=LINE, qty=quantities, reason=st.just("changed their mind")),
         st.builds(MoveLines, line_ids=st.tuples(LINE), to_order=PARTY),
+        st.builds(MoveLines, line_ids=st.tuples(LINE), to_order=st.just("new"), to_table=TABLE),
         st.builds(MoveParty, party_id=PARTY, to_table_ids=st.tuples(TABLE)),
         st.builds(MergeOrders, from_=PARTY, into=PARTY),
         st.builds(Unmerge, order_id=PARTY),

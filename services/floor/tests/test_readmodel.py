@@ -180,6 +180,16 @@ def test_an_empty_turn_ends_at_its_deadline_however_late_that_was_found() -> Non
     assert (turn["ended_by"], turn["left_at"]) == ("not_ordered", "2026-01-02T18:15:00Z")
 
 
+def test_new_targets_count_from_the_check_on_for_a_table_that_has_paid() -> None:
+    scene = run(seated(), order())
+    run(scene, till(scene, balance_minor=500, bill_printed=True), by=TILL).after(7 * MINUTE)
+    run(scene, till(scene, "CLOSED", paid_minor=500), by=TILL)
+    targets = TurnTargets(check_dropped=Target(target=20, alert=30))
+    run(scene, ChangeSettings(settings=Settings(turn_targets=targets), expected_version=0), by=MANAGER)
+    row = next(row for row in rows(scene, floor_tables) if row["table_id"] == "t1")
+    assert (row["status"], row["alert_at"]) == ("PAID", "2026-01-02T18:30:00Z")
+
+
 def test_new_targets_count_for_tables_that_stand_in_a_stage() -> None:
     targets = TurnTargets(seated=Target(target=1, alert=2))
     scene = run(seated(), ChangeSettings(settings=Settings(turn_targets=targets), expected_version=0), by=MANAGER)

@@ -142,6 +142,14 @@ def test_the_whole_stay_lies_within_the_hours_of_the_place(*, at: str, open_: bo
         scene.then_rejected(refusals.OutOfHours)
 
 
+def test_reservations_begin_on_the_slots_of_the_clock_on_the_wall() -> None:
+    """Kathmandu is 5:45 ahead of UTC."""
+    scene = empty_floor(slot=30, timezone="Asia/Kathmandu")
+    scene.when(booking(), by=HOST).then_rejected(ValidationFailed)
+    scene.when(booking(at=EIGHT + MINUTE / 2), by=HOST).then_rejected(ValidationFailed)
+    scene.when(booking(at=EIGHT + 15 * MINUTE), by=HOST).then_includes(Reserved)
+
+
 def test_a_quarter_of_an_hour_takes_only_so_many_guests() -> None:
     scene = run(empty_floor(max_covers_per_quarter=4), booking(size=3), by=HOST)
     scene.when(booking("r2", at=EIGHT + 14 * MINUTE), by=HOST).then_rejected(refusals.NoCapacity)

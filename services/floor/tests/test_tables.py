@@ -228,6 +228,16 @@ def test_status_follows_the_facts_from_the_first_order_to_the_empty_table() -> N
     assert [*seen, status(scene)] == ["ORDERED", "SERVED", "CHECK_DROPPED", "PAID", "DIRTY", "AVAILABLE"]
 
 
+def test_the_time_from_the_check_until_they_leave_goes_on_when_they_pay() -> None:
+    scene = run(seated(), order())
+    run(scene, till(scene, balance_minor=500, bill_printed=True), by=TILL).after(7 * MINUTE)
+    dropped = table(scene)
+    run(scene, till(scene, "CLOSED", paid_minor=500), by=TILL)
+    paid = table(scene)
+    assert (paid["status"], paid["alert_at"]) == ("PAID", dropped["alert_at"])
+    assert paid["since"] > dropped["since"]
+
+
 def test_a_status_set_by_hand_is_recorded_and_stands_until_the_facts_change() -> None:
     scene = run(seated(), order())
     by_hand = SetStatus(table="t1", status="SERVED", reason="served by the chef")
