@@ -1,24 +1,13 @@
 """What the floor promises to others: tags, roles, codes, schemas."""
 
-import ast
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from holdfast import Command
-from services.floor import domain_errors
 from services.floor.contract import contract
 from services.floor.tests.scenes import MANAGER, STRANGER, empty_floor, line, order, run, seated
-
-TESTS = Path(__file__).parent
-CODES_OF_THE_SPECIFICATION = {
-    *("TABLE_IN_USE", "TABLE_OCCUPIED", "TABLE_BLOCKED", "OVER_CAPACITY", "RESERVED_SOON", "TABLE_NOT_SEATED"),
-    *("ITEM_86", "COURSE_EMPTY", "ALREADY_FIRED", "BAD_TRANSITION", "ALREADY_SERVED", "REASON_REQUIRED"),
-    *("PAYMENT_IN_PROGRESS", "DIFFERENT_TAX_MODE", "NOT_MERGED", "NOT_ON_SHIFT", "OPEN_TABLES", "BALANCE_DUE"),
-    *("NO_CAPACITY", "LEAD_TIME", "OUT_OF_HOURS"),
-}
 
 
 def snake_case(name: str) -> str:
@@ -28,25 +17,6 @@ def snake_case(name: str) -> str:
 def test_every_message_is_tagged_with_its_name_in_snake_case() -> None:
     for tag, message in (*contract.commands.items(), *contract.events.items()):
         assert tag == snake_case(message.__name__)
-
-
-def test_the_codes_of_the_specification_are_declared_and_no_others() -> None:
-    assert set(contract.codes) == CODES_OF_THE_SPECIFICATION
-
-
-def test_every_code_is_raised_in_a_test() -> None:
-    """Refusals are expected by their class: each of them stands in a `then_rejected` of these tests."""
-    expected: set[str] = set()
-    for path in TESTS.glob("test_*.py"):
-        for call in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(call, ast.Call)
-                and isinstance(call.func, ast.Attribute)
-                and call.func.attr == "then_rejected"
-            ):
-                expected.add(ast.unparse(call.args[0]).rpartition(".")[2])
-    declared = {name for name, kind in vars(domain_errors).items() if isinstance(kind, type) and "code" in vars(kind)}
-    assert declared - {"Rejected"} - expected == set()
 
 
 @pytest.mark.parametrize("command", contract.commands.values(), ids=lambda command: command.tag)
