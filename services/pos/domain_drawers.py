@@ -49,7 +49,7 @@ def no_sale(draft: Draft, command: commands.NoSale) -> None:
 
 def end_drawer(draft: Draft, command: commands.EndDrawer) -> None:
     """Take no more cash; nothing when it takes none."""
-    terminal_id = terminal_of(draft, command.terminal_id)
+    terminal_id = _counted_of(draft, command.terminal_id)
     drawer = _drawer(draft, terminal_id)
     if not drawer.ended:
         draft.record(events.DrawerEnded(terminal_id=terminal_id, drawer_id=drawer.drawer_id))
@@ -57,7 +57,7 @@ def end_drawer(draft: Draft, command: commands.EndDrawer) -> None:
 
 def count_drawer(draft: Draft, command: commands.CountDrawer) -> None:
     """Close an ended drawer with what was counted."""
-    terminal_id = terminal_of(draft, command.terminal_id)
+    terminal_id = _counted_of(draft, command.terminal_id)
     counted = amount_of(command.minor, "minor")
     drawer = _drawer(draft, terminal_id)
     if not drawer.ended:
@@ -93,6 +93,11 @@ def open_drawer_of(draft: Draft, terminal_id: str | None) -> str:
     if drawer is None or drawer.ended:
         raise refusals.DrawerNotOpen(f"open the drawer of {terminal!r} first (open_drawer)", terminal_id=terminal)
     return terminal
+
+
+def _counted_of(draft: Draft, terminal_id: str | None) -> str:
+    """The terminal whose drawer is ended or counted: a manager does so for a revoked one, which still has the cash."""
+    return terminal_of(draft, terminal_id, even_revoked=draft.is_manager)
 
 
 def _taking(draft: Draft, terminal_id: str | None) -> str:

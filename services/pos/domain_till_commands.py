@@ -177,6 +177,7 @@ class QuarantineOffline(Command, tag="quarantine_offline"):
     """Keep what a revoked terminal had queued for review: nothing of it takes effect."""
 
     roles = STAFF
+    raises = (refusals.TerminalSeqGap,)
 
     terminal_id: Key
     terminal_seq: FirstSeq

@@ -32,10 +32,11 @@ from services.pos.contract import (
     PayIn,
     PayOut,
     Refund,
+    RevokeTerminal,
     TabClosed,
 )
 from services.pos.domain_errors import DayClosed as NoDay
-from services.pos.domain_errors import DayNotClear, DrawerState, ReasonRequired
+from services.pos.domain_errors import DayNotClear, DrawerState, ReasonRequired, TerminalRevoked
 from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, closed, done, location, opened, paid, with_tab
 
 TODAY, TOMORROW = date(2026, 6, 1), date(2026, 6, 2)
@@ -64,6 +65,13 @@ def test_what_is_expected_follows_sales_and_refunds_in_cash() -> None:
     done(scene.when(refund, by=CASHIER)).when(EndDrawer(), by=CASHIER)
     scene.when(CountDrawer(minor=10_500), by=CASHIER)
     scene.then_includes(DrawerClosed, cash_sales=550, cash_refunds=50, over_short=0)
+
+
+def test_a_manager_counts_the_drawer_of_a_revoked_terminal() -> None:
+    scene = opened().when(RevokeTerminal(terminal_id="till-1"), by=MANAGER)
+    scene.when(EndDrawer(), by=CASHIER).then_rejected(TerminalRevoked)
+    done(scene.when(EndDrawer(terminal_id="till-1"), by=MANAGER))
+    scene.when(CountDrawer(minor=10_000, terminal_id="till-1"), by=MANAGER).then_includes(DrawerClosed, over_short=0)
 
 
 def test_an_ended_or_missing_drawer_does_nothing() -> None:
