@@ -1,6 +1,6 @@
-"""The slow, independent account of a kitchen: what there is to make is worked out anew from all that was asked for.
+"""Slow, independent accounts of a kitchen and of a waitlist, worked out anew from all that happened.
 
-It shares no code with the domain on purpose, so that tests can hold the sum of all tickets against it.
+They share no code with the domain on purpose, so that tests can hold what it does against them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,3 +35,40 @@ def told(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
             for delta in event["data"]["deltas"]:
                 sums[delta["line_id"]] = sums.get(delta["line_id"], 0) + delta["delta"]
     return {line_id: qty for line_id, qty in sums.items() if qty}
+
+
+class Waits(NamedTuple):
+    """A party that waits and is not called to a table."""
+
+    party_id: str
+    size: int
+
+
+def waits(events: Iterable[Mapping[str, Any]]) -> list[Waits]:
+    """Who waits after this log, in the order of joining; who was called and did not come has kept the place."""
+    joined: list[Waits] = []
+    called: set[str] = set()
+    for event in events:
+        party_id = event["data"].get("party_id")
+        match event["type"]:
+            case "waitlisted":
+                joined.append(Waits(party_id, event["data"]["size"]))
+            case "party_notified":
+                called.add(party_id)
+            case "party_skipped":
+                called.discard(party_id)
+                joined = [each for each in joined if each.party_id != party_id or not event["data"]["removed"]]
+            case "waitlist_left" | "party_seated":
+                called.discard(party_id)
+                joined = [each for each in joined if each.party_id != party_id]
+            case _:
+                pass
+    return [each for each in joined if each.party_id not in called]
+
+
+def first_for(waiting: Iterable[Waits], least: int, most: int) -> str | None:
+    """Who gets a table for `least` to `most` guests: whoever waits longest of those whom it fits."""
+    for party_id, size in waiting:
+        if least <= size <= most:
+            return party_id
+    return None

@@ -26,6 +26,7 @@ from services.floor.contract import (
     MoveLines,
     MoveParty,
     NotifyParty,
+    OrdersMerged,
     PlaceOrder,
     Recall,
     RecordTab,
@@ -148,6 +149,28 @@ def test_taking_a_merge_apart_restores_who_has_which_line_whatever_happened(
     assert split(scene) == homes
     assert {party: tab_of(scene, party) for party in PARTIES} == bills
     assert counters(scene) == totals
+
+
+@settings(max_examples=100, deadline=None)
+@for_all(before=st.lists(of_the_kitchen(), max_size=15), from_=PARTY, into=PARTY)
+def test_a_merge_that_is_undone_leaves_every_order_and_bill_as_if_it_had_never_been(
+    before: list[Command], from_: str, into: str
+) -> None:
+    scene = busy()
+    for command in before:
+        scene.when(command, by=MANAGER)
+    seen, tickets, happened = orders_and_bills(scene), scene.view(COOK)["tickets"], len(scene.log)
+    scene.when(MergeOrders(from_=from_, into=into), by=MANAGER)
+    if any(isinstance(event, OrdersMerged) for event in scene.events[happened:]):
+        run(scene, Unmerge(order_id=from_))
+    assert orders_and_bills(scene) == seen
+    assert scene.view(COOK)["tickets"] == tickets
+
+
+def orders_and_bills(scene: Scenario) -> Any:
+    """All that is shown of orders, and on which bill each party pays."""
+    shown = scene.view(MANAGER)
+    return shown["orders"], {each["party_id"]: each["tab_id"] for each in shown["parties"]}
 
 
 def split(scene: Scenario) -> dict[str, set[str]]:
