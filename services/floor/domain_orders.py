@@ -1,8 +1,9 @@
 """Orders: what parties want, in courses, moved between orders and merged into one bill."""
 
 from collections.abc import Iterable
+from typing import Final
 
-from holdfast import Context, NotFound, StateConflict, ValidationFailed
+from holdfast import Context, NotFound, StateConflict, TooLarge, ValidationFailed
 from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
 from services.floor import domain_order_commands as commands
@@ -10,8 +11,11 @@ from services.floor import domain_order_events as order_events
 from services.floor.domain_floor import Floor, Line, Order, Party, has_paid, is_paying, status_of
 from services.floor.domain_kitchen import stations_with
 from services.floor.domain_lookup import check_distinct, line_named, parts_of, party_at, till_of
+from services.floor.domain_settings import MAX_SKUS
 
 Events = tuple[events.FloorEvent, ...]
+MAX_LINES: Final = 1_000
+"""Of one party, cancelled ones too, until it leaves."""
 
 
 def place_order(floor: Floor, command: commands.PlaceOrder, ctx: Context) -> Events:
@@ -30,6 +34,8 @@ def place_order(floor: Floor, command: commands.PlaceOrder, ctx: Context) -> Eve
     if out:
         raise refusals.ItemEightySixed(f"the kitchen is out of {', '.join(out)}: offer something else", sku=out[0])
     party = floor.parties[party_id]
+    if sum(1 for _ in floor.lines_of(party_id)) + len(lines) > MAX_LINES:
+        raise TooLarge(f"a party has {MAX_LINES} lines at most: seat some of them as another party", maximum=MAX_LINES)
     return (
         order_events.OrderPlaced(
             order_id=command.order_id,
@@ -256,6 +262,8 @@ def set_eighty_six(floor: Floor, command: commands.SetEightySix, ctx: Context) -
     """Note that an item is out or back; nothing when that is known."""
     if (command.sku in floor.eighty_six) == command.unavailable:
         return ()
+    if command.unavailable and len(floor.eighty_six) >= MAX_SKUS:
+        raise TooLarge(f"{MAX_SKUS} items are out at most: say which ones are back", maximum=MAX_SKUS)
     return (order_events.EightySixChanged(sku=command.sku, unavailable=command.unavailable, at=ctx.now),)
 
 

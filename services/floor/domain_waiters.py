@@ -1,6 +1,8 @@
 """Shifts, sections and who serves whom."""
 
-from holdfast import Context, ValidationFailed
+from typing import Final
+
+from holdfast import Context, NotFound, TooLarge, ValidationFailed
 from services.floor import domain_commands as commands
 from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
@@ -8,11 +10,14 @@ from services.floor.domain_floor import Floor
 from services.floor.domain_lookup import table_named
 
 Events = tuple[events.FloorEvent, ...]
+MAX_ON_SHIFT: Final = 500
 
 
 def clock_in(floor: Floor, command: commands.ClockIn, ctx: Context) -> Events:
     """Begin a shift; nothing when it has begun."""
     waiter = command.waiter_id or ctx.actor.user
+    if waiter not in floor.shifts and len(floor.shifts) >= MAX_ON_SHIFT:
+        raise TooLarge(f"{MAX_ON_SHIFT} waiters are on shift: let some clock out", maximum=MAX_ON_SHIFT)
     return () if waiter in floor.shifts else (events.WaiterClockedIn(waiter_id=waiter, at=ctx.now),)
 
 
@@ -31,6 +36,8 @@ def assign_waiter(floor: Floor, command: commands.AssignWaiter, ctx: Context) ->
     """Give a section or a table to a waiter; nothing when it is his already."""
     if (command.section is None) == (command.table is None):
         raise ValidationFailed("name a section or a table, and not both")
+    if command.section is not None and command.section not in _sections(floor):
+        raise NotFound(f"no table of this floor is in a section {command.section!r}")
     if command.waiter is not None:
         check_on_shift(floor, command.waiter)
     assigned = events.WaiterAssigned(
@@ -45,6 +52,11 @@ def assign_waiter(floor: Floor, command: commands.AssignWaiter, ctx: Context) ->
     else:
         unchanged = table_named(floor, command.table or "").waiter_id == command.waiter
     return () if unchanged and not assigned.party_ids else (assigned,)
+
+
+def _sections(floor: Floor) -> set[str]:
+    """Those of the layout, and those that were before."""
+    return {table.layout.section for table in floor.tables.values()} | floor.sections.keys()
 
 
 def hand_over(floor: Floor, command: commands.HandOver, ctx: Context) -> Events:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from holdfast import NotFound, ValidationFailed
+from holdfast import NotFound, TooLarge, ValidationFailed
 from services.floor import domain_errors as refusals
+from services.floor import domain_orders
 from services.floor.contract import (
     AdvanceItem,
     CancelLine,
@@ -82,6 +83,15 @@ def test_an_item_is_out_once() -> None:
     scene.then(EightySixChanged(sku="pie", unavailable=True, at=EVENING))
     scene.when(SetEightySix(sku="pie"), by=COOK).then_nothing()
     assert scene.view(WAITER)["eighty_six"] == ["pie"]
+
+
+def test_what_is_out_and_what_a_party_orders_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain_orders, "MAX_SKUS", 1)
+    monkeypatch.setattr(domain_orders, "MAX_LINES", 2)
+    scene = run(seated(), SetEightySix(sku="pie"), order(line("l1")))
+    scene.when(SetEightySix(sku="tart"), by=COOK).then_rejected(TooLarge, maximum=1)
+    scene.when(order(line("l2"), line("l3")), by=WAITER).then_rejected(TooLarge, maximum=2)
+    run(scene, SetEightySix(sku="pie", unavailable=False), order(line("l1"), line("l2")))
 
 
 def test_the_first_course_goes_at_once_and_the_others_wait() -> None:

@@ -1,7 +1,10 @@
 """Shifts, sections, hand-over, and whose turn it is."""
 
-from holdfast import ValidationFailed
+import pytest
+
+from holdfast import NotFound, TooLarge, ValidationFailed
 from services.floor import domain_errors as refusals
+from services.floor import domain_waiters
 from services.floor.contract import (
     AssignWaiter,
     ClockIn,
@@ -77,6 +80,18 @@ def test_a_hand_over_moves_everything_in_one_event() -> None:
     )
     assert [table(scene, key)["waiter_id"] for key in ("t1", "t9")] == ["wilma", "wilma"]
     scene.when(hand_over, by=WAITER).then_nothing()
+
+
+def test_a_section_is_assigned_that_has_tables() -> None:
+    scene = clocked_in(empty_floor(), WAITER)
+    scene.when(AssignWaiter(section="attic", waiter="walt"), by=HOST).then_rejected(NotFound)
+
+
+def test_the_number_of_waiters_on_shift_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domain_waiters, "MAX_ON_SHIFT", 1)
+    scene = clocked_in(empty_floor(), WAITER)
+    scene.when(ClockIn(), by=WILMA).then_rejected(TooLarge, maximum=1)
+    scene.when(ClockIn(), by=WAITER).then_nothing()
 
 
 def test_nobody_hands_over_to_himself() -> None:
