@@ -152,6 +152,14 @@ def test_danish_cash_goes_in_halves(oere: int, kroner: int) -> None:
     assert to_increment(oere, 50, "HALF_UP") == kroner
 
 
+@pytest.mark.parametrize(
+    ("increment", "amount", "in_cash"),
+    [(5, 102, 100), (5, 103, 105), (100, 149, 100), (100, 150, 200)],  # Swiss rappen; Czech, Costa Rican, Colombian
+)
+def test_cash_without_the_smallest_coins_rounds_to_what_there_is(increment: int, amount: int, in_cash: int) -> None:
+    assert to_increment(amount, increment, "HALF_UP") == in_cash
+
+
 @pytest.mark.parametrize("value", [1.0, 0.5, float("nan"), float("inf"), 2**53, -(2**53)])
 def test_what_is_no_whole_number_of_minor_units_is_refused(value: float) -> None:
     with pytest.raises(AmountInvalid, match="whole number of minor units") as refusal:
@@ -184,6 +192,11 @@ def test_minor_units_are_those_of_iso_4217(digits: int, currencies: str) -> None
     for currency in currencies.split():
         assert currency in CURRENCIES
         assert minor_digits(currency) == digits
+
+
+def test_all_other_currencies_have_two_digits() -> None:
+    others = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF BHD IQD JOD KWD LYD OMR TND CLF UYW"
+    assert {minor_digits(currency) for currency in CURRENCIES - set(others.split())} == {2}
 
 
 def test_currencies_that_are_gone_are_not_taken() -> None:

@@ -13,11 +13,13 @@ from services.pos.contract import (
     AddLine,
     ApplyDiscount,
     BeginPayment,
+    BillPrinted,
     LinePortion,
     LinesMoved,
     MergeTabs,
     MoveLines,
     PlaceHold,
+    PrintBill,
     RecordPaymentResult,
     ReopenTab,
     SplitPart,
@@ -182,6 +184,16 @@ LINES = st.lists(
 )
 
 
+def net_prices(scene: Scenario) -> tuple[int, int]:
+    """What all bills say that everything costs, and what is off, before taxes."""
+    gross = discount = 0
+    for tab_id in scene.view(MANAGER)["tabs"]:
+        printed = scene.as_of(len(scene.log)).when(PrintBill(tab_id=tab_id), by=WAITER).events
+        totals = next(event.totals for event in reversed(printed) if isinstance(event, BillPrinted))
+        gross, discount = gross + totals.gross, discount + totals.discount
+    return gross, discount
+
+
 @settings(max_examples=80, deadline=None)
 @for_all(
     lines=LINES,
@@ -198,7 +210,7 @@ def test_splitting_and_merging_again_keep_totals_to_the_cent(
         scene.when(AddLine(tab_id="t1", line_id=f"x{number}", sku=sku, qty_milli=qty * 1_000), by=WAITER)
     for discount in discounts:
         scene.when(ApplyDiscount(tab_id="t1", discount_id=discount, code="friend"), by=MANAGER)
-    whole = balance(scene)
+    whole, prices = balance(scene), net_prices(scene)
     ids = [f"p{number}" for number in range(parts)]
     amount = max(1, whole // (parts + 2))
     wanted = {
@@ -213,6 +225,7 @@ def test_splitting_and_merging_again_keep_totals_to_the_cent(
     event = next(each for each in scene.events if isinstance(each, TabSplit))
     apart = balances(scene)
     assert sum(apart.values()) == whole + event.rounding_delta_minor
+    assert net_prices(scene) == prices
     assert abs(event.rounding_delta_minor) <= len(apart) * max(1, len(lines))
     if mode == "evenly" and not discounts and {sku for sku, _ in lines} <= {"water", "book"}:
         assert max(apart.values()) - min(apart.values()) <= 1
@@ -224,5 +237,6 @@ def test_splitting_and_merging_again_keep_totals_to_the_cent(
         assert sum(balances(scene).values()) == before + merged.rounding_delta_minor
         delta += merged.rounding_delta_minor
     assert balance(scene) == whole + delta
+    assert net_prices(scene) == prices
     if scope == "PER_RATE_BUCKET":
         assert balance(scene) == whole

@@ -53,6 +53,8 @@ def off(discount_id: str, line_id: str | None = None, **terms: Any) -> AppliedDi
     [
         (150, "t", "PER_LINE", "HALF_UP", 36),
         (150, "t", "PER_RATE_BUCKET", "HALF_UP", 37),
+        (150, "t", "PER_LINE", "HALF_EVEN", 36),
+        (150, "t", "PER_RATE_BUCKET", "HALF_EVEN", 37),
         (10, "five", "PER_LINE", "HALF_UP", 3),
         (10, "five", "PER_RATE_BUCKET", "HALF_UP", 2),
         (10, "five", "PER_LINE", "HALF_EVEN", 0),
@@ -141,6 +143,8 @@ def test_discounts_and_taxes_never_make_anything_negative_and_the_parts_sum_to_t
     assert totals.due == totals.gross - totals.discount - totals.comp + on_top
     within = sum(each.minor for each in bill.tax if each.inclusive)
     assert within <= totals.due
+    for each in bill.lines.values():
+        assert each.gross_minor == each.comp_minor + sum(each.off_minor.values()) + each.remaining_minor
 
 
 def test_a_discount_pins_its_version() -> None:

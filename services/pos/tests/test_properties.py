@@ -1,5 +1,6 @@
 """What holds for every history: stock, deadlines, replay, size."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,25 +10,33 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from holdfast import Actor, Command
+from holdfast import Actor, Command, Event
 from holdfast.testing import Scenario
 from services.pos.contract import (
     AddLine,
     AdjustStock,
+    ApplyDiscount,
     BeginPayment,
     CardSale,
     CashSale,
+    CloseDay,
     CloseTab,
+    CompLine,
+    DayClosed,
     ExtendHold,
     GrantApproval,
+    LineVoided,
     MergeTabs,
     OfflineLine,
     OpenDay,
     OpenTab,
+    OversellRecorded,
     PlaceHold,
     PostedLine,
     PostOrder,
     RecordPaymentResult,
+    Refund,
+    Refunded,
     ReleaseHold,
     RemoveLine,
     SendToKitchen,
@@ -35,9 +44,13 @@ from services.pos.contract import (
     SplitPart,
     SplitTab,
     SubmitOffline,
+    TabClosed,
+    TabReopened,
+    TabVoided,
     VoidLine,
     VoidTab,
 )
+from services.pos.domain_terms import DayTotals, Flow
 from services.pos.tests.scenes import CASHIER, MANAGER, NOON, SERVICE, WAITER, done, left, opened, with_tab
 
 TABS = st.sampled_from(["t1", "t2"])
@@ -45,7 +58,9 @@ LINES = st.sampled_from(["a", "b", "c"])
 HOLDS = st.sampled_from(["h1", "h2"])
 PAYMENTS = st.sampled_from(["p1", "p2", "p3"])
 QTY = st.sampled_from([1_000, 2_000, 5_000])
-DELAYS = st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(minutes=1), timedelta(minutes=10)])
+DELAYS = st.sampled_from(
+    [timedelta(0), timedelta(seconds=1), timedelta(minutes=1), timedelta(minutes=10), timedelta(days=1)]
+)
 OUTCOMES = st.sampled_from(["captured", "failed", "cancelled"])
 Step = tuple[Command, Actor]
 
@@ -107,30 +122,50 @@ FACTS: st.SearchStrategy[Step] = st.one_of(
 )
 
 
+TERMINAL_IDS = st.sampled_from(["till-1", "till-2", "phone"])
+
+
 @settings(max_examples=150, deadline=None)
-@for_all(turns=st.lists(st.tuples(DELAYS, ONLINE), min_size=1, max_size=20))
-def test_no_interleaving_promises_more_than_there_is(turns: list[tuple[timedelta, Step]]) -> None:
+@for_all(turns=st.lists(st.tuples(DELAYS, TERMINAL_IDS, ONLINE), min_size=1, max_size=20))
+def test_no_interleaving_of_terminals_promises_more_than_there_is(turns: list[tuple[timedelta, str, Step]]) -> None:
     scene = with_tab()
     begun = len(scene.log)
-    for delay, (command, actor) in turns:
-        scene.after(delay).when(command, by=actor)
+    for delay, terminal, (command, actor) in turns:
+        scene.after(delay).when(command, by=msgspec.structs.replace(actor, device=terminal))
     for seq in range(begun, len(scene.log) + 1):
         assert left(scene.as_of(seq), "cake") >= 0
 
 
 @settings(max_examples=150, deadline=None)
 @for_all(turns=st.lists(st.tuples(DELAYS, ONLINE | FACTS), min_size=1, max_size=20))
-def test_promises_beyond_what_there_is_are_flagged_facts(turns: list[tuple[timedelta, Step]]) -> None:
+def test_only_a_recorded_fact_promises_more_than_there_is_and_it_is_flagged(
+    turns: list[tuple[timedelta, Step]],
+) -> None:
     scene = with_tab()
-    lowest = 0
     for delay, (command, actor) in turns:
-        before = left(scene, "cake")
-        scene.after(delay).when(command, by=actor)
+        scene.after(delay).wake()
+        before, begun = left(scene, "cake"), len(scene.log)
+        scene.when(command, by=actor)
         after = left(scene, "cake")
-        flagged = any(event.type == "oversell_recorded" for event in scene.log)
-        assert after >= 0 or flagged
-        lowest = min(lowest, before, after)
-    assert lowest >= 0 or any(event.type == "oversell_recorded" for event in scene.log)
+        if after < min(0, before):
+            assert isinstance(command, (SubmitOffline, PostOrder))
+            flags = [event for event in scene.events[begun:] if isinstance(event, OversellRecorded)]
+            assert any(flag.sku == "cake" and flag.short_milli >= -after for flag in flags)
+
+
+COMMON_CODES = {"VALIDATION", "NOT_FOUND", "FORBIDDEN", "STATE_CONFLICT", "VERSION_CONFLICT"}
+
+
+@settings(max_examples=150, deadline=None)
+@for_all(turns=st.lists(st.tuples(DELAYS, ONLINE | FACTS), min_size=1, max_size=20))
+def test_a_command_is_refused_only_by_what_it_declares_and_facts_never(turns: list[tuple[timedelta, Step]]) -> None:
+    scene = with_tab()
+    for delay, (command, actor) in turns:
+        scene.after(delay).when(command, by=actor)
+        if scene.refusal is not None:
+            assert scene.refusal.code in {error.code for error in command.raises} | COMMON_CODES
+            assert not isinstance(command, PostOrder)
+            assert not isinstance(command, SubmitOffline) or scene.refusal.code == "TERMINAL_SEQ_GAP"
 
 
 @settings(max_examples=150, deadline=None)
@@ -216,3 +251,115 @@ def test_a_second_day_begins_where_the_numbers_of_the_first_ended() -> None:
     scene.when(OpenDay(business_date=date(2026, 6, 1)), by=CASHIER)
     a_closed_sale(scene, 2)
     assert scene.view(MANAGER)["office"]["receipts"] == {"A": 2}
+
+
+def a_sale(number: int, sku: str, tender: Any, more: str) -> list[Step]:
+    tab_id, line_id, payment_id = f"z{number}", f"zl{number}", f"zp{number}"
+    steps: list[Step] = [
+        (OpenTab(tab_id=tab_id), WAITER),
+        (AddLine(tab_id=tab_id, line_id=line_id, sku=sku), WAITER),
+    ]
+    if more == "discount":
+        steps.append((ApplyDiscount(tab_id=tab_id, discount_id="ten"), MANAGER))
+    if more == "comp":
+        steps.append((CompLine(line_id=line_id, reason_code="spilled"), MANAGER))
+    amount = {"beer": 550, "soup": 806, "book": 999}[sku]
+    if more == "discount":
+        amount -= {"beer": 55, "soup": 80, "book": 100}[sku]
+    if more == "comp":
+        amount = 0
+    cash = tender == "cash"
+    pay = BeginPayment(tab_id=tab_id, payment_id=payment_id, amount_minor=amount + 5 * cash, tender=tender, tip_minor=7)
+    steps += [
+        (pay, CASHIER),
+        (RecordPaymentResult(payment_id=payment_id, outcome="captured"), CASHIER),
+        (CloseTab(tab_id=tab_id), CASHIER),
+    ]
+    if more == "refund":
+        steps.append((Refund(tab_id=tab_id, amount_minor=33, tender=tender, reason_code="wrong"), CASHIER))
+    return steps
+
+
+SALES = st.tuples(
+    st.sampled_from(["beer", "soup", "book"]),
+    st.sampled_from(["cash", "card", "gift"]),
+    st.sampled_from(["", "discount", "comp", "refund"]),
+)
+DAYS: st.SearchStrategy[Step] = st.sampled_from(
+    [(CloseDay(carry_over=True), MANAGER), (OpenDay(business_date=date(2026, 6, 1)), MANAGER)]
+)
+
+
+def counted(events: Sequence[Event]) -> DayTotals:
+    """A day's report, counted by hand from its events."""
+    closed = [event for event in events if isinstance(event, TabClosed)]
+    reversed_ = [event for event in events if isinstance(event, TabReopened) and event.reverses is not None]
+    refunds = [event for event in events if isinstance(event, Refunded)]
+    voids = [event.value_minor for event in events if isinstance(event, LineVoided)]
+    voids += [event.value_minor for event in events if isinstance(event, TabVoided) and event.value_minor]
+    tax: dict[str, int] = {}
+    for event in (*closed, *reversed_):
+        for each in event.totals.tax:
+            tax[each.tax_id] = tax.get(each.tax_id, 0) + (each.minor if isinstance(event, TabClosed) else -each.minor)
+
+    def net(field: str) -> int:
+        return sum(getattr(each.totals, field) for each in closed) - sum(getattr(e.totals, field) for e in reversed_)
+
+    paid, refunded = Flow(), Flow()
+    for event in closed:
+        paid = paid.merged(event.paid)
+    for event in reversed_:
+        paid = paid.merged(event.paid, -1)
+    for event in refunds:
+        refunded = refunded.plus(event.tender, event.amount_minor + event.rounding_minor)
+    return DayTotals(
+        receipts=len(closed),
+        reversed=len(reversed_),
+        gross_minor=net("gross"),
+        discount_minor=net("discount"),
+        comp_minor=net("comp"),
+        tax=tax,
+        due_minor=net("due"),
+        rounding_minor=net("rounding"),
+        tip_minor=net("tip"),
+        paid=paid,
+        refunds=len(refunds),
+        refunded=refunded,
+        voids=len(voids),
+        void_minor=sum(voids),
+        first_receipt=closed[0].receipt_no if closed else None,
+        last_receipt=closed[-1].receipt_no if closed else None,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@for_all(turns=st.lists(st.tuples(DELAYS, SALES | ONLINE | FACTS | DAYS), min_size=1, max_size=20))
+def test_every_z_report_is_the_sum_of_what_happened_since_the_one_before(turns: list[tuple[timedelta, Any]]) -> None:
+    scene = with_tab()
+    for number, (delay, turn) in enumerate(turns):
+        scene.after(delay)
+        for command, actor in a_sale(number, *turn) if isinstance(turn[0], str) else [turn]:
+            scene.when(command, by=actor)
+    scene.when(VoidTab(tab_id="t1", reason_code="wrong"), by=MANAGER)
+    scene.after(timedelta(hours=1)).when(CloseDay(carry_over=True), by=MANAGER)
+    since: list[Event] = []
+    numbers: list[int] = []
+    for event in scene.events:
+        if isinstance(event, DayClosed):
+            assert event.totals == counted(since)
+            assert event.totals.paid.total == event.totals.due_minor + event.totals.rounding_minor + overpaid(since)
+            since = []
+        since.append(event)
+        if isinstance(event, TabClosed):
+            numbers.append(event.number)
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def overpaid(events: Sequence[Event]) -> int:
+    """What offline sales took beyond their price, which is flagged."""
+    return sum(
+        sign * (event.totals.paid - event.totals.due - event.totals.rounding)
+        for event in events
+        for kind, sign in ((TabClosed, 1), (TabReopened, -1))
+        if isinstance(event, kind)
+    )
