@@ -1,14 +1,27 @@
 """How the location does business: its settings, its catalogue and the discounts it gives."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from holdfast import StateConflict, ValidationFailed, VersionConflict
 from holdfast.money import CURRENCIES
 from services.pos import domain_till_commands as commands
 from services.pos import domain_till_events as events
 from services.pos.domain_draft import Draft
+from services.pos.domain_money_events import DayOpened
 from services.pos.domain_session import Session
 from services.pos.domain_terms import Settings
+
+CURRENCY: Final = "EUR"
+"""Of a location that began with a tab, until it is configured."""
+
+
+def begin_location(draft: Draft) -> None:
+    """Make a location that nobody has configured yet, on its first business day."""
+    draft.record(
+        events.Configured(settings=Settings(currency=CURRENCY), version=1),
+        DayOpened(day=1, business_date=draft.ctx.now.date()),
+    )
 
 
 def configure(draft: Draft, command: commands.Configure) -> None:
@@ -20,7 +33,7 @@ def configure(draft: Draft, command: commands.Configure) -> None:
         raise VersionConflict(f"the settings are at version {version}; look at them again", version=version)
     if command.settings.currency not in CURRENCIES:
         raise ValidationFailed("settings.currency: an ISO 4217 code of three capitals, such as EUR")
-    if version and command.settings.currency != draft.settings.currency:
+    if command.settings.currency != draft.settings.currency and _has_prices(draft.session):
         raise StateConflict("a location keeps its currency; make another one", currency=draft.settings.currency)
     missing = sorted(set(_taxes_in_use(draft.session)) - set(command.settings.taxes))
     if missing:
@@ -62,6 +75,17 @@ def _check_taxes(settings: Settings, tax_ids: Iterable[str]) -> None:
     unknown = sorted(set(tax_ids) - set(settings.taxes))
     if unknown:
         raise ValidationFailed(f"item.tax_ids: the location has no {', '.join(unknown)}; configure it first")
+
+
+def _has_prices(session: Session) -> bool:
+    """Whether any amount stands in the location's currency, or stood in it."""
+    return bool(
+        session.items
+        or session.discounts
+        or session.drawers
+        or session.closed
+        or any(tab.lines for tab in session.tabs.values())
+    )
 
 
 def _taxes_in_use(session: Session) -> Iterable[str]:

@@ -18,9 +18,10 @@ _COVER = (refusals.HoldExpired,)
 
 
 class OpenTab(Command, tag="open_tab"):
-    """Open a tab under an id that the terminal made."""
+    """Open a tab under an id that the terminal made. The first one makes its location, with the default settings."""
 
     roles = STAFF
+    creates = True
     raises = (refusals.TabExists, refusals.DayClosed, refusals.TerminalRevoked)
 
     tab_id: Key

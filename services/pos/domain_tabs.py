@@ -10,6 +10,7 @@ from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_draft import Draft
 from services.pos.domain_session import Tab
+from services.pos.domain_settings import begin_location
 from services.pos.domain_stock import (
     check_available,
     check_qty,
@@ -29,6 +30,8 @@ def open_tab(draft: Draft, command: commands.OpenTab) -> None:
     if known is not None and not known.lines and known.status == "OPEN" and _opened_as(known) == wanted:
         return
     check_free(draft, command.tab_id)
+    if not draft.session.settings_version:
+        begin_location(draft)
     if draft.session.day is None:
         raise refusals.DayClosed("open the business day first (open_day)")
     draft.record(

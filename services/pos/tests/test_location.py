@@ -6,28 +6,34 @@ from holdfast import Forbidden, NotFound, StateConflict, ValidationFailed, Versi
 from holdfast.testing import given
 from services.pos.contract import (
     ApprovalExpired,
+    CloseDay,
     Configure,
     Configured,
+    DayOpened,
     Discount,
     GrantApproval,
     Heartbeat,
     Item,
     ItemSet,
     LockTerminal,
+    OpenDay,
     OpenTab,
     RegisterTerminal,
     RevokeTerminal,
     SetDiscount,
     SetItem,
     Settings,
+    TabOpened,
     TerminalLocked,
     TerminalRegistered,
     TerminalRevoked,
     TerminalSeen,
     TerminalUnlocked,
     UnlockTerminal,
+    VoidTab,
 )
 from services.pos.domain import PosSession
+from services.pos.domain_errors import DayClosed as Closed
 from services.pos.domain_errors import TerminalRevoked as Revoked
 from services.pos.tests.scenes import ADMIN, MANAGER, MINUTE, NOON, WAITER, done, location, opened
 
@@ -35,10 +41,28 @@ EURO = Settings(currency="EUR")
 
 
 def test_configuring_makes_the_location() -> None:
-    scene = given(PosSession(), at=NOON).when(OpenTab(tab_id="t1"), by=WAITER).then_rejected(NotFound)
+    scene = given(PosSession(), at=NOON).when(OpenDay(business_date=NOON.date()), by=MANAGER).then_rejected(NotFound)
     scene.when(Configure(settings=EURO, expected_version=0), by=MANAGER).then_rejected(Forbidden)
     scene.when(Configure(settings=EURO, expected_version=0), by=ADMIN).then(Configured(settings=EURO, version=1))
     scene.when(Configure(settings=EURO, expected_version=0), by=ADMIN).then_nothing()
+
+
+def test_the_first_tab_makes_the_location_on_its_first_day_with_the_default_settings() -> None:
+    scene = given(PosSession(), at=NOON).when(OpenTab(tab_id="t1"), by=WAITER)
+    scene.then_includes(Configured, settings=EURO, version=1)
+    scene.then_includes(DayOpened, day=1, business_date=NOON.date())
+    scene.then_includes(TabOpened, tab_id="t1")
+    scene.when(OpenTab(tab_id="t2"), by=WAITER).then_includes(TabOpened, tab_id="t2")
+    scene.when(VoidTab(tab_id="t1"), by=WAITER).when(CloseDay(carry_over=True), by=MANAGER)
+    scene.when(OpenTab(tab_id="t3"), by=WAITER).then_rejected(Closed)
+
+
+def test_the_currency_of_a_location_can_be_set_until_it_has_prices() -> None:
+    scene = given(PosSession(), at=NOON).when(OpenTab(tab_id="t1"), by=WAITER)
+    dollars = Settings(currency="USD")
+    scene.when(Configure(settings=dollars, expected_version=1), by=ADMIN).then(Configured(settings=dollars, version=2))
+    done(scene.when(SetItem(sku="tea", item=Item(price_minor=250)), by=MANAGER))
+    scene.when(Configure(settings=EURO, expected_version=2), by=ADMIN).then_rejected(StateConflict, currency="USD")
 
 
 def test_settings_are_changed_by_who_saw_the_newest() -> None:
