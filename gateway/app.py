@@ -34,8 +34,9 @@ from gateway.sockets import Sockets
 from holdfast import Contract, HoldfastError, NotFound
 from holdfast.client import Client
 from holdfast.jetstream import watch_nats
-from holdfast.telemetry import Health
+from holdfast.telemetry import Health, Tracing
 from holdfast.telemetry import door as operators
+from holdfast.telemetry.requests import TraceRequests
 
 WEB: Final = Path(__file__).parent / "web"
 EXPOSED: Final = ["ETag", "RateLimit", "RateLimit-Policy", "Retry-After"]
@@ -51,7 +52,9 @@ ASSETS: Final = {
 }
 
 
-def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None = None) -> Litestar:
+def create_app(
+    settings: Settings, *, contracts: Mapping[str, Contract] | None = None, tracing: Tracing | None = None
+) -> Litestar:
     """Build the application; its lifespan connects to NATS and fails with `Unavailable` when it cannot.
 
     `contracts` are by purpose; those of all services when absent.
@@ -82,8 +85,9 @@ def create_app(settings: Settings, *, contracts: Mapping[str, Contract] | None =
         before_request=http.check_target,
         before_send=[http.tell_rates],
         exception_handlers={HoldfastError: on_refusal, HTTPException: on_http_exception, Exception: on_crash},
-        lifespan=[_lifespan(settings)],
-        state=State({"settings": settings, "contracts": contracts, "documents": documents}),
+        lifespan=[_lifespan(settings, tracing)],
+        middleware=[TraceRequests(tracing, under="/v1/")] if tracing is not None else [],
+        state=State({"settings": settings, "contracts": contracts, "documents": documents, "tracing": tracing}),
         request_max_body_size=settings.max_body,
         cors_config=CORSConfig(allow_origins=origins, expose_headers=EXPOSED) if origins else None,
         openapi_config=None,
@@ -103,12 +107,14 @@ async def drain(app: Litestar) -> None:
     await sockets.drain(timeout=settings.drain_timeout)
 
 
-def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(
-                await Client.connect(settings.nats, name="holdfast gateway", replicas=settings.replicas)
+                await Client.connect(
+                    settings.nats, name="holdfast gateway", replicas=settings.replicas, tracing=tracing
+                )
             )
             metrics, health = Metrics(), Health()
             rates = Rates(
@@ -123,6 +129,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
                 limits=limits,
                 metrics=metrics,
                 command_timeout=settings.command_timeout,
+                tracing=tracing,
             )
             fanout = await stack.enter_async_context(
                 Fanout(client, metrics, check_interval=settings.check_interval, coalesce=settings.coalesce).running()
@@ -148,6 +155,7 @@ def _lifespan(settings: Settings) -> Callable[[Litestar], AbstractAsyncContextMa
                 authenticator=authenticator,
                 revocations=revocations,
                 settings=settings,
+                tracing=tracing,
             )
             sockets = await stack.enter_async_context(Sockets(doors, limits).running())
             streams = set[StreamOutbox]()

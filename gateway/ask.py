@@ -7,10 +7,12 @@ from typing import Final
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from gateway.auth import check_actor
 from gateway.door import Door
 from holdfast import Actor, ErrorBody, HoldfastError, Name, Unavailable, ValidationFailed
+from holdfast.telemetry import TRACEPARENT
 from holdfast.wire import Accepted, Message
 
 SUBJECT: Final = "ask.*.*.*"
@@ -51,7 +53,7 @@ async def serving(door: Door) -> AsyncGenerator[None, None]:
     async def serve(message: Message) -> None:
         nonlocal in_flight
         try:
-            await reply(message, await _answer(door, message))
+            await reply(message, await _traced(door, message))
         except Exception:  # a bug ends this request, not the door
             log.exception("gateway.ask_failed", subject=message.subject)
         finally:
@@ -74,6 +76,17 @@ async def serving(door: Door) -> AsyncGenerator[None, None]:
             yield
         finally:
             await subscription.stop()
+
+
+async def _traced(door: Door, message: Message) -> Answer:
+    if door.tracing is None:
+        return await _answer(door, message)
+    parent = message.headers.get(TRACEPARENT, "")
+    with door.tracing.within("ask", kind=SpanKind.SERVER, parent=parent) as step:
+        answer = await _answer(door, message)
+        if answer.error is not None:
+            step.tell(outcome=answer.error.code)
+        return answer
 
 
 async def _answer(door: Door, message: Message) -> Answer:

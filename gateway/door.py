@@ -12,6 +12,7 @@ from gateway.limits import Limits
 from gateway.metrics import Metrics
 from holdfast import Actor, Contract, Forbidden, HoldfastError, Name, NotFound, RateLimited, TooLarge, ValidationFailed
 from holdfast.client import Client
+from holdfast.telemetry import Tracing
 from holdfast.wire import ADMIN, Accepted, View
 
 ENVELOPE_BYTES: Final = 4096
@@ -33,18 +34,21 @@ class Door:
         limits: Limits,
         metrics: Metrics,
         command_timeout: float,
+        tracing: Tracing | None = None,
     ) -> None:
         self.client = client
         self.contracts = contracts
         self.metrics = metrics
         self._limits = limits
         self._timeout = command_timeout
+        self.tracing = tracing
 
     def name(self, purpose: str, tenant: str, id_: str) -> Name:
         """Check a name; a purpose that no service has is `NOT_FOUND`."""
         name = Name.of(purpose, tenant, id_)
         if purpose not in self.contracts:
             raise NotFound("no such entity")
+        self._note(name)
         return name
 
     def parse(self, text: str, who: Identity) -> Name:
@@ -52,7 +56,22 @@ class Door:
         name = Name.parse(text)
         if name.tenant != who.tenant or name.purpose not in self.contracts:
             raise NotFound("no such entity")
+        self._note(name)
         return name
+
+    def _note(self, name: Name) -> None:
+        if self.tracing is not None:
+            self.tracing.note(entity=name)
+
+    def _note_outcome(
+        self, tracing: Tracing, name: Name, command: str, outcome: str, accepted: Accepted | None
+    ) -> None:
+        """Name a command only when there is one: anything else may be what its sender did not mean to tell."""
+        known = command if command in self.contracts[name.purpose].commands else None
+        if accepted is None:
+            tracing.note(command=known, outcome=outcome)
+        else:
+            tracing.note(command=known, outcome="REPEATED" if accepted.deduplicated else outcome, seq=accepted.seq)
 
     async def send(
         self,
@@ -65,7 +84,7 @@ class Door:
         expected_seq: int | None = None,
     ) -> Accepted:
         """Check a command and send it until it is answered; every outcome is counted."""
-        outcome = "INTERNAL"
+        outcome, accepted = "INTERNAL", None
         try:
             self._check(command, data, command_id, expected_seq)
             self._limits.spend(name, by.user)
@@ -78,15 +97,18 @@ class Door:
                 expected_seq=expected_seq,
                 timeout=self._timeout,
             )
-            outcome = "OK"
         except HoldfastError as error:
             outcome = error.code
             if isinstance(error, RateLimited):
                 self.metrics.count("refused", limit="commands")
             raise
+        else:
+            outcome = "OK"
+            return accepted
         finally:
             self.metrics.count("commands", purpose=name.purpose, outcome=outcome)
-        return accepted
+            if self.tracing is not None:
+                self._note_outcome(self.tracing, name, command, outcome, accepted)
 
     async def delete(self, name: Name, *, by: Actor, command_id: str | None = None) -> None:
         """Delete an entity everywhere; the role `admin` is asked for before anything else, so it tells nothing."""

@@ -10,6 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from holdfast import Contract, ErrorBody, HoldfastError, NotFound, RateLimited, Rejected, TooLarge, ValidationFailed
+from holdfast.telemetry import Tracing
 from holdfast.wire import COMMON_STATUS
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -70,6 +71,7 @@ def on_refusal(request: Request[Any, Any, Any], error: HoldfastError) -> Respons
     contracts: Mapping[str, Contract] = request.app.state.contracts
     contract = contracts.get(str(request.path_params.get("purpose", "")))
     status = error.status if isinstance(error, MethodNotAllowed) else status_of(error.code, contract)
+    _note(request, error)
     return problem_response(error.body(), status)
 
 
@@ -88,7 +90,15 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a bug with INTERNAL and keep its text in the log."""
     log.error("gateway.request_failed", path=request.url.path, exc_info=error)
-    return problem_response(HoldfastError("a bug in the gateway; it is in its log").body(), HoldfastError.status)
+    fault = HoldfastError("a bug in the gateway; it is in its log")
+    _note(request, fault)
+    return problem_response(fault.body(), fault.status)
+
+
+def _note(request: Request[Any, Any, Any], error: HoldfastError) -> None:
+    tracing: Tracing | None = request.app.state.tracing
+    if tracing is not None:
+        tracing.note(outcome=error.code)
 
 
 def slash_hidden(request: Request[Any, Any, Any]) -> bool:

@@ -19,6 +19,7 @@ from gateway.presence import Member, PresenceBoard, presence_frame
 from gateway.revocations import Revocations
 from gateway.settings import Settings
 from holdfast import ErrorBody, HoldfastError, Name, NotFound, RateLimited, ResumeGap, StateConflict, ValidationFailed
+from holdfast.telemetry import Tracing
 
 Operation = frames.Watch | frames.Unwatch | frames.Send | frames.Presence
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ class Doors:
     authenticator: Authenticator
     revocations: Revocations
     settings: Settings
+    tracing: Tracing | None = None
 
 
 @dataclass(eq=False, slots=True)

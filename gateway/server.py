@@ -15,6 +15,7 @@ from gateway.connection import Connection
 from gateway.patience import PatientConfig
 from gateway.settings import Settings
 from holdfast import Contract, HoldfastError, Unavailable
+from holdfast.telemetry import Tracing
 
 STOP_SECONDS: Final = 1
 BACKLOG: Final = 2048
@@ -44,12 +45,13 @@ async def serve(
     *,
     ready: Callable[[int], None] | None = None,
     contracts: Mapping[str, Contract] | None = None,
+    tracing: Tracing | None = None,
 ) -> None:
     """Serve until cancelled, then drain and stop within three seconds. `ready` gets the bound port.
 
     `Unavailable` when the port is taken or NATS does not answer.
     """
-    app = create_app(settings, contracts=contracts)
+    app = create_app(settings, contracts=contracts, tracing=tracing)
     listener = _listen(settings.host, settings.port)
     port: int = listener.getsockname()[1]
 

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 from uuid import uuid4
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from gateway import frames
 from gateway.allowance import Allowance
@@ -189,6 +190,14 @@ class Session:
         self._go_on()
 
     async def _carry_out(self, op: Operation, before: asyncio.Task[None] | None) -> None:
+        tracing = self._doors.tracing
+        if tracing is None:
+            await self._do(op, before)
+            return
+        with tracing.within(f"ws {op.__struct_config__.tag}", kind=SpanKind.SERVER, parent=""):
+            await self._do(op, before)
+
+    async def _do(self, op: Operation, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
         try:
@@ -196,12 +205,19 @@ class Session:
             await self._operations.carry_out(op)
             self._refused_in_a_row = 0
         except HoldfastError as error:
+            self._note(error)
             await self._operations.refuse(op.id, op.name, error)
             if isinstance(error, RateLimited):
                 self._count_refusal()
         except Exception:  # a bug ends this operation, not the socket's other ones
             log.exception("gateway.operation_failed", connection=self._operations.connection)
-            await self._operations.refuse(op.id, op.name, HoldfastError("a bug in the gateway; it is in its log"))
+            fault = HoldfastError("a bug in the gateway; it is in its log")
+            self._note(fault)
+            await self._operations.refuse(op.id, op.name, fault)
+
+    def _note(self, error: HoldfastError) -> None:
+        if self._doors.tracing is not None:
+            self._doors.tracing.note(outcome=error.code)
 
     def _count_refusal(self) -> None:
         """Close on a client that does not slow down however often it is told to."""

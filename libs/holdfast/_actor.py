@@ -38,8 +38,8 @@ from holdfast._recall import Recall, Recalled, needs_recall
 from holdfast._remembered import Remembered
 from holdfast._rings import ALARM_COMMAND, Ring, Rings
 from holdfast._sight import render_for
-from holdfast._turn import VIEW_COMMAND, Lookup, Reply, Turn, ViewQuery, outcome_of
-from holdfast.telemetry import EntityMeasures
+from holdfast._turn import VIEW_COMMAND, Lookup, Reply, Turn, ViewQuery, outcome_of, seq_of
+from holdfast.telemetry import EntityMeasures, Tracing
 
 BATCH_COMMANDS: Final = 128
 BATCH_BYTES: Final = 512 * 1024
@@ -71,6 +71,7 @@ class Surroundings:
     deletion: Deletion
     past: Callable[["LiveEntity", Received, ViewQuery], None]
     measures: EntityMeasures
+    tracing: Tracing | None
     mailbox_size: int
     mailbox_bytes: int
     done: Callable[[Name, int], None]
@@ -155,6 +156,8 @@ class LiveEntity:
         try:
             await self._commit(image, turn)
         except Conflict:
+            for step in turn.steps():
+                step.happened("another owner was faster")
             self._mailbox.put_back(turn.taken)
             self.forget()
             return False
@@ -236,10 +239,20 @@ class LiveEntity:
             log.exception("entity.stopped", name=str(self.name))
             raise Unavailable("this entity is stopped by a fault; see the log of its service") from error
         self._around.measures.loaded(events=self.image.seq - self.snapshot_seq, seconds=loop.time() - began)
+        if self._mailbox and (step := self._mailbox.first().step) is not None:
+            step.happened("loaded", replayed=self.image.seq - self.snapshot_seq)
         log.debug("entity.activated", name=str(self.name), seq=self.image.seq)
         return self.image
 
     def _judge(self, image: Image, turn: Turn, received: Received) -> None:
+        if received.step is None:
+            self._judge_next(image, turn, received)
+            return
+        with received.step.current():
+            received.step.happened("judged")
+            self._judge_next(image, turn, received)
+
+    def _judge_next(self, image: Image, turn: Turn, received: Received) -> None:
         envelope = received.envelope
         repeated = image.judged.covers(received.place)
         turn.judged = turn.judged.and_then(received.place)
@@ -270,6 +283,8 @@ class LiveEntity:
                 raise IdempotencyKeyReused("this command id was accepted before with other data; use a new one")
             if not repeated or known.position >= image.position:
                 turn.lookups.append((received, self._answer_again(known, envelope.by)))
+            elif received.step is not None:
+                received.step.tell(outcome="REPEATED")
             return  # what is read twice was answered before the commit after it, or is sent again
         if repeated:
             raise Unavailable("this command was judged before a restart; send it again to have it judged afresh")
@@ -348,12 +363,24 @@ class LiveEntity:
             digests=tuple(turn.digests.items()),
         )
         began = asyncio.get_running_loop().time()
-        position = await self._around.events.append(commit)
+        position = await self._append(commit, turn)
         took = asyncio.get_running_loop().time() - began
         self._around.measures.committed(commands=len(turn.digests), events=len(turn.events), seconds=took)
         stored = StoredCommit(position, commit.commit, commit.commit_id, commit.judged, commit.digests)
         image.apply(stored, turn.state)
         self._alarm_moved = self._alarm_moved or old != new
+
+    async def _append(self, commit: NewCommit, turn: Turn) -> int:
+        tracing = self._around.tracing
+        if tracing is None:
+            return await self._around.events.append(commit)
+        with tracing.committing(self.name.purpose, turn.committed_steps()) as step:
+            step.tell(entity=self.name, seq=turn.seq, commands=len(turn.digests), events=len(turn.events))
+            try:
+                return await self._around.events.append(commit._replace(traceparent=step.header))
+            except Conflict:
+                step.end("CONFLICT")
+                raise
 
     async def _too_large(self, turn: Turn, error: TooLarge) -> None:
         """Judge the same commands again one by one, so that only the one that is too large is refused."""
@@ -428,15 +455,20 @@ class LiveEntity:
 
     async def _send(self, received: Received, reply: Reply) -> None:
         """Send an answer; when it cannot be sent, the caller asks again with the same command id."""
-        if not received.reply:
-            return
         try:
-            try:
-                await self._around.answer(received.reply, _encoder.encode(reply))
-            except TooLarge as error:
-                await self._around.answer(received.reply, _encoder.encode({"error": error.body()}))
+            if received.reply:
+                await self._answer_with(received.reply, reply)
         except HoldfastError as error:
             log.warning("answer.not_sent", name=str(self.name), error=str(error))
+        finally:
+            if received.step is not None:
+                received.step.end(outcome_of(reply), seq=seq_of(reply))
+
+    async def _answer_with(self, inbox: str, reply: Reply) -> None:
+        try:
+            await self._around.answer(inbox, _encoder.encode(reply))
+        except TooLarge as error:
+            await self._around.answer(inbox, _encoder.encode({"error": error.body()}))
 
     async def _send_errors(self, taken: Sequence[Received], error: HoldfastError) -> None:
         for received in taken:
@@ -447,6 +479,8 @@ class LiveEntity:
     def _done(self, taken: Sequence[Received]) -> None:
         for received in taken:
             self._around.done(self.name, received.place.sequence)
+            if received.step is not None and received.envelope.command != VIEW_COMMAND:
+                received.step.end()  # what nobody waits for; a view may still be read from the past
 
     async def _refuse_all(self, error: HoldfastError) -> None:
         waiting = [self._mailbox.take() for _ in range(len(self._mailbox))]

@@ -14,7 +14,7 @@ from holdfast._service import Service
 from holdfast.client import Client
 from holdfast.jetstream import ApiError
 from holdfast.jetstream._work import ensure_work_streams
-from holdfast.telemetry import Measures
+from holdfast.telemetry import Measures, Tracing
 
 PREPARE_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 0.2
@@ -24,10 +24,12 @@ _LABEL: Final = re.compile(r"[a-z][a-z0-9-]*")
 class Effects:
     """Everything that services let out after their commits. Whatever fails here, commands go on."""
 
-    def __init__(self, bus: Bus, services: Iterable[Service], *, replicas: int = 1) -> None:
+    def __init__(
+        self, bus: Bus, services: Iterable[Service], *, replicas: int = 1, tracing: Tracing | None = None
+    ) -> None:
         self._bus = bus
         self._replicas = replicas
-        self._client = Client(bus, replicas=replicas)
+        self._client = Client(bus, replicas=replicas, tracing=tracing)
         self.reactors: list[ReactorRunner] = []
         self.workers: list[WorkerRunner] = []
         for service in services:
@@ -35,10 +37,10 @@ class Effects:
             _check(service.name, judges, [(each.purpose, each.name) for each in service.reactors])
             _check(service.name, judges, [(each.purpose, each.kind) for each in service.workers])
             self.reactors += [
-                ReactorRunner(bus, reactor, judge=judges[reactor.purpose], client=self._client)
+                ReactorRunner(bus, reactor, judge=judges[reactor.purpose], client=self._client, tracing=tracing)
                 for reactor in service.reactors
             ]
-            self.workers += [WorkerRunner(bus, worker) for worker in service.workers]
+            self.workers += [WorkerRunner(bus, worker, tracing=tracing) for worker in service.workers]
 
     def show(self, measures: Measures) -> None:
         """Let what waits and what was given up be seen."""

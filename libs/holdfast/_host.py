@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from holdfast._actor import Answer, LiveEntity, Surroundings
 from holdfast._alarms import Alarms
@@ -29,8 +30,8 @@ from holdfast._recall import Recall
 from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS, Bounds
 from holdfast._rings import ALARM_COMMAND, Rings
 from holdfast._snapshots import Snapshots
-from holdfast._turn import VIEW_COMMAND, ViewQuery
-from holdfast.telemetry import EntityMeasures, Measures
+from holdfast._turn import VIEW_COMMAND, ViewQuery, outcome_of, seq_of
+from holdfast.telemetry import EntityMeasures, Measures, Step, Tracing
 
 SWEEP_SECONDS: Final = 1.0
 NANOSECONDS: Final = 1_000_000_000
@@ -95,8 +96,10 @@ class Host:
         leased: Callable[[], bool] | None = None,
         settings: HostSettings | None = None,
         measures: EntityMeasures | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.purpose = entity.purpose
+        self._tracing = tracing
         self._settings = settings or HostSettings()
         self._rate = Rate(self._settings.commands_per_second)
         self._judge = Judge(entity)
@@ -124,6 +127,7 @@ class Host:
             deletion=Deletion(events=events, alarms=alarms, loader=self._loader, forget=forget, announce=announce),
             past=self._read_past,
             measures=self._measures,
+            tracing=tracing,
             mailbox_size=self._settings.mailbox_size,
             mailbox_bytes=self._settings.mailbox_bytes,
             done=done or _nothing,
@@ -137,27 +141,37 @@ class Host:
         """How many entities are in memory."""
         return len(self._awake)
 
-    async def deliver(self, subject: str, data: bytes, *, place: Judged, reply: str) -> bool:
+    async def deliver(self, subject: str, data: bytes, *, place: Judged, reply: str, traceparent: str = "") -> bool:
         """Take one message of the commands stream; whatever it holds, this never raises.
 
         False when it was refused at once, and nothing more will be done for it.
         """
         reply = reply if _is_inbox(reply) else ""
+        step = None
+        if self._tracing is not None:
+            step = self._tracing.begin(f"judge {self.purpose}", kind=SpanKind.SERVER, parent=traceparent)
         try:
             name = _name(subject)
             envelope = _decode(data)
+            if step is not None:
+                self._describe(step, name, envelope)
             entity = self._wake(name)
             if envelope.command not in _INTERNAL_COMMANDS:
                 self._require_pace(entity, place)
-            if not entity.accept(Received(envelope, place, reply)):
+            if not entity.accept(Received(envelope, place, reply, step)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
         except HoldfastError as error:
             self._measures.judged(error.code)
-            await self._send(reply, {"error": error.body()})
+            await self._send(reply, {"error": error.body()}, step)
             return False
         if name not in self._running:
             self._start(name, entity)
         return True
+
+    def _describe(self, step: Step, name: Name, envelope: CommandEnvelope) -> None:
+        """Name a command only when there is one of that name: anything else may be what its sender did not mean to tell."""
+        known = envelope.command in _INTERNAL_COMMANDS or envelope.command in self._judge.entity.command_types
+        step.tell(entity=name, command=envelope.command if known else None, command_id=envelope.command_id)
 
     def _require_pace(self, entity: LiveEntity, place: Judged) -> None:
         """Refuse a command above the entity's rate, by times of receipt: those that waited for an owner came slowly."""
@@ -299,9 +313,8 @@ class Host:
 
     def _read_past(self, entity: LiveEntity, received: Received, query: ViewQuery) -> None:
         if self._past_waiting >= PAST_READS_WAITING:
-            self._spawn(
-                self._send(received.reply, {"error": Unavailable("too many reads of the past; try again").body()})
-            )
+            busy = Unavailable("too many reads of the past; try again")
+            self._spawn(self._send(received.reply, {"error": busy.body()}, received.step))
             return
         self._past_waiting += 1
         self._spawn(self._past(entity, received, query))
@@ -312,24 +325,25 @@ class Host:
                 state, seq = await self._loader.past(entity.name, seq=query.seq, at=query.at)
             shown = view_of(self._judge.entity, state, received.envelope.by)
             view = View(name=str(entity.name), seq=seq, state=shown, server_now=utc_now())
-            await self._send(received.reply, {"ok": view})
+            await self._send(received.reply, {"ok": view}, received.step)
         except HoldfastError as error:
-            await self._send(received.reply, {"error": error.body()})
+            await self._send(received.reply, {"error": error.body()}, received.step)
         except Exception:
             log.exception("past.fault", name=str(entity.name))
-            await self._send(
-                received.reply, {"error": HoldfastError("a fault in this service; it is in its log").body()}
-            )
+            fault = HoldfastError("a fault in this service; it is in its log")
+            await self._send(received.reply, {"error": fault.body()}, received.step)
         finally:
             self._past_waiting -= 1
 
-    async def _send(self, reply: str, body: Mapping[str, ErrorBody | View]) -> None:
-        if not reply:
-            return
+    async def _send(self, reply: str, body: Mapping[str, ErrorBody | View], step: Step | None) -> None:
         try:
-            await self._answer(reply, _encoder.encode(body))
+            if reply:
+                await self._answer(reply, _encoder.encode(body))
         except HoldfastError as error:
             log.warning("answer.not_sent", error=str(error))
+        finally:
+            if step is not None:
+                step.end(outcome_of(body), seq=seq_of(body))
 
 
 def _nothing(_name: Name, _sequence: int = 0) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from holdfast._backlog import Backlog
 from holdfast._bus import Bus
@@ -17,6 +18,7 @@ from holdfast._names import Name
 from holdfast.jetstream import ApiError
 from holdfast.jetstream._durable import SHARED_ACK_SECONDS, Delivery, Durable
 from holdfast.jetstream._work import job_stream, job_subject
+from holdfast.telemetry import Step, Tracing
 from holdfast.worker import AnyWorker, Work
 
 RETRY_SECONDS: Final = 0.5
@@ -29,8 +31,9 @@ _bodies: Final = msgspec.json.Decoder(JobBody)
 class WorkerRunner:
     """Runs one worker. Replicas share its queue."""
 
-    def __init__(self, bus: Bus, worker: AnyWorker) -> None:
+    def __init__(self, bus: Bus, worker: AnyWorker, *, tracing: Tracing | None = None) -> None:
         self.worker = worker
+        self._tracing = tracing
         self._bus = bus
         self._durable = Durable(bus, job_stream(worker.purpose), f"worker-{worker.kind}")
         self.backlog = Backlog(bus, self._durable, purpose=worker.purpose, origin=worker.kind)
@@ -64,7 +67,7 @@ class WorkerRunner:
         """Do one job, and settle what becomes of it. `Unavailable` leaves it to the server to deliver it again."""
         try:
             async with self._kept(delivery):
-                await self._do(delivery)
+                await self._traced(delivery)
         except asyncio.CancelledError:
             with suppress(HoldfastError):
                 await self._durable.again(delivery, seconds=0)
@@ -76,7 +79,17 @@ class WorkerRunner:
         else:
             await self._durable.acknowledge(delivery)
 
-    async def _do(self, delivery: Delivery) -> None:
+    async def _traced(self, delivery: Delivery) -> None:
+        """Do a job in a trace of its own, which points to the effect that asked for it: it may be much later."""
+        if self._tracing is None:
+            await self._do(delivery)
+            return
+        what, links = f"work {self.worker.kind}", [delivery.traceparent]
+        with self._tracing.within(what, kind=SpanKind.CONSUMER, parent="", links=links) as step:
+            step.tell(attempt=delivery.attempt)
+            await self._do(delivery, step)
+
+    async def _do(self, delivery: Delivery, step: Step | None = None) -> None:
         if delivery.attempt > self.worker.attempts:
             raise Rejected("every attempt ended with the process that made it; look into the logs from before")
         try:
@@ -87,6 +100,8 @@ class WorkerRunner:
         work: Work[Any] = Work(
             id=body.id, name=Name.parse(body.name), seq=body.seq, attempt=delivery.attempt, payload=payload
         )
+        if step is not None:
+            step.tell(entity=body.name, seq=body.seq, command_id=body.id)
         async with asyncio.timeout(self.worker.seconds):
             await self.worker.handle(work)
 

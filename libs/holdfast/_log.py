@@ -47,6 +47,8 @@ class NewCommit(NamedTuple):
     commit: Commit
     judged: Judged
     digests: Sequence[tuple[str, str]]
+    traceparent: str = ""
+    """The span of this commit, for those who follow the log; "" where it is not traced."""
 
 
 class Conflict(Exception):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from holdfast._clock import from_ns
 from holdfast._log import Judged
 from holdfast._messages import CommandEnvelope
+from holdfast.telemetry import Step
 
 
 class Received(NamedTuple):
@@ -17,6 +18,8 @@ class Received(NamedTuple):
     envelope: CommandEnvelope
     place: Judged
     reply: str
+    step: Step | None = None
+    """Its span at this owner, where it is traced."""
 
     @property
     def at(self) -> datetime:

@@ -28,6 +28,8 @@ class LoggedCommit(NamedTuple):
     commit_id: str = ""
     judged: Judged = Judged()
     digests: Sequence[tuple[str, str]] = ()
+    traceparent: str = ""
+    """The span in which it was stored; "" where that was not traced, and in the archive."""
 
     @property
     def stored(self) -> StoredCommit:

@@ -23,6 +23,7 @@ from holdfast.jetstream import ApiError
 from holdfast.jetstream._durable import Delivery, Durable, Superseded
 from holdfast.jetstream._streams import log_stream
 from holdfast.jetstream._work import job_subject, store
+from holdfast.telemetry import Tracing
 from holdfast.worker import AnyReactor, Effect, Job, Send, effect_id
 
 AT_ONCE: Final = 64
@@ -39,13 +40,21 @@ class ReactorRunner:
     """Runs one reactor. Of several at once, one reads and the others stand by, so that order holds among them."""
 
     def __init__(
-        self, bus: Bus, reactor: AnyReactor, *, judge: Judge, client: Client, retry_seconds: float = RETRY_SECONDS
+        self,
+        bus: Bus,
+        reactor: AnyReactor,
+        *,
+        judge: Judge,
+        client: Client,
+        retry_seconds: float = RETRY_SECONDS,
+        tracing: Tracing | None = None,
     ) -> None:
         self.reactor = reactor
         self._bus = bus
         self._judge = judge
         self._client = client
         self._retry = retry_seconds
+        self._tracing = tracing
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._durable = Durable(bus, log_stream(reactor.purpose), f"reactor-{reactor.name}")
         self.backlog = Backlog(bus, self._durable, purpose=reactor.purpose, origin=reactor.name)
@@ -113,7 +122,7 @@ class ReactorRunner:
             for effect in self._effects(stored):
                 id_ = effect_id(stored, self.reactor.name, effect.step)
                 if id_ not in settled:
-                    await self._let_out(stored, effect, id_)
+                    await self._traced(stored, effect, id_, delivery.traceparent)
                     settled.add(id_)
         await self._durable.acknowledge(delivery)
 
@@ -126,7 +135,16 @@ class ReactorRunner:
                 raise ValueError(f"event {stored.seq} reaches for {effect.name}, which is another tenant's")
         return effects
 
-    async def _let_out(self, stored: StoredEvent[Any], effect: Effect, id_: str) -> None:
+    async def _traced(self, stored: StoredEvent[Any], effect: Effect, id_: str, committed: str) -> None:
+        """Let an effect out in a trace of its own, which points to the commit: it may be much later."""
+        if self._tracing is None:
+            await self._let_out(stored, effect, id_)
+            return
+        with self._tracing.within(f"react {self.reactor.name}", parent="", links=[committed]) as step:
+            step.tell(entity=stored.name, seq=stored.seq, command_id=id_)
+            await self._let_out(stored, effect, id_, step.header)
+
+    async def _let_out(self, stored: StoredEvent[Any], effect: Effect, id_: str, traceparent: str = "") -> None:
         match effect:
             case Send():
                 await self._send(stored, effect, id_)
@@ -134,7 +152,8 @@ class ReactorRunner:
                 source = stored.name
                 body = JobBody(id=id_, name=str(source), seq=stored.seq, payload=msgspec.Raw(_encoder.encode(payload)))
                 subject = job_subject(source.purpose, source.tenant, kind)
-                await store(self._bus, subject, _encoder.encode(body), message_id=id_)
+                encoded = _encoder.encode(body)
+                await store(self._bus, subject, encoded, message_id=id_, traceparent=traceparent)
 
     async def _send(self, stored: StoredEvent[Any], send: Send, id_: str) -> None:
         data = msgspec.Raw(_encoder.encode(send.command))

@@ -20,7 +20,7 @@ from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import Archive, Projector, SqlArchive
 from holdfast.sql._archived_log import ArchivedWholeLog
 from holdfast.sql._trimming import TrimPlan
-from holdfast.telemetry import Measures
+from holdfast.telemetry import Measures, Tracing
 
 
 class ReadSide:
@@ -33,9 +33,10 @@ class ReadSide:
         database: AsyncEngine,
         *,
         keep_seconds: float | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._service = service.name
-        self.projectors = projectors_of(bus, service, database)
+        self.projectors = projectors_of(bus, service, database, tracing=tracing)
         self._lists = [
             ListServer(bus, entity.purpose, _listing(service, entity), database, named=_named_lists(service, entity))
             for entity in service.entities
@@ -92,7 +93,9 @@ def projections_of(service: Service) -> Sequence[AnyProjection]:
     return projections
 
 
-def projectors_of(bus: Bus, service: Service, database: AsyncEngine) -> Sequence[Projector]:
+def projectors_of(
+    bus: Bus, service: Service, database: AsyncEngine, *, tracing: Tracing | None = None
+) -> Sequence[Projector]:
     """One for each archive and each projection of the service."""
     judges = {entity.purpose: Judge(entity) for entity in service.entities}
     return [
@@ -101,6 +104,7 @@ def projectors_of(bus: Bus, service: Service, database: AsyncEngine) -> Sequence
             judge=judges[projection.purpose],
             whole_log=_source(bus, projection, database),
             database=database,
+            tracing=tracing,
         )
         for projection in projections_of(service)
     ]

@@ -33,7 +33,7 @@ from holdfast.jetstream import (
     ring_subjects,
     rings,
 )
-from holdfast.telemetry import EntityMeasures, Measures
+from holdfast.telemetry import TRACEPARENT, EntityMeasures, Measures, Tracing
 
 CHECKPOINT_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 3.0
@@ -60,6 +60,7 @@ class Share:
         replicas: int = 1,
         settings: HostSettings | None = None,
         measures: EntityMeasures | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.ready = asyncio.Event()
         """Set once commands are being taken."""
@@ -94,6 +95,7 @@ class Share:
             leased=lambda: self._membership.leased,
             settings=settings,
             measures=self._measures,
+            tracing=tracing,
         )
 
     @property
@@ -190,8 +192,10 @@ class Share:
             self.host.missed(place)  # commands left the stream before they were read here
         self._expected = message.sequence + 1
         if self._progress.receive(number, message.sequence):
-            reply = message.headers.get(H_REPLY, "")
-            if not await self.host.deliver(message.subject, message.data, place=place, reply=reply):
+            reply, traceparent = message.headers.get(H_REPLY, ""), message.headers.get(TRACEPARENT, "")
+            if not await self.host.deliver(
+                message.subject, message.data, place=place, reply=reply, traceparent=traceparent
+            ):
                 self._progress.answer(number, message.sequence)
 
     def _on_done(self, name: Name, sequence: int) -> None:

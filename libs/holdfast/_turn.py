@@ -12,9 +12,10 @@ from holdfast._errors import ErrorBody
 from holdfast._image import Image
 from holdfast._log import Judged
 from holdfast._mailbox import Received
-from holdfast._messages import Accepted, RecordedEvent, State
+from holdfast._messages import Accepted, RecordedEvent, State, View
 from holdfast._recall import Recalled
 from holdfast._remembered import Remembered
+from holdfast.telemetry import Step
 
 VIEW_COMMAND: Final = "_view"
 Reply = dict[str, object]
@@ -70,6 +71,19 @@ class Turn:
             outcome_of(reply) for received, reply in self.replies if received.envelope.command != VIEW_COMMAND
         )
 
+    def steps(self) -> Sequence[Step]:
+        """The spans of what was taken, where it is traced."""
+        return [received.step for received in self.taken if received.step is not None]
+
+    def committed_steps(self) -> Sequence[Step]:
+        """The spans of the commands whose events these are; of whatever found a deadline passed, where there are none."""
+        accepted = [
+            received.step
+            for received in self.taken
+            if received.step is not None and received.envelope.command_id in self.digests
+        ]
+        return accepted or self.steps()
+
     def accepted(self, command_id: str) -> Remembered | None:
         """What became of this command earlier in the same turn; its position is not known yet."""
         digest = self.digests.get(command_id)
@@ -79,7 +93,16 @@ class Turn:
         return Remembered(digest, 0, span[0], span[-1])
 
 
-def outcome_of(reply: Reply) -> str:
+def seq_of(reply: Mapping[str, object]) -> int | None:
+    """The entity's seq that an answer tells, where it tells one."""
+    match reply:
+        case {"ok": Accepted(seq=seq) | View(seq=seq)}:
+            return seq
+        case _:
+            return None
+
+
+def outcome_of(reply: Mapping[str, object]) -> str:
     """The code of an error, `REPEATED` for a first result given again, else `OK`."""
     match reply:
         case {"error": ErrorBody(code=code)}:

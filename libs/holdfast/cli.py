@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -48,7 +49,10 @@ def _up(settings: Settings, given: argparse.Namespace) -> int:
 def _serve(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="+".join(given.services))
     serve_services = load("holdfast._program.serving", "serve_services")
-    return _until_stopped(serve_services(given.services, settings, nats=_nats(settings), ready=_ready))
+    with _tracing("+".join(given.services)) as tracing:
+        return _until_stopped(
+            serve_services(given.services, settings, nats=_nats(settings), tracing=tracing, ready=_ready)
+        )
 
 
 def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
@@ -65,7 +69,8 @@ def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
         told = load("gateway.settings", "Settings").from_environment(environment)
     except ValueError as error:
         raise CannotStart(str(error)) from None
-    return _until_stopped(load("gateway.server", "serve")(told, ready=_ready))
+    with _tracing("gateway") as tracing:
+        return _until_stopped(load("gateway.server", "serve")(told, ready=_ready, tracing=tracing))
 
 
 def _migrate(settings: Settings, given: argparse.Namespace) -> int:
@@ -171,6 +176,10 @@ def _demo(_settings: Settings, given: argparse.Namespace) -> int:
 
 def _ready(_port: int | None = None) -> None:
     say_ready(os.environ)
+
+
+def _tracing(process: str) -> AbstractContextManager[Any]:
+    return load("holdfast.telemetry.otlp", "exporting")(process, os.environ)
 
 
 def _secret(settings: Settings) -> str:

@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from holdfast._answers import answer_decoder, opened
 from holdfast._bus import Bus, Message, Subscription
@@ -21,6 +22,7 @@ from holdfast._past_server import PastPage, PastQuery
 from holdfast._remembered import new_command_id
 from holdfast._turn import VIEW_COMMAND
 from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
+from holdfast.telemetry import TRACEPARENT, Step, Tracing
 
 ANSWER_SECONDS: Final = 10.0
 FIRST_RESEND_SECONDS: Final = 1.0
@@ -42,13 +44,17 @@ _outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
 _accepted_decoder: Final = msgspec.json.Decoder(Accepted)
 _past_decoder: Final = msgspec.json.Decoder(PastPage)
 _view_decoder: Final = msgspec.json.Decoder(View)
+_nothing_decoder: Final = msgspec.json.Decoder(dict[str, object])
+_CALLS: Final[Mapping[str, str]] = {VIEW_COMMAND: "view", DELETE_COMMAND: "delete"}
+_Answer = TypeVar("_Answer", Accepted, View, dict[str, object])
 
 
 class Client:
     """Sends commands until they are answered. Safe to share by all of a process."""
 
-    def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
+    def __init__(self, bus: Bus, *, replicas: int = 1, tracing: Tracing | None = None) -> None:
         self.bus = bus
+        self._tracing = tracing
         self._log = JetStreamLog(bus, replicas=replicas)
         self._prefix = bus.new_inbox() + "."
         self._calls = 0
@@ -56,10 +62,17 @@ class Client:
         self._inbox: Subscription | None = None
 
     @classmethod
-    async def connect(cls, servers: str | Sequence[str], *, name: str = "holdfast client", replicas: int = 1) -> Self:
+    async def connect(
+        cls,
+        servers: str | Sequence[str],
+        *,
+        name: str = "holdfast client",
+        replicas: int = 1,
+        tracing: Tracing | None = None,
+    ) -> Self:
         """Connect to NATS; `Unavailable` when no server answers."""
         bus = await NatsBus.connect(servers, name=name)
-        client = cls(bus, replicas=replicas)
+        client = cls(bus, replicas=replicas, tracing=tracing)
         client._owned = bus
         await client.open()
         return client
@@ -108,7 +121,7 @@ class Client:
             expected_seq=expected_seq,
         )
         check_command_id(envelope.command_id)
-        return _accepted_decoder.decode(await self._call(name, envelope, timeout or ANSWER_SECONDS))
+        return await self._call(name, envelope, _accepted_decoder, timeout)
 
     async def view(
         self,
@@ -135,7 +148,7 @@ class Client:
         """
         envelope = CommandEnvelope(command=DELETE_COMMAND, command_id=command_id or new_command_id(), by=by)
         check_command_id(envelope.command_id)
-        await self._call(name, envelope, timeout or ANSWER_SECONDS)
+        await self._call(name, envelope, _nothing_decoder, timeout)
 
     async def commits(self, name: Name, *, after: int, limit: int = 1000) -> Sequence[Commit]:
         """Whole commits with events beyond seq `after`, oldest first, about `limit` events. No permission check.
@@ -217,9 +230,26 @@ class Client:
             by=by,
             data=msgspec.Raw(_encoder.encode({key: value for key, value in query.items() if value is not None})),
         )
-        return _view_decoder.decode(await self._call(name, envelope, timeout or ANSWER_SECONDS))
+        return await self._call(name, envelope, _view_decoder, timeout)
 
-    async def _call(self, name: Name, envelope: CommandEnvelope, timeout: float) -> msgspec.Raw:
+    async def _call(
+        self, name: Name, envelope: CommandEnvelope, read: msgspec.json.Decoder[_Answer], timeout: float | None
+    ) -> _Answer:
+        seconds = timeout or ANSWER_SECONDS
+        if self._tracing is None:
+            return read.decode(await self._repeat(name, envelope, seconds))
+        what = f"{_CALLS.get(envelope.command, 'send')} {name.purpose}"
+        with self._tracing.within(what, kind=SpanKind.CLIENT) as step:
+            step.tell(entity=name, command_id=envelope.command_id)
+            answer = read.decode(await self._repeat(name, envelope, seconds, step))
+            if isinstance(answer, Accepted | View):
+                repeated = isinstance(answer, Accepted) and answer.deduplicated
+                step.end("REPEATED" if repeated else "OK", seq=answer.seq)
+            return answer
+
+    async def _repeat(
+        self, name: Name, envelope: CommandEnvelope, timeout: float, step: Step | None = None
+    ) -> msgspec.Raw:
         """Repeat a call until it is judged: a retry is a call of its own."""
         body = _encoder.encode(envelope)
         subject = name.subject("cmd")
@@ -228,8 +258,10 @@ class Client:
         backoff = BACKOFF_SECONDS
         while True:
             try:
-                return opened(await self._ask(subject, body, deadline))
+                return opened(await self._ask(subject, body, deadline, step))
             except Unavailable:
+                if step is not None:
+                    step.happened("unavailable")
                 pause = backoff * (0.5 + random.random())  # noqa: S311 - jitter
                 if loop.time() + pause >= deadline:
                     raise
@@ -241,7 +273,7 @@ class Client:
                     command_id=envelope.command_id,
                 ) from None
 
-    async def _ask(self, subject: str, body: bytes, deadline: float) -> bytes:
+    async def _ask(self, subject: str, body: bytes, deadline: float, step: Step | None) -> bytes:
         """Publish, and publish again at growing intervals, until the answer or the deadline comes.
 
         Every copy has a reply subject of its own. Once another copy is under way, a refusal of an earlier one is not
@@ -256,7 +288,11 @@ class Client:
         try:
             while not call.answer.done():
                 call.copies += 1
-                await self.bus.publish(subject, body, headers={H_REPLY: f"{inbox}-{call.copies}"})
+                headers = {H_REPLY: f"{inbox}-{call.copies}"}
+                if step is not None:
+                    headers[TRACEPARENT] = step.header
+                    step.happened("published", copy=call.copies)
+                await self.bus.publish(subject, body, headers=headers)
                 pause = patience * (0.75 + random.random() / 2)  # noqa: S311 - jitter
                 await _wait(call.answer, min(pause, deadline - loop.time()))
                 patience = min(patience * 2, RESEND_MAX_SECONDS)

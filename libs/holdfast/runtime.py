@@ -16,7 +16,7 @@ from holdfast._service import Service
 from holdfast._share import Share
 from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams, watch_nats
 from holdfast.sql import Forgetter, Pulse, SqlArchive, SqlSnapshots, migrate, open_database
-from holdfast.telemetry import Health, Measures
+from holdfast.telemetry import Health, Measures, Tracing
 
 log: Final = structlog.get_logger(__name__)
 
@@ -32,6 +32,7 @@ async def serve(
     keep_seconds: float | None = None,
     measures: Measures | None = None,
     health: Health | None = None,
+    tracing: Tracing | None = None,
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve this process's share of every entity of these services until cancelled, then hand it over.
@@ -57,6 +58,7 @@ async def serve(
                 settings=settings,
                 keep_seconds=keep_seconds,
                 measures=measures,
+                tracing=tracing,
             )
             for service in services
         ]
@@ -64,7 +66,7 @@ async def serve(
             stack.push_async_callback(part.close)
             for share in part.shares:
                 await ensure_streams(bus, share.purpose, replicas=replicas)
-        effects = Effects(bus, services, replicas=replicas)
+        effects = Effects(bus, services, replicas=replicas, tracing=tracing)
         stack.push_async_callback(effects.stop)
         effects.show(measures)
         await effects.prepare()
@@ -96,6 +98,7 @@ class _Part:
         settings: HostSettings | None,
         keep_seconds: float | None,
         measures: Measures,
+        tracing: Tracing | None,
     ) -> None:
         self.service = service
         self._engine, self._reading = (open_database(database, service.name) for _ in range(2))
@@ -111,10 +114,11 @@ class _Part:
                 replicas=replicas,
                 settings=settings,
                 measures=measures.of(entity.purpose),
+                tracing=tracing,
             )
             for entity in service.entities
         ]
-        self._read_side = ReadSide(bus, service, self._reading, keep_seconds=keep_seconds)
+        self._read_side = ReadSide(bus, service, self._reading, keep_seconds=keep_seconds, tracing=tracing)
         self._read_side.show(measures)
 
     @property

@@ -6,11 +6,14 @@ from typing import Any
 
 import structlog
 
+from holdfast.telemetry import add_trace_ids
+
 
 def configure_logs(level: str, *, process: str) -> None:
     """Send structlog and the standard library's loggers to stderr in one form, marked with the process's name."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_ids,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         lambda _logger, _method, event: {"process": process, **event},  # pyright: ignore[reportUnknownLambdaType]

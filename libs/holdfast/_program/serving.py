@@ -9,11 +9,13 @@ from holdfast._program.errors import CannotStart
 from holdfast._program.settings import Settings, database_url
 from holdfast.runtime import serve
 from holdfast.sql import DatabaseProblem, migrate
-from holdfast.telemetry import Health, Measures
+from holdfast.telemetry import Health, Measures, Tracing
 from holdfast.telemetry.door import operators_door
 
 
-async def serve_services(names: Sequence[str], settings: Settings, *, nats: str, ready: Callable[[], None]) -> None:
+async def serve_services(
+    names: Sequence[str], settings: Settings, *, nats: str, ready: Callable[[], None], tracing: Tracing | None = None
+) -> None:
     """Serve these services until cancelled, with a door for operators."""
     services = [load_service(name) for name in names]
     measures, health = Measures(), Health()
@@ -41,6 +43,7 @@ async def serve_services(names: Sequence[str], settings: Settings, *, nats: str,
                 keep_seconds=settings.log_keep_seconds,
                 measures=measures,
                 health=health,
+                tracing=tracing,
                 ready=ready,
             )
     except DatabaseProblem as problem:

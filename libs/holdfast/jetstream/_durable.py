@@ -10,6 +10,7 @@ import msgspec
 from holdfast._bus import Bus, Message
 from holdfast._errors import HoldfastError, Unavailable
 from holdfast.jetstream import _api
+from holdfast.telemetry import TRACEPARENT
 
 PULL_SECONDS: Final = 1.0
 PULL_MESSAGES: Final = 100
@@ -47,6 +48,8 @@ class Delivery(NamedTuple):
     """Its place among the consumer's deliveries."""
     pin: str
     receipt: str
+    traceparent: str = ""
+    """The span in which it was stored, where that was traced."""
 
 
 class Durable:
@@ -201,4 +204,5 @@ def _delivery(message: Message) -> Delivery:
         delivered=int(tokens[6]),
         pin=message.headers.get("Nats-Pin-Id", ""),
         receipt=message.reply,
+        traceparent=message.headers.get(TRACEPARENT, ""),
     )

@@ -16,6 +16,7 @@ from holdfast._names import Name
 from holdfast.jetstream import _api
 from holdfast.jetstream._committer import ACK_SECONDS, Committer, Prepared, acknowledged
 from holdfast.jetstream._streams import log_stream
+from holdfast.telemetry import TRACEPARENT
 
 APPEND_SECONDS: Final = 8.0
 RETRY_SECONDS: Final = 0.05
@@ -175,12 +176,15 @@ def decode_live(message: Message) -> Commit:
 
 
 def _headers(commit: NewCommit) -> dict[str, str]:
-    return {
+    headers = {
         H_FENCE: str(commit.expected),
         H_COMMIT: commit.commit_id,
         H_JUDGED: f"{commit.judged.received}.{commit.judged.sequence}",
         H_COMMANDS: ",".join(f"{command_id}={digest}" for command_id, digest in commit.digests),
     }
+    if commit.traceparent:
+        headers[TRACEPARENT] = commit.traceparent
+    return headers
 
 
 def _stored(message: Message) -> StoredCommit:

@@ -14,6 +14,7 @@ from holdfast._projection import Chunk, LoggedCommit
 from holdfast.jetstream import _api
 from holdfast.jetstream._log import decode_stored
 from holdfast.jetstream._streams import log_stream
+from holdfast.telemetry import TRACEPARENT
 
 PULL_COMMITS: Final = 500
 PULL_BYTES: Final = 4 * 1024 * 1024
@@ -139,5 +140,11 @@ class _Reader:
             raise Unavailable("messages of the log went astray; reading again")
         stored = decode_stored(position, message.data, message.headers)
         return LoggedCommit(
-            position, Name.from_subject(message.subject), stored.commit, stored.commit_id, stored.judged, stored.digests
+            position,
+            Name.from_subject(message.subject),
+            stored.commit,
+            stored.commit_id,
+            stored.judged,
+            stored.digests,
+            message.headers.get(TRACEPARENT, ""),
         )

@@ -9,6 +9,7 @@ from holdfast._bus import Bus
 from holdfast._errors import Unavailable
 from holdfast.jetstream import _api
 from holdfast.jetstream._committer import acknowledged
+from holdfast.telemetry import TRACEPARENT
 
 STORE_SECONDS: Final = 5.0
 REPEAT_SECONDS: Final = 3600
@@ -64,10 +65,13 @@ async def ensure_work_streams(bus: Bus, purpose: str, *, replicas: int) -> None:
             await _api.call(bus, f"STREAM.UPDATE.{name}", wanted)
 
 
-async def store(bus: Bus, subject: str, body: bytes, *, message_id: str) -> None:
+async def store(bus: Bus, subject: str, body: bytes, *, message_id: str, traceparent: str = "") -> None:
     """Publish durably; `Unavailable` when it is not known to be stored."""
+    headers = {"Nats-Msg-Id": message_id}
+    if traceparent:
+        headers[TRACEPARENT] = traceparent
     try:
-        acknowledged(await bus.request(subject, body, headers={"Nats-Msg-Id": message_id}, timeout=STORE_SECONDS))
+        acknowledged(await bus.request(subject, body, headers=headers, timeout=STORE_SECONDS))
     except _api.ApiError as error:
         raise Unavailable(f"{subject} is not stored: {error.description}") from error
 

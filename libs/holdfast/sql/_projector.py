@@ -18,6 +18,7 @@ from holdfast._judge import Judge
 from holdfast._projection import AnyProjection, Chunk, LoggedCommit, StoredEvent, WholeLog
 from holdfast.sql._tables import positions
 from holdfast.sql._whole import to_the_end
+from holdfast.telemetry import Tracing
 
 WRITE_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 0.2
@@ -29,6 +30,8 @@ REST_SHARE: Final = 4.0
 """The rest after a batch, as a multiple of the time it took: commands in the same process go before rows."""
 MAX_REST_SECONDS: Final = 1.0
 
+LINKS: Final = 100
+"""The commits that the span of one batch points to, the newest ones: nobody looks at more."""
 _BUSY: Final = (Unavailable, OSError, OperationalError, InterfaceError, PoolTimeout)
 """NATS or the database is away or slow. Whatever else goes wrong is a bug, or written by newer code."""
 
@@ -66,6 +69,7 @@ class Projector:
         database: AsyncEngine,
         retry_seconds: float = RETRY_SECONDS,
         stand_by_seconds: float = STAND_BY_SECONDS,
+        tracing: Tracing | None = None,
     ) -> None:
         self.projection = projection
         self._judge = judge
@@ -73,6 +77,7 @@ class Projector:
         self._database = database
         self._retry = retry_seconds
         self._stand_by_seconds = stand_by_seconds
+        self._tracing = tracing
         self._behind = 0
         self._failures = 0
         self._level_at: float | None = None
@@ -168,13 +173,23 @@ class Projector:
     async def _take(self, chunk: Chunk, stand: Stand) -> Stand:
         self._behind = len(chunk.commits) + chunk.behind
         if chunk.commits:
-            await self._apply(stand, chunk.commits)
+            await self._traced(stand, chunk.commits)
             stand = stand._replace(position=chunk.commits[-1].position)
         self._behind = chunk.behind
         self._failures = 0
         if not chunk.behind:
             self._level_at = asyncio.get_running_loop().time()
         return stand
+
+    async def _traced(self, stand: Stand, commits: Sequence[LoggedCommit]) -> None:
+        """Apply the commits in one step that points to those of them that were traced."""
+        links = [each.traceparent for each in commits if each.traceparent] if self._tracing is not None else []
+        if self._tracing is None or not links:
+            await self._apply(stand, commits)
+            return
+        with self._tracing.within(f"project {self.projection.name}", parent="", links=links[-LINKS:]) as step:
+            step.tell(commits=len(commits), position=commits[-1].position)
+            await self._apply(stand, commits)
 
     async def _apply(self, stand: Stand, commits: Sequence[LoggedCommit]) -> None:
         """Write the commits together; when one of them fails, write those before it and name it."""

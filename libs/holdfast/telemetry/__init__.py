@@ -2,5 +2,18 @@
 
 from holdfast.telemetry._health import Finding, Health, Report
 from holdfast.telemetry._measures import CONTENT_TYPE, EntityMeasures, Measures, expose
+from holdfast.telemetry._tracing import TRACEPARENT, Step, Tracing, add_trace_ids
 
-__all__ = ["CONTENT_TYPE", "EntityMeasures", "Finding", "Health", "Measures", "Report", "expose"]
+__all__ = [
+    "CONTENT_TYPE",
+    "TRACEPARENT",
+    "EntityMeasures",
+    "Finding",
+    "Health",
+    "Measures",
+    "Report",
+    "Step",
+    "Tracing",
+    "add_trace_ids",
+    "expose",
+]

@@ -48,6 +48,7 @@ class History:
         tag: str | None = None,
         command_id: str | None = None,
         to: Audience | None = None,
+        traceparent: str = "",
     ) -> int:
         """Append one commit and return its position; `tag` replaces those of the events."""
         name = self.name(id_, tenant)
@@ -66,7 +67,7 @@ class History:
             for offset, event in enumerate(events, start=1)
         )
         commit = Commit(v=1, name=str(name), events=recorded)
-        new = NewCommit(name, position, uuid4().hex, commit, Judged(), [(command, "digest")])
+        new = NewCommit(name, position, uuid4().hex, commit, Judged(), [(command, "digest")], traceparent)
         position = await self._log.append(new)
         self._ends[name] = (seq + len(recorded), position)
         self.commits.append((position, commit))

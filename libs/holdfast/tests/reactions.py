@@ -15,6 +15,7 @@ from holdfast._projection import StoredEvent
 from holdfast._reactors import ReactorRunner
 from holdfast.client import Client
 from holdfast.jetstream import NatsBus
+from holdfast.telemetry import Tracing
 from holdfast.testing.counter import Add, Added, CounterEntity, CounterEvent
 from holdfast.testing.history import History
 from holdfast.worker import Effect, Job, Reactor, Send, Work, Worker
@@ -104,19 +105,22 @@ class World:
     def target(self, id_: str = "a") -> Name:
         return Name.of("counter", "acme", f"{self.mark}-{id_}")
 
-    async def runner(self, reactor: Reactor[Any] | None = None, bus: Any = None) -> ReactorRunner:
+    async def runner(
+        self, reactor: Reactor[Any] | None = None, bus: Any = None, tracing: Tracing | None = None
+    ) -> ReactorRunner:
         runner = ReactorRunner(
             bus or self.bus,
             reactor or self.forward(),
             judge=Judge(CounterEntity()),
             client=self.client,
             retry_seconds=RETRY,
+            tracing=tracing,
         )
         await runner.prepare()
         return runner
 
-    async def worker(self, worker: Notes) -> WorkerRunner:
-        runner = WorkerRunner(self.bus, worker)
+    async def worker(self, worker: Notes, tracing: Tracing | None = None) -> WorkerRunner:
+        runner = WorkerRunner(self.bus, worker, tracing=tracing)
         await runner.prepare()
         return runner
 

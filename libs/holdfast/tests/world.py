@@ -15,7 +15,7 @@ from holdfast._host import Host, HostSettings
 from holdfast._log import Judged, NewCommit
 from holdfast._messages import CommandEnvelope
 from holdfast.memory import MemoryAlarms, MemoryLog
-from holdfast.telemetry import Measures
+from holdfast.telemetry import Measures, Tracing
 from holdfast.testing import MemorySnapshots
 from holdfast.testing.counter import CounterEntity
 
@@ -28,7 +28,7 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 class World:
     """A host with everything around it in memory, and a clock that the test holds."""
 
-    def __init__(self, entity: AnyEntity | None = None, **settings: Any) -> None:
+    def __init__(self, entity: AnyEntity | None = None, *, tracing: Tracing | None = None, **settings: Any) -> None:
         self.log = MemoryLog()
         self.alarms = MemoryAlarms()
         self.snapshots = MemorySnapshots()
@@ -40,6 +40,7 @@ class World:
         self.settings = HostSettings(**settings)
         self.measures = Measures()
         self.leased = True
+        self.tracing = tracing
         self.host = self.new_host()
 
     def new_host(self, answer: Answer | None = None, *, too_new: Callable[[Name], None] | None = None) -> Host:
@@ -59,21 +60,25 @@ class World:
             pass_ring=pass_ring,
             leased=lambda: self.leased,
             settings=self.settings,
+            tracing=self.tracing,
             too_new=too_new,
             measures=self.measures.of(self.entity.purpose),
         )
 
-    async def deliver(self, body: bytes, *, name: Name = NAME, reply: str = "", at: Judged | None = None) -> Judged:
+    async def deliver(
+        self, body: bytes, *, name: Name = NAME, reply: str = "", at: Judged | None = None, traceparent: str = ""
+    ) -> Judged:
         if at is None:
             self.sequence += 1
             at = Judged((self.now - EPOCH) // timedelta(microseconds=1) * 1000, self.sequence)
-        await self.host.deliver(name.subject("cmd"), body, place=at, reply=reply)
+        await self.host.deliver(name.subject("cmd"), body, place=at, reply=reply, traceparent=traceparent)
         return at
 
     async def post(self, command: str, *, by: Actor = ANN, reply: str = "", **options: Any) -> Judged:
         """Put a command into the commands stream and go on."""
         data = options.pop("data", {})
         at, name = options.pop("at", None), options.pop("name", NAME)
+        traceparent = options.pop("traceparent", "")
         envelope = CommandEnvelope(
             command=command,
             command_id=options.pop("command_id", None) or str(uuid4()),
@@ -81,7 +86,8 @@ class World:
             data=msgspec.Raw(msgspec.json.encode(data)),
             **options,
         )
-        return await self.deliver(msgspec.json.encode(envelope), name=name, reply=reply, at=at)
+        body = msgspec.json.encode(envelope)
+        return await self.deliver(body, name=name, reply=reply, at=at, traceparent=traceparent)
 
     async def settled(self) -> None:
         """Wait until no entity is at work."""
