@@ -6,6 +6,7 @@ The till sends `RecordTab` and `SetEightySix`; it learns of orders by the comman
 from holdfast import Contract
 from services.floor.domain import RestaurantFloor
 from services.floor.domain_commands import (
+    ApplyLayout,
     Arrive,
     AssignWaiter,
     BlockTable,
@@ -15,6 +16,7 @@ from services.floor.domain_commands import (
     ClockIn,
     ClockOut,
     ConfigureFloor,
+    DropLayout,
     FloorCommand,
     HandOver,
     JoinWaitlist,
@@ -24,6 +26,7 @@ from services.floor.domain_commands import (
     NotifyParty,
     RecordTab,
     Reserve,
+    SaveLayout,
     SeatParty,
     SetStatus,
     Touch,
@@ -56,6 +59,13 @@ from services.floor.domain_events import (
     WaiterClockedOut,
     Waitlisted,
     WaitlistLeft,
+)
+from services.floor.domain_layout_events import (
+    LayoutBegan,
+    LayoutDropped,
+    LayoutSaved,
+    LayoutScheduled,
+    LayoutWaits,
 )
 from services.floor.domain_order_commands import (
     AdvanceItem,
@@ -92,8 +102,8 @@ from services.floor.domain_order_events import (
     TicketRecalled,
     TicketReprinted,
 )
-from services.floor.domain_settings import Hours, Settings, Stay, TableLayout, Target, TurnTargets
-from services.floor.domain_view import FloorView
+from services.floor.domain_seen import FloorView
+from services.floor.domain_settings import DayPart, Hours, Settings, Stay, TableLayout, Target, TurnTargets
 from services.floor.lists import TableFilters, TableRow
 
 contract = Contract.of(
@@ -106,6 +116,7 @@ contract = Contract.of(
 
 __all__ = [
     "AdvanceItem",
+    "ApplyLayout",
     "Arrive",
     "AssignWaiter",
     "BlockTable",
@@ -121,6 +132,8 @@ __all__ = [
     "CourseFired",
     "CourseHeld",
     "CourseScheduled",
+    "DayPart",
+    "DropLayout",
     "EightySixChanged",
     "FireCourse",
     "FloorCommand",
@@ -133,6 +146,11 @@ __all__ = [
     "ItemAdvanced",
     "JoinWaitlist",
     "KitchenTicketIssued",
+    "LayoutBegan",
+    "LayoutDropped",
+    "LayoutSaved",
+    "LayoutScheduled",
+    "LayoutWaits",
     "LeaveWaitlist",
     "LineCancelled",
     "LineDelta",
@@ -163,6 +181,7 @@ __all__ = [
     "ReservationNoShow",
     "Reserve",
     "Reserved",
+    "SaveLayout",
     "SeatParty",
     "SetEightySix",
     "SetStatus",

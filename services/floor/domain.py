@@ -13,6 +13,7 @@ from holdfast import Actor, Audience, Context, Entity
 from services.floor import domain_commands as commands
 from services.floor import domain_events as events
 from services.floor import domain_kitchen as kitchen
+from services.floor import domain_layouts as layouts
 from services.floor import domain_orders as orders
 from services.floor import domain_reservations as reservations
 from services.floor import domain_tables as tables
@@ -25,7 +26,8 @@ from services.floor.domain_events import FloorEvent
 from services.floor.domain_floor import Floor
 from services.floor.domain_fold import evolve
 from services.floor.domain_roles import FRONT, STAFF
-from services.floor.domain_view import FloorView, view
+from services.floor.domain_seen import FloorView
+from services.floor.domain_view import view
 
 Events = tuple[FloorEvent, ...]
 
@@ -74,6 +76,12 @@ def judge(floor: Floor, command: FloorCommand, ctx: Context) -> Events:  # noqa:
     match command:
         case commands.ConfigureFloor():
             return tables.configure_floor(floor, command)
+        case commands.SaveLayout():
+            return layouts.save_layout(floor, command)
+        case commands.DropLayout():
+            return layouts.drop_layout(floor, command)
+        case commands.ApplyLayout():
+            return layouts.apply_layout(floor, command)
         case commands.ChangeSettings():
             return tables.change_settings(floor, command)
         case commands.SeatParty():

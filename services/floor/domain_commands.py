@@ -22,7 +22,17 @@ from services.floor.domain_order_commands import (
     Unmerge,
 )
 from services.floor.domain_roles import HOSTS, MANAGERS, SERVICE, WAITERS
-from services.floor.domain_settings import MAX_TABLES, Covers, Key, Label, Moment, Settings, TableLayout, UserId
+from services.floor.domain_settings import (
+    MAX_TABLES,
+    Covers,
+    DayPart,
+    Key,
+    Label,
+    Moment,
+    Settings,
+    TableLayout,
+    UserId,
+)
 
 Version = Annotated[int, msgspec.Meta(ge=0)]
 Tables = Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=50)]
@@ -43,6 +53,36 @@ class ConfigureFloor(Command, tag="configure_floor"):
 
     tables: Annotated[tuple[TableLayout, ...], msgspec.Meta(max_length=MAX_TABLES)]
     expected_version: Version
+
+
+class SaveLayout(Command, tag="save_layout"):
+    """Keep a layout under a name, with the parts of the day at which the clock lays it out; `expected_version` 0 is a new one."""
+
+    roles = MANAGERS
+
+    layout_id: Key
+    name: Label = ""
+    tables: Annotated[tuple[TableLayout, ...], msgspec.Meta(max_length=MAX_TABLES)]
+    begins: Annotated[tuple[DayPart, ...], msgspec.Meta(max_length=20)] = ()
+    expected_version: Version
+
+
+class DropLayout(Command, tag="drop_layout"):
+    """Keep a layout no longer; the tables stand as they do."""
+
+    roles = MANAGERS
+
+    layout_id: Key
+    expected_version: Version
+
+
+class ApplyLayout(Command, tag="apply_layout"):
+    """Set the tables as a layout has them, now."""
+
+    roles = MANAGERS
+    raises = (refusals.TableInUse,)
+
+    layout_id: Key
 
 
 class ChangeSettings(Command, tag="change_settings"):
@@ -256,6 +296,9 @@ class LeaveWaitlist(Command, tag="leave_waitlist"):
 
 FloorCommand = (
     ConfigureFloor
+    | SaveLayout
+    | DropLayout
+    | ApplyLayout
     | ChangeSettings
     | SeatParty
     | PlaceOrder

@@ -13,6 +13,7 @@ from services.floor.domain_commands import TableStatus
 from services.floor.domain_floor import Floor, Line, status_of
 from services.floor.domain_fold import evolve
 from services.floor.domain_kitchen import tickets_due
+from services.floor.domain_layouts import layouts_due
 from services.floor.domain_lookup import effective_at
 
 Events = tuple[events.FloorEvent, ...]
@@ -26,7 +27,8 @@ def with_consequences(floor: Floor, caused: Iterable[events.FloorEvent], ctx: Co
     for event in happened:
         floor = evolve(floor, event)
     at = effective_at(ctx)
-    for entailed in (tickets_due(floor, ctx, at=at), courses_due(floor, at), status_changes(floor, at)):
+    of_time = (courses_due(floor, at), layouts_due(floor, at))
+    for entailed in (tickets_due(floor, ctx, at=at), *of_time, status_changes(floor, at)):
         for event in entailed:
             happened.append(event)
             floor = evolve(floor, event)

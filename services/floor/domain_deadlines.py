@@ -6,13 +6,14 @@ from typing import Literal
 
 from holdfast import Context
 from services.floor import domain_events as events
+from services.floor import domain_layouts as layouts
 from services.floor import domain_order_events as order_events
 from services.floor import domain_reservations as reservations
 from services.floor.domain_floor import Floor, Party, balance_of, owes
 from services.floor.domain_orders import waiting_lines
 from services.floor.domain_waitlist import skipped
 
-Kind = Literal["course", "called", "reservation", "idle"]
+Kind = Literal["course", "called", "reservation", "idle", "layout"]
 
 
 def next_deadline(floor: Floor) -> tuple[datetime, Kind, str] | None:
@@ -35,9 +36,13 @@ def on_deadline(floor: Floor, ctx: Context) -> events.FloorEvent | None:
             return reservations.on_deadline(floor, key, ctx, due)
         case "idle":
             return _idle(floor, key, ctx, due)
+        case "layout":
+            return layouts.began(floor, key, ctx, due)
 
 
 def _deadlines(floor: Floor) -> Iterator[tuple[datetime, Kind, str]]:
+    if floor.next_layout is not None:
+        yield floor.next_layout.starts_at, "layout", floor.next_layout.layout_id
     for party_id, party in floor.parties.items():
         if not party.warned:
             yield idle_at(floor, party), "idle", party_id

@@ -11,6 +11,13 @@ import msgspec
 
 from holdfast import Event
 from services.floor.domain_commands import TableStatus, TabStatus
+from services.floor.domain_layout_events import (
+    LayoutBegan,
+    LayoutDropped,
+    LayoutSaved,
+    LayoutScheduled,
+    LayoutWaits,
+)
 from services.floor.domain_order_events import (
     CourseAutoFired,
     CourseFired,
@@ -38,6 +45,8 @@ class FloorConfigured(Event, tag="floor_configured"):
 
     tables: tuple[TableLayout, ...]
     version: int
+    layout_id: str | None = None
+    """The layout that they were taken from, when one was."""
 
 
 class SettingsChanged(Event, tag="settings_changed"):
@@ -291,6 +300,11 @@ class WaitlistLeft(Event, tag="waitlist_left"):
 
 FloorEvent = (
     FloorConfigured
+    | LayoutSaved
+    | LayoutDropped
+    | LayoutScheduled
+    | LayoutBegan
+    | LayoutWaits
     | SettingsChanged
     | PartySeated
     | PartyMoved

@@ -10,7 +10,7 @@ from holdfast import State
 from services.floor.domain_commands import TableStatus, TabStatus
 from services.floor.domain_order_commands import ItemState, OrderLine, OrderType
 from services.floor.domain_order_events import Home, LineDelta, TicketKind
-from services.floor.domain_settings import Settings, TableLayout
+from services.floor.domain_settings import DayPart, Settings, TableLayout
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SETTLED: Final = frozenset[TabStatus]({"PAID", "CLOSED"})
@@ -169,10 +169,30 @@ class Waiting(Part, frozen=True, kw_only=True, omit_defaults=True):
     skips: int = 0
 
 
+class Layout(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Tables as they stand at some part of the day."""
+
+    name: str
+    tables: tuple[TableLayout, ...]
+    begins: tuple[DayPart, ...]
+    version: int
+
+
+class NextLayout(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What the clock lays out next."""
+
+    layout_id: str
+    starts_at: datetime
+
+
 class Floor(State, omit_defaults=True):
     """One restaurant floor. What has left it stands in the read model only."""
 
     version: int = 0
+    layouts: Mapping[str, Layout] = {}
+    layout_id: str | None = None
+    """The one that was laid out last; None when the tables were set by themselves since."""
+    next_layout: NextLayout | None = None
     settings: Settings = Settings()
     settings_version: int = 0
     tables: Mapping[str, Table] = {}

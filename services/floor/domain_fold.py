@@ -6,7 +6,20 @@ from typing import Any, assert_never
 from msgspec.structs import replace
 
 from services.floor import domain_events as events
-from services.floor.domain_floor import CHECKED, SETTLED, Floor, Party, Reservation, Shift, Tab, Table, Waiting
+from services.floor import domain_layout_events as layout_events
+from services.floor.domain_floor import (
+    CHECKED,
+    SETTLED,
+    Floor,
+    Layout,
+    NextLayout,
+    Party,
+    Reservation,
+    Shift,
+    Tab,
+    Table,
+    Waiting,
+)
 from services.floor.domain_fold_orders import OrderEvent, active, evolve_orders, with_party, without_party
 
 
@@ -15,8 +28,16 @@ def evolve(floor: Floor, event: events.FloorEvent) -> Floor:  # noqa: C901, PLR0
     match event:
         case events.FloorConfigured():
             return _configured(floor, event)
+        case (
+            layout_events.LayoutSaved()
+            | layout_events.LayoutDropped()
+            | layout_events.LayoutScheduled()
+            | layout_events.LayoutBegan()
+            | layout_events.LayoutWaits()
+        ):
+            return _layouts(floor, event)
         case events.SettingsChanged(settings=settings, version=version):
-            return replace(floor, settings=settings, settings_version=version)
+            return replace(floor, settings=settings, settings_version=version, next_layout=None)
         case events.PartySeated():
             return _seated(floor, event)
         case events.PartyMoved():
@@ -57,12 +78,36 @@ def evolve(floor: Floor, event: events.FloorEvent) -> Floor:  # noqa: C901, PLR0
             return evolve_orders(floor, order_event)
 
 
-def _configured(floor: Floor, event: events.FloorConfigured) -> Floor:
+def _configured(floor: Floor, event: events.FloorConfigured | layout_events.LayoutBegan) -> Floor:
     tables = {
         layout.id: replace(known, layout=layout) if (known := floor.tables.get(layout.id)) else Table(layout=layout)
         for layout in event.tables
     }
-    return replace(floor, tables=tables, version=event.version)
+    return replace(floor, tables=tables, version=event.version, layout_id=event.layout_id)
+
+
+def _layouts(
+    floor: Floor,
+    event: layout_events.LayoutSaved
+    | layout_events.LayoutDropped
+    | layout_events.LayoutScheduled
+    | layout_events.LayoutBegan
+    | layout_events.LayoutWaits,
+) -> Floor:
+    match event:
+        case layout_events.LayoutSaved(layout_id=layout_id, name=name, tables=tables, begins=begins, version=version):
+            layout = Layout(name=name, tables=tables, begins=begins, version=version)
+            return replace(floor, layouts={**floor.layouts, layout_id: layout}, next_layout=None)
+        case layout_events.LayoutDropped(layout_id=layout_id):
+            return replace(floor, layouts=_without(floor.layouts, layout_id), next_layout=None)
+        case layout_events.LayoutScheduled(layout_id=layout_id, starts_at=starts_at):
+            return replace(floor, next_layout=NextLayout(layout_id=layout_id, starts_at=starts_at))
+        case layout_events.LayoutBegan():
+            return replace(_configured(floor, event), next_layout=None)
+        case layout_events.LayoutWaits():
+            return replace(floor, next_layout=None)
+        case _:
+            assert_never(event)
 
 
 def _seated(floor: Floor, event: events.PartySeated) -> Floor:

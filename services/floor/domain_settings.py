@@ -39,6 +39,15 @@ class TableLayout(Setting, frozen=True, kw_only=True, forbid_unknown_fields=True
     section: Key = "main"
 
 
+class DayPart(Setting, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """On these weekdays (0 is Monday), from so many minutes after local midnight on."""
+
+    weekdays: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=0, le=6)], ...], msgspec.Meta(min_length=1, max_length=7)
+    ] = tuple(range(7))
+    minute: Annotated[int, msgspec.Meta(ge=0, lt=DAY_MINUTES)]
+
+
 class Stay(Setting, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How long parties of up to so many guests stay."""
 

@@ -10,6 +10,7 @@ from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
 from services.floor.domain_floor import Floor, Reservation, Table, balance_of, is_paying, owes
 from services.floor.domain_kitchen import stations_with
+from services.floor.domain_layouts import check_not_in_use
 from services.floor.domain_lookup import check_distinct, may_force, party_at, party_named, table_named, till_of
 from services.floor.domain_settings import check_layout, check_settings, stay_of
 from services.floor.domain_waiters import check_on_shift, waiter_of
@@ -26,9 +27,7 @@ def configure_floor(floor: Floor, command: commands.ConfigureFloor) -> Events:
         return ()
     _check_version(floor.version, command.expected_version)
     check_layout(command.tables)
-    for table_id in floor.tables.keys() - {table.id for table in command.tables}:
-        if _in_use(floor, table_id):
-            raise refusals.TableInUse(f"{table_id} is taken or reserved: keep it in the layout", table_id=table_id)
+    check_not_in_use(floor, command.tables)
     return (events.FloorConfigured(tables=command.tables, version=floor.version + 1),)
 
 
@@ -225,14 +224,6 @@ def _check_version(current: int, expected: int) -> None:
         raise VersionConflict(
             f"this was changed meanwhile: read the floor again, and send expected_version {current}", version=current
         )
-
-
-def _in_use(floor: Floor, table_id: str) -> bool:
-    return (
-        floor.tables[table_id].party_id is not None
-        or any(table_id in reservation.table_ids for reservation in floor.reservations.values())
-        or any(waiting.table_id == table_id for waiting in floor.waitlist.values())
-    )
 
 
 def _expected(floor: Floor, command: commands.SeatParty) -> Reservation | None:

@@ -1,185 +1,28 @@
 """The floor as a tablet shows it. Everyone on the floor sees the same, but for how to reach guests."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-
-import msgspec
+from datetime import timedelta
 
 from holdfast import Actor
-from services.floor.domain_commands import TableStatus, TabStatus
 from services.floor.domain_deadlines import idle_at
 from services.floor.domain_floor import Floor, Line, Party, Table, balance_of, is_paying
-from services.floor.domain_order_commands import ItemState, Modifier, OrderType
-from services.floor.domain_order_events import LineDelta, TicketKind
 from services.floor.domain_roles import WAITERS
-from services.floor.domain_settings import Settings, Shape, target_of
+from services.floor.domain_seen import (
+    FloorView,
+    LayoutView,
+    LineView,
+    OrderView,
+    PartyView,
+    ReservationView,
+    TableView,
+    TabView,
+    TicketView,
+    WaiterView,
+    WaitingView,
+)
+from services.floor.domain_settings import target_of
 from services.floor.domain_waiters import suggested_waiter, waiter_of
 from services.floor.domain_waitlist import next_party
-
-
-class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of the view."""
-
-
-class TableView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A table, its status, and from when on that takes too long."""
-
-    id: str
-    name: str
-    min: int
-    max: int
-    x: int
-    y: int
-    shape: Shape
-    section: str
-    status: TableStatus
-    since: datetime
-    target_at: datetime | None = None
-    alert_at: datetime | None = None
-    reason: str = ""
-    party_id: str | None = None
-    waiter_id: str | None = None
-    next_party: str | None = None
-    """Who of the waitlist gets this table, while it is free."""
-
-
-class LineView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A line as the bill shows it; after a merge one may stand for several, whose counters it sums, in thousandths."""
-
-    line_id: str
-    sku: str
-    state: ItemState
-    ordered: int
-    sent: int
-    cancelled: int
-    mods: tuple[Modifier, ...] = ()
-    unit_price_minor: int | None = None
-    seat: int | None = None
-    course: int | None = None
-    note: str = ""
-    parts: tuple[str, ...] = ()
-    """The lines that it stands for, when there are several."""
-
-
-class OrderView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """An order with its lines; `merged_into` names the order that has them now."""
-
-    order_id: str
-    party_id: str
-    type: OrderType
-    lines: tuple[LineView, ...]
-    merged_into: str | None = None
-
-
-class TabView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """What the till said of a tab."""
-
-    tab_id: str
-    status: TabStatus
-    balance_minor: int
-    paid_minor: int
-    currency: str
-    bill_printed: bool
-
-
-class PartyView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """Guests at their tables, with their bill."""
-
-    party_id: str
-    size: int
-    table_ids: tuple[str, ...]
-    table_ref: str
-    tab_id: str
-    status: TableStatus
-    seated_at: datetime
-    until: datetime
-    name: str | None = None
-    waiter_id: str | None = None
-    linked: tuple[str, ...] = ()
-    idle_at: datetime
-    needs_attention: bool = False
-    balance_minor: int = 0
-    paying: bool = False
-    tabs: tuple[TabView, ...] = ()
-    fired: tuple[int, ...] = ()
-    held: tuple[int, ...] = ()
-    next_course: int | None = None
-    fires_at: datetime | None = None
-
-
-class TicketView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A ticket; `table_ref` is where its guests sit now, `printed_for` where they sat then."""
-
-    ticket_id: str
-    number: int
-    station: str
-    kind: TicketKind
-    table_ref: str
-    printed_for: str
-    deltas: tuple[LineDelta, ...]
-    issued_at: datetime
-    bumped_at: datetime | None = None
-    copies: int = 1
-
-
-class ReservationView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A reservation that stands."""
-
-    res_id: str
-    table_ids: tuple[str, ...]
-    size: int
-    start: datetime
-    end: datetime
-    hold_from: datetime
-    no_show_at: datetime
-    held: bool = False
-    arrived_at: datetime | None = None
-    name: str = ""
-    contact: str | None = None
-    note: str = ""
-
-
-class WaitingView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A party that waits, first come first."""
-
-    party_id: str
-    size: int
-    since: datetime
-    quote_min: int
-    name: str = ""
-    contact: str | None = None
-    table_id: str | None = None
-    arrive_by: datetime | None = None
-    skips: int = 0
-
-
-class WaiterView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A waiter on shift."""
-
-    waiter_id: str
-    since: datetime
-    covers: int
-    open_parties: int
-
-
-class FloorView(Seen, frozen=True, kw_only=True, omit_defaults=True):
-    """A floor."""
-
-    version: int
-    settings_version: int
-    settings: Settings
-    tables: tuple[TableView, ...]
-    parties: tuple[PartyView, ...]
-    orders: tuple[OrderView, ...]
-    tickets: tuple[TicketView, ...]
-    reservations: tuple[ReservationView, ...]
-    """The soonest first."""
-    waitlist: tuple[WaitingView, ...]
-    waiters: tuple[WaiterView, ...]
-    suggested_waiter: str | None
-    """Whose turn it is to get the next party."""
-    sections: dict[str, str]
-    eighty_six: tuple[str, ...]
 
 
 def view(floor: Floor, viewer: Actor) -> FloorView:
@@ -187,6 +30,8 @@ def view(floor: Floor, viewer: Actor) -> FloorView:
     front = not WAITERS.isdisjoint(viewer.roles)
     return FloorView(
         version=floor.version,
+        layout_id=floor.layout_id,
+        layouts=tuple(_layouts(floor)),
         settings_version=floor.settings_version,
         settings=floor.settings,
         tables=tuple(_table(floor, table_id, table) for table_id, table in floor.tables.items()),
@@ -200,6 +45,19 @@ def view(floor: Floor, viewer: Actor) -> FloorView:
         sections=dict(floor.sections),
         eighty_six=floor.eighty_six,
     )
+
+
+def _layouts(floor: Floor) -> Iterator[LayoutView]:
+    for layout_id, layout in floor.layouts.items():
+        following = floor.next_layout is not None and floor.next_layout.layout_id == layout_id
+        yield LayoutView(
+            layout_id=layout_id,
+            name=layout.name,
+            version=layout.version,
+            tables=layout.tables,
+            begins=layout.begins,
+            starts_at=floor.next_layout.starts_at if floor.next_layout is not None and following else None,
+        )
 
 
 def _table(floor: Floor, table_id: str, table: Table) -> TableView:

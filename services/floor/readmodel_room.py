@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from holdfast import Name
 from holdfast.sql import StoredEvent
 from services.floor import domain_events as events
+from services.floor import domain_layout_events as layout_events
 from services.floor.domain_floor import CHECKED, LONG_AGO
 from services.floor.domain_settings import TableLayout, TurnTargets, target_of
 from services.floor.readmodel_tables import floor_tables, floors
@@ -28,7 +29,7 @@ def follow_room(connection: Connection, stored: StoredEvent[events.FloorEvent]) 
     """Write what an event changes about tables."""
     name = stored.name
     match stored.event:
-        case events.FloorConfigured(tables=layout):
+        case events.FloorConfigured(tables=layout) | layout_events.LayoutBegan(tables=layout):
             _lay_out(connection, name, layout)
         case events.SettingsChanged(settings=settings):
             _set_targets(connection, name, settings.turn_targets)

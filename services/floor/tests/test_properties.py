@@ -13,10 +13,12 @@ from holdfast import Actor, Command
 from holdfast.testing import Scenario
 from services.floor.contract import (
     AdvanceItem,
+    ApplyLayout,
     Arrive,
     Bump,
     CancelLine,
     ClearTable,
+    DayPart,
     FireCourse,
     HoldCourse,
     JoinWaitlist,
@@ -31,6 +33,7 @@ from services.floor.contract import (
     Recall,
     RecordTab,
     Reserve,
+    SaveLayout,
     SetStatus,
     Touch,
     Unmerge,
@@ -44,6 +47,7 @@ from services.floor.tests.scenes import (
     HOST,
     MANAGER,
     MINUTE,
+    TABLES,
     TILL,
     WAITER,
     empty_floor,
@@ -202,12 +206,18 @@ def of_any_kind() -> st.SearchStrategy[Callable[[Scenario], Step]]:
         seat(party="p1", table="t1"),
         seat(party="w1", table="t2"),
     ]
+    layouts: list[Command] = [
+        SaveLayout(layout_id="dinner", tables=TABLES[:4], begins=(DayPart(minute=1100),), expected_version=0),
+        SaveLayout(layout_id="lunch", tables=TABLES[1:], begins=(DayPart(minute=1130),), expected_version=0),
+        ApplyLayout(layout_id="dinner"),
+    ]
     reservations = st.integers(0, 180).map(
         lambda minutes: fixed(HOST)(Reserve(res_id=f"r{minutes % 3}", start=EVENING + minutes * MINUTE, size=2))
     )
     return st.one_of(
         of_the_kitchen().map(fixed(MANAGER)),
         st.sampled_from(staff).map(fixed(HOST)),
+        st.sampled_from(layouts).map(fixed(MANAGER)),
         reservations,
         st.tuples(st.sampled_from(["OPEN", "PAYING", "PAID", "CLOSED"]), st.sampled_from([0, 500]), PARTY).map(report),
         st.tuples(st.booleans(), st.integers(0, 5)).map(on_ticket),
