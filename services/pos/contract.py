@@ -1,6 +1,6 @@
 """What others may import of the till: its messages, its view and the words they share."""
 
-from holdfast import Contract
+from holdfast import Contract, ListForm
 from services.pos.domain import PosSession
 from services.pos.domain_commands import SessionCommand
 from services.pos.domain_events import SessionEvent
@@ -137,10 +137,54 @@ from services.pos.domain_till_events import (
     TerminalUnlocked,
 )
 from services.pos.domain_view import SessionView
+from services.pos.lists import (
+    LineFilters,
+    LineRow,
+    PaymentFilters,
+    PaymentRow,
+    ReceiptFilters,
+    ReceiptRow,
+    RefundFilters,
+    RefundRow,
+    StockFilters,
+    StockRow,
+    TabFilters,
+    TabRow,
+)
+from services.pos.lists_reports import (
+    DrawerFilters,
+    DrawerRow,
+    FlagFilters,
+    FlagRow,
+    MovementFilters,
+    MovementRow,
+    ReductionFilters,
+    ReductionRow,
+    ReportFilters,
+    ReportRow,
+    TaxFilters,
+    TaxRow,
+)
 
 contract = Contract.of(
     PosSession,
     view=SessionView,
+    filters=TabFilters,
+    item=TabRow,
+    lists={
+        "tabs": ListForm(filters=TabFilters, item=TabRow),
+        "lines": ListForm(filters=LineFilters, item=LineRow),
+        "receipts": ListForm(filters=ReceiptFilters, item=ReceiptRow),
+        "refunds": ListForm(filters=RefundFilters, item=RefundRow),
+        "payments": ListForm(filters=PaymentFilters, item=PaymentRow),
+        "stock": ListForm(filters=StockFilters, item=StockRow),
+        "drawers": ListForm(filters=DrawerFilters, item=DrawerRow),
+        "movements": ListForm(filters=MovementFilters, item=MovementRow),
+        "reductions": ListForm(filters=ReductionFilters, item=ReductionRow),
+        "flags": ListForm(filters=FlagFilters, item=FlagRow),
+        "z-reports": ListForm(filters=ReportFilters, item=ReportRow),
+        "taxes": ListForm(filters=TaxFilters, item=TaxRow),
+    },
     summary="Points of sale, one entity per location: tabs, stock, payments, drawers, business days",
 )
 

@@ -2,5 +2,6 @@
 
 from holdfast import Service
 from services.pos.domain import PosSession
+from services.pos.readmodel import Tills
 
-service = Service(name="pos", entities=(PosSession(),))
+service = Service(name="pos", entities=(PosSession(),), projections=(Tills(),), package=__package__)

@@ -95,6 +95,8 @@ def _words(form: dict[str, Any]) -> str:
             return "one of " + ", ".join(str(value) for value in choice["enum"] if value is not None)
         if choice.get("format") == "date-time":
             return "a time such as 2026-01-31T12:00:00Z"
+        if choice.get("format") == "date":
+            return "a date such as 2026-01-31"
         if choice.get("type", "null") != "null":
             return f"a {choice['type']}"
     return "a string"
