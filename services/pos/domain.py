@@ -28,13 +28,14 @@ from services.pos import domain_till_commands as till
 from services.pos.domain_approval import grant_approval
 from services.pos.domain_audience import audience
 from services.pos.domain_commands import SessionCommand
-from services.pos.domain_deadlines import expire, next_deadline
+from services.pos.domain_deadlines import expire
 from services.pos.domain_draft import Draft
 from services.pos.domain_events import SessionEvent
 from services.pos.domain_evolve import evolve
 from services.pos.domain_roles import READERS
 from services.pos.domain_session import Session
 from services.pos.domain_view import SessionView, view
+from services.pos.domain_waking import next_deadline
 
 
 class PosSession(Entity[Session, SessionCommand, SessionEvent]):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from services.pos.domain_fold_stock import adjusted, settled
 from services.pos.domain_money_events import Refunded
-from services.pos.domain_session import ClosedTab, Drawer, Owed, Session, Tab
+from services.pos.domain_session import ClosedTab, Drawer, Owed, Session, Tab, without
 from services.pos.domain_tab_events import TabClosed, TabReopened
 from services.pos.domain_terms import DayTotals, Flow, Settings, SoldLine, Tender, Totals
 
@@ -31,7 +31,7 @@ def closed(session: Session, event: TabClosed) -> Session:
         session = replace(session, owed={**session.owed, event.tab_id: owed})
     session = replace(
         session,
-        tabs={key: other for key, other in session.tabs.items() if key != event.tab_id},
+        tabs=without(session.tabs, event.tab_id),
         closed=_refundable({**session.closed, event.tab_id: kept}, session.settings, event.closed_at),
         receipts={**session.receipts, event.series: event.number},
         payments={
@@ -55,8 +55,8 @@ def reopened(session: Session, event: TabReopened) -> Session:
     session = replace(
         session,
         tabs={**session.tabs, event.tab_id: tab},
-        owed={key: other for key, other in session.owed.items() if key != event.tab_id},
-        closed={key: other for key, other in session.closed.items() if key != event.tab_id},
+        owed=without(session.owed, event.tab_id),
+        closed=without(session.closed, event.tab_id),
     )
     return _day(session, event.totals, event.paid, receipt_no=None, sign=-1)
 

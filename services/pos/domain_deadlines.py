@@ -1,29 +1,12 @@
 """What has a time: holds, payments without an outcome, stored cards, approvals. All end at their moment, not after it."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from services.pos import domain_money_events as money
 from services.pos.domain_draft import Draft
 from services.pos.domain_payments import reopened_without
-from services.pos.domain_session import Payment, Session
 from services.pos.domain_stock_events import HoldExpired
 from services.pos.domain_till_events import ApprovalExpired
-
-
-def next_deadline(session: Session) -> datetime | None:
-    """The earliest of all."""
-    return min(_deadlines(session), default=None)
-
-
-def _deadlines(session: Session) -> Iterator[datetime]:
-    yield from (hold.expires_at for hold in session.holds.values() if not hold.pinned)
-    yield from (payment.deadline for payment in session.payments.values() if _is_awaited(payment))
-    yield from (approval.expires_at for approval in session.approvals.values())
-
-
-def _is_awaited(payment: Payment) -> bool:
-    return payment.status in {"started", "stored"}
 
 
 def expire(draft: Draft, due: datetime) -> None:

@@ -11,7 +11,7 @@ from services.pos.domain_evolve import evolve
 from services.pos.domain_pricing import Bill, bill_of
 from services.pos.domain_roles import MANAGERS
 from services.pos.domain_session import Session, Tab
-from services.pos.domain_tab_events import TabBalanceChanged, TabClosed, TabsMerged
+from services.pos.domain_tab_events import LinesMoved, TabBalanceChanged, TabClosed, TabsMerged, TabSplit
 from services.pos.domain_terms import Line, Settings, TabStatus
 
 
@@ -23,12 +23,14 @@ class Draft:
         self.session = session
         self.ctx = ctx
         self.events: list[SessionEvent] = []
+        self._touched: dict[str, None] = {}
 
     def record(self, *events: SessionEvent) -> None:
         """Let these happen, in their order."""
         for event in events:
             self.session = evolve(self.session, event)
             self.events.append(event)
+            self._touched.update(dict.fromkeys(_tabs_of(event)))
 
     @property
     def settings(self) -> Settings:
@@ -59,13 +61,10 @@ class Draft:
 
     def line(self, line_id: str, tab_id: str | None = None) -> tuple[str, Line]:
         """The tab of a line, which must take changes, and the line."""
-        among = self.session.tabs if tab_id is None else (tab_id,)
-        for candidate in among:
-            tab = self.session.tabs.get(candidate)
-            if tab is not None and line_id in tab.lines:
+        among = self.session.tabs if tab_id is None else {tab_id: self.open_tab(tab_id)}
+        for candidate, tab in among.items():
+            if line_id in tab.lines:
                 return candidate, self.open_tab(candidate).lines[line_id]
-        if tab_id is not None:
-            self.open_tab(tab_id)
         raise NotFound("there is no such line on an open tab")
 
     def bill(self, tab_id: str) -> Bill:
@@ -75,8 +74,8 @@ class Draft:
     def finished(self) -> tuple[SessionEvent, ...]:
         """All events, and how each changed tab stands after them."""
         before, after = self._before.tabs, self.session.tabs
-        changed = [tab_id for tab_id, tab in after.items() if before.get(tab_id) is not tab]
-        gone = [tab_id for tab_id in before if tab_id not in after]
+        changed = [key for key in self._touched if key in after and before.get(key) is not after[key]]
+        gone = [key for key in self._touched if key in before and key not in after]
         self.record(*self._standings(changed))
         self.record(*(self._last_standing(tab_id, before[tab_id]) for tab_id in gone))
         return tuple(self.events)
@@ -114,3 +113,15 @@ class Draft:
             floor=tab.floor,
             table_ref=tab.table_ref,
         )
+
+
+def _tabs_of(event: SessionEvent) -> Iterable[str]:
+    """The tabs that an event may change."""
+    match event:
+        case TabsMerged(from_=source, into=into) | LinesMoved(from_tab_id=source, to_tab_id=into):
+            return (source, into)
+        case TabSplit(tab_id=tab_id, children=children):
+            return (tab_id, *(child.tab_id for child in children))
+        case _:
+            tab_id = getattr(event, "tab_id", None)
+            return () if tab_id is None else (tab_id,)

@@ -13,11 +13,16 @@ from services.pos.domain_events import SessionEvent
 from services.pos.domain_fold_money import evolve_money
 from services.pos.domain_fold_stock import adjusted, consumed, hold_expired, hold_gone, hold_placed
 from services.pos.domain_fold_tabs import evolve_tab
-from services.pos.domain_session import Approval, Session, Terminal
+from services.pos.domain_session import Approval, Session, Terminal, without
+from services.pos.domain_waking import waking
 
 
-def evolve(session: Session, event: SessionEvent) -> Session:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
+def evolve(session: Session, event: SessionEvent) -> Session:
     """The session after an event."""
+    return waking(session, _evolved(session, event), event)
+
+
+def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
     match event:
         case tabs.TabClosed():
             return closed(session, event)
@@ -132,7 +137,7 @@ def _evolve_till(session: Session, event: till.TillEvent) -> Session:  # noqa: C
             )
             return replace(session, approvals={**session.approvals, event.approval_id: approval})
         case till.ApprovalUsed(approval_id=approval_id) | till.ApprovalExpired(approval_id=approval_id):
-            kept = {key: approval for key, approval in session.approvals.items() if key != approval_id}
+            kept = without(session.approvals, approval_id)
             return replace(session, approvals=kept)
         case till.OfflineRecorded(terminal_id=terminal_id, terminal_seq=seq):
             return _terminal(session, terminal_id, offline_seq=seq)

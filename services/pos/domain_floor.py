@@ -5,6 +5,7 @@ from services.pos.domain_checks import merge, move
 from services.pos.domain_draft import Draft
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
 from services.pos.domain_session import Tab
+from services.pos.domain_stock import consume
 from services.pos.domain_tab_events import LineAdded, LineVoided, TabConflict, TabOpened, TabTransferred
 from services.pos.domain_tabs import taxes_of, worth
 from services.pos.domain_terms import OrderType
@@ -86,6 +87,8 @@ def post_move(draft: Draft, command: commands.PostMove) -> None:
     if into is None or not _movable(source, into) or set(moving) & set(into.lines):
         draft.record(TabConflict(tab_id=command.from_tab_id, about="move"))
         return
+    consume(draft, command.from_tab_id)
+    source = draft.session.tabs[command.from_tab_id]
     move(draft, command.from_tab_id, command.to_tab_id, moving, source=source, into=into)
 
 
@@ -107,6 +110,8 @@ def post_merge(draft: Draft, command: commands.PostMerge) -> None:
     if into is None or not _movable(source, into) or set(source.lines) & set(into.lines):
         draft.record(TabConflict(tab_id=command.from_tab_id, about="merge"))
         return
+    consume(draft, command.from_tab_id)
+    source = draft.session.tabs[command.from_tab_id]
     merge(draft, command.from_tab_id, command.into_tab_id, source=source, into=into)
 
 

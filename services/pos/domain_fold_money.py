@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from services.pos import domain_money_events as events
 from services.pos.domain_closing import with_drawer
 from services.pos.domain_fold_tabs import with_tab
-from services.pos.domain_session import Day, Drawer, Payment, Session
+from services.pos.domain_session import Day, Drawer, Payment, Session, without
 from services.pos.domain_terms import DayTotals
 
 Money = (
@@ -46,7 +46,7 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return _stored(session, event)
         case events.OfflinePaymentSettled(payment_id=payment_id, tab_id=tab_id):
             session = _without_payment(session, payment_id)
-            return replace(session, owed={key: owed for key, owed in session.owed.items() if key != tab_id})
+            return replace(session, owed=without(session.owed, tab_id))
         case events.OfflinePaymentDeclined(payment_id=payment_id) | events.OfflinePaymentExpired(payment_id=payment_id):
             return _without_payment(session, payment_id)
         case events.DrawerOpened(terminal_id=terminal_id, drawer_id=drawer_id, minor=opening):
@@ -67,7 +67,7 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
         case events.DrawerEnded(terminal_id=terminal_id):
             return with_drawer(session, terminal_id, ended=True)
         case events.DrawerClosed(terminal_id=terminal_id):
-            return replace(session, drawers={key: each for key, each in session.drawers.items() if key != terminal_id})
+            return replace(session, drawers=without(session.drawers, terminal_id))
         case events.DayOpened(day=day, business_date=business_date):
             opened = Day(day=day, business_date=business_date, totals=session.between)
             return replace(session, day=opened, days=day, between=DayTotals())
@@ -139,8 +139,8 @@ def _unpinned(session: Session, payment_id: str, *, status: str, at: datetime) -
     session = replace(session, payments={**session.payments, payment_id: replace(payment, status=status)})
     freed = {
         hold_id: replace(hold, pinned=False, expires_at=max(hold.expires_at, at))
-        for hold_id, hold in session.holds.items()
-        if hold.pinned and hold.tab_id == payment.tab_id
+        for hold_id, hold in ((key, session.holds[key]) for key in session.tabs[payment.tab_id].holds)
+        if hold.pinned
     }
     if freed:
         session = replace(session, holds={**session.holds, **freed})
@@ -148,4 +148,4 @@ def _unpinned(session: Session, payment_id: str, *, status: str, at: datetime) -
 
 
 def _without_payment(session: Session, payment_id: str) -> Session:
-    return replace(session, payments={key: each for key, each in session.payments.items() if key != payment_id})
+    return replace(session, payments=without(session.payments, payment_id))

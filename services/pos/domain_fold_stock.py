@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.pos.domain_session import Hold, Session, Stock
+from services.pos.domain_session import Hold, Session, Stock, without
 from services.pos.domain_stock_events import HoldConsumed, HoldPlaced
 from services.pos.domain_terms import Line
 
@@ -28,15 +28,22 @@ def adjusted(session: Session, sku: str, *, on_hand: int = 0, held: int = 0, sol
 def hold_placed(session: Session, event: HoldPlaced) -> Session:
     """With this kept for a tab."""
     hold = Hold(tab_id=event.tab_id, sku=event.sku, qty_milli=event.qty_milli, expires_at=event.expires_at)
-    placed = replace(session, holds={**session.holds, event.hold_id: hold})
+    tab = session.tabs[event.tab_id]
+    placed = replace(
+        session,
+        holds={**session.holds, event.hold_id: hold},
+        tabs={**session.tabs, event.tab_id: replace(tab, holds=(*tab.holds, event.hold_id))},
+    )
     return adjusted(placed, event.sku, held=event.qty_milli)
 
 
 def hold_gone(session: Session, hold_id: str) -> Session:
     """Without a hold."""
     hold = session.holds[hold_id]
-    kept = {key: other for key, other in session.holds.items() if key != hold_id}
-    return adjusted(replace(session, holds=kept), hold.sku, held=-hold.qty_milli)
+    tab = session.tabs[hold.tab_id]
+    freed = replace(tab, holds=tuple(other for other in tab.holds if other != hold_id))
+    session = replace(session, holds=without(session.holds, hold_id), tabs={**session.tabs, hold.tab_id: freed})
+    return adjusted(session, hold.sku, held=-hold.qty_milli)
 
 
 def hold_expired(session: Session, hold_id: str) -> Session:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from services.pos import domain_tab_events as events
 from services.pos.domain_fold_stock import adjusted, unsold
-from services.pos.domain_session import Session, Tab
+from services.pos.domain_session import Session, Tab, without
 from services.pos.domain_terms import AppliedDiscount, Line
 
 OnOpenTab = (
@@ -70,7 +70,7 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             return _split(session, event)
         case events.TabsMerged(from_=source, into=into, line_ids=line_ids, discounts=discounts):
             session = _moved(session, source, into, line_ids)
-            merged = {key: tab for key, tab in session.tabs.items() if key != source}
+            merged = without(session.tabs, source)
             return with_tab(replace(session, tabs=merged), into, discounts=discounts)
         case events.LinesMoved(from_tab_id=source, to_tab_id=into, line_ids=line_ids):
             session = _moved(session, source, into, line_ids)
@@ -175,7 +175,7 @@ def _given_up(session: Session, tab_id: str, value_minor: int) -> Session:
     session = voided_more(session, value_minor) if value_minor else session
     return replace(
         session,
-        tabs={key: tab for key, tab in session.tabs.items() if key != tab_id},
+        tabs=without(session.tabs, tab_id),
         payments={key: payment for key, payment in session.payments.items() if payment.tab_id != tab_id},
     )
 

@@ -33,7 +33,7 @@ def available(session: Session, sku: str) -> int:
 
 def covered(session: Session, tab_id: str, sku: str) -> int:
     """How much of an item the tab holds beyond what its lines rely on; negative when holds have expired."""
-    held = sum(hold.qty_milli for hold in session.holds.values() if hold.tab_id == tab_id and hold.sku == sku)
+    held = sum(hold.qty_milli for _, hold in holds_of(session, tab_id) if hold.sku == sku)
     return held - _relying(session.tabs[tab_id], sku)
 
 
@@ -163,7 +163,7 @@ def release_all(draft: Draft, tab_id: str) -> None:
 
 def holds_of(session: Session, tab_id: str) -> list[tuple[str, Hold]]:
     """What a tab holds."""
-    return [(hold_id, hold) for hold_id, hold in session.holds.items() if hold.tab_id == tab_id]
+    return [(hold_id, session.holds[hold_id]) for hold_id in session.tabs[tab_id].holds]
 
 
 def oversold(draft: Draft, tab_id: str, line_id: str, sku: str) -> None:

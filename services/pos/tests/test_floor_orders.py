@@ -8,11 +8,13 @@ import pytest
 from holdfast import Forbidden
 from holdfast.testing import Scenario
 from services.pos.contract import (
+    AddLine,
     BeginPayment,
     CloseTab,
     LineAdded,
     LineVoided,
     OversellRecorded,
+    PlaceHold,
     PostCancel,
     PostedLine,
     PostMerge,
@@ -29,7 +31,21 @@ from services.pos.contract import (
     TabsMerged,
     TabTransferred,
 )
-from services.pos.tests.scenes import CASHIER, SERVICE, WAITER, balance, done, left, location, opened, paid
+from services.pos.tests.scenes import (
+    CASHIER,
+    MANAGER,
+    MINUTE,
+    NOON,
+    SERVICE,
+    WAITER,
+    balance,
+    done,
+    left,
+    location,
+    opened,
+    paid,
+    with_tab,
+)
 
 FLOOR = "loc-1:floor-main"
 
@@ -69,6 +85,23 @@ def test_the_kitchen_cooks_what_the_stock_does_not_have_and_what_is_sold_out() -
     scene = opened().when(SetEightySix(sku="cake"), by=WAITER)
     scene.when(order(line("o1", "cake", qty_milli=11_000)), by=SERVICE)
     scene.then_includes(OversellRecorded, sku="cake", short_milli=1_000)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        PostMerge(from_tab_id="t1", into_tab_id="t2"),
+        PostMove(from_tab_id="t1", to_tab_id="t2", line_ids=("c",)),
+    ],
+)
+def test_what_was_held_for_lines_goes_with_them(command: PostMerge | PostMove) -> None:
+    scene = with_tab(tab_id="t2", scene=with_tab())
+    scene.when(PlaceHold(hold_id="h", tab_id="t1", sku="cake", qty_milli=3_000), by=WAITER)
+    scene.when(AddLine(tab_id="t1", line_id="c", sku="cake", qty_milli=2_000), by=WAITER)
+    done(scene.when(command, by=SERVICE))
+    assert left(scene, "cake") == 8_000
+    assert scene.view(MANAGER)["holds"] == {}
+    assert left(scene.wake(at=NOON + 11 * MINUTE), "cake") == 8_000
 
 
 def test_what_has_no_price_is_on_the_tab_for_nothing_and_flagged() -> None:

@@ -1,7 +1,7 @@
 """What holds for every history: stock, deadlines, replay, size."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -32,7 +32,10 @@ from services.pos.contract import (
     OpenTab,
     OversellRecorded,
     PlaceHold,
+    PostCancel,
     PostedLine,
+    PostMerge,
+    PostMove,
     PostOrder,
     RecordPaymentResult,
     Refund,
@@ -50,6 +53,7 @@ from services.pos.contract import (
     VoidLine,
     VoidTab,
 )
+from services.pos.domain_session import Session
 from services.pos.domain_terms import DayTotals, Flow
 from services.pos.tests.scenes import CASHIER, MANAGER, NOON, SERVICE, WAITER, done, left, opened, with_tab
 
@@ -119,9 +123,13 @@ FACTS: st.SearchStrategy[Step] = st.one_of(
         floor=st.just("loc-1:floor-main"),
         lines=st.just((PostedLine(line_id="k", sku="cake", qty_milli=3_000),)),
     ),
+    by(SERVICE, PostMerge, from_tab_id=TABS, into_tab_id=TABS),
+    by(SERVICE, PostMove, from_tab_id=TABS, to_tab_id=TABS, line_ids=st.tuples(LINES)),
+    by(SERVICE, PostCancel, tab_id=TABS, line_id=LINES),
 )
 
 
+FACT_KINDS = (SubmitOffline, PostOrder, PostMerge, PostMove, PostCancel)
 TERMINAL_IDS = st.sampled_from(["till-1", "till-2", "phone"])
 
 
@@ -148,9 +156,17 @@ def test_only_a_recorded_fact_promises_more_than_there_is_and_it_is_flagged(
         scene.when(command, by=actor)
         after = left(scene, "cake")
         if after < min(0, before):
-            assert isinstance(command, (SubmitOffline, PostOrder))
+            assert isinstance(command, FACT_KINDS)
             flags = [event for event in scene.events[begun:] if isinstance(event, OversellRecorded)]
             assert any(flag.sku == "cake" and flag.short_milli >= -after for flag in flags)
+
+
+def earliest(scene: Scenario) -> datetime | None:
+    """The earliest deadline, by a search of everything."""
+    session = msgspec.json.decode(scene.state_json, type=Session)
+    ends = [hold.expires_at for hold in session.holds.values() if not hold.pinned]
+    ends += [each.deadline for each in session.payments.values() if each.status in {"started", "stored"}]
+    return min([*ends, *(approval.expires_at for approval in session.approvals.values())], default=None)
 
 
 COMMON_CODES = {"VALIDATION", "NOT_FOUND", "FORBIDDEN", "STATE_CONFLICT", "VERSION_CONFLICT"}
@@ -162,10 +178,10 @@ def test_a_command_is_refused_only_by_what_it_declares_and_facts_never(turns: li
     scene = with_tab()
     for delay, (command, actor) in turns:
         scene.after(delay).when(command, by=actor)
+        assert scene.alarm_at == earliest(scene)
         if scene.refusal is not None:
             assert scene.refusal.code in {error.code for error in command.raises} | COMMON_CODES
-            assert not isinstance(command, PostOrder)
-            assert not isinstance(command, SubmitOffline) or scene.refusal.code == "TERMINAL_SEQ_GAP"
+            assert not isinstance(command, FACT_KINDS) or scene.refusal.code == "TERMINAL_SEQ_GAP"
 
 
 @settings(max_examples=150, deadline=None)
@@ -223,6 +239,42 @@ def test_a_till_does_not_grow_with_the_tabs_it_has_closed() -> None:
         a_closed_sale(scene, number)
         sizes.append(len(scene.state_json))
     assert max(sizes[40:]) - min(sizes[40:]) < 200
+
+
+def test_a_till_with_500_open_tabs_does_not_grow_with_thousands_of_closed_ones() -> None:
+    scene = opened(refundable_tabs=100)
+    begun = len(scene.log)
+    a_closed_sale(scene, 0)
+    sale = scene.events[begun:]
+    session, entity = msgspec.json.decode(opened(refundable_tabs=100).state_json, type=Session), scene.entity
+    for number in range(500):
+        for event in sale[:4]:
+            session = entity.evolve(session, renamed(event, f"open-{number}"))
+    sizes: list[int] = []
+    for number in range(1, 4_001):
+        for event in sale:
+            session = entity.evolve(session, renamed(event, f"closed-{number:04}"))
+        if number % 500 == 0:
+            sizes.append(len(msgspec.json.encode(session)))
+    assert (len(session.tabs), len(session.closed)) == (500, 100)
+    assert max(sizes) - min(sizes) < 200
+
+
+def renamed(event: Event, tab_id: str) -> Event:
+    """The same event of another tab, with a line, a payment and a receipt of its own."""
+    names = {"tab_id": tab_id, "line_id": f"{tab_id}-l", "payment_id": f"{tab_id}-p", "receipt_no": "A-000001"}
+    changes: dict[str, Any] = {key: name for key, name in names.items() if hasattr(event, key)}
+    if isinstance(event, TabClosed):
+        changes["lines"] = {f"{tab_id}-l": line for line in event.lines.values()}
+    return msgspec.structs.replace(event, **changes)
+
+
+def test_tabs_that_are_given_up_or_merged_leave_at_once() -> None:
+    scene = with_tab("beer", tab_id="t3", scene=with_tab("beer", tab_id="t2", scene=with_tab("water")))
+    before = len(scene.state_json)
+    done(scene.when(VoidTab(tab_id="t2"), by=WAITER)).when(MergeTabs(from_="t1", into="t3"), by=WAITER)
+    assert set(scene.view(MANAGER)["tabs"]) == {"t3"}
+    assert len(done(scene).state_json) < before
 
 
 def test_closed_tabs_leave_when_they_can_be_refunded_no_longer() -> None:
