@@ -4,7 +4,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 import msgspec
 
@@ -30,7 +30,7 @@ class Member(asyncio.Protocol):
         self._heard: asyncio.Queue[bytes] | None = None
 
     @classmethod
-    async def join(cls, port: int, path: str, *, token: str = "") -> "Member":
+    async def join(cls, port: int, path: str, *, token: str = "") -> Self:
         """Open a socket."""
         _, member = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
         authorization = f"Authorization: Bearer {token}\r\n" if token else ""
@@ -77,18 +77,20 @@ class Member(asyncio.Protocol):
         self._write(_TEXT, msgspec.json.encode(frame))
 
     async def ask(self, **frame: Any) -> Any:
-        """Send a frame and return the next one that carries an id, or is a welcome."""
+        """Send a frame and return the one that answers it."""
         self._heard = asyncio.Queue(1000)
         try:
-            if frame:
-                self.send(id="bench", **frame)
+            self.send(id="bench", **frame)
             async with asyncio.timeout(ANSWER_SECONDS):
                 while True:
                     answer = msgspec.json.decode(await self._heard.get())
-                    if answer.get("id") == "bench" or answer["op"] == "welcome":
+                    if answer.get("id") == "bench":
                         return answer
         finally:
             self._heard = None
+
+    def take(self, payload: bytes) -> None:
+        """Look at a frame."""
 
     def leave(self) -> None:
         """Close without a word."""
@@ -110,6 +112,7 @@ class Member(asyncio.Protocol):
     def _frame(self, opcode: int, payload: bytes) -> None:
         if opcode in (_TEXT, _BINARY):
             self.frames += 1
+            self.take(payload)
             if self._heard is not None:
                 self._heard.put_nowait(payload)
         elif opcode == _PING:

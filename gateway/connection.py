@@ -56,7 +56,9 @@ class Connection(WebSocketsSansIOProtocol):
         self._peer = peer
         self.queue = cast("asyncio.Queue[Any]", _Events(peer))
         self.writable = _NOBODY_WAITS
+        self.request.headers.clear()  # the parser keeps the request for as long as the socket lives
         del self.scope, self.request, self.response
+        self.__dict__ = dict(self.__dict__)  # as large as what is left
         while not waiting.empty():
             self.queue.put_nowait(waiting.get_nowait())
         if self.disconnected or self.transport.is_closing():
@@ -75,7 +77,9 @@ class Connection(WebSocketsSansIOProtocol):
         except Exception:  # a bug ends this socket, not the server
             log.exception("gateway.socket_failed")
         finally:
-            if self._peer is None:
+            if self._peer is not None:
+                scope.clear()  # the framework holds it in a cycle, which nothing collects while all sockets wait
+            else:
                 self.send_500_response()
                 if self.close_timer is None:
                     self.transport.close()
@@ -85,8 +89,8 @@ class Connection(WebSocketsSansIOProtocol):
         if not self.close_sent and not self.transport.is_closing():
             self.transport.write(frames)
 
-    def end(self, code: int, reason: str = "") -> None:
-        """Close after what was written, and wait for the client's part of it, though not for long."""
+    def end(self, code: int, reason: str = "", *, last: bytes = b"") -> None:
+        """Close after what was written and `last` frames, and wait for the client's part of it, though not for long."""
         if self.close_sent or self.transport.is_closing():
             return
         words = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
@@ -95,7 +99,7 @@ class Connection(WebSocketsSansIOProtocol):
         except InvalidState:
             self.transport.close()
             return
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write(b"".join((last, *self.conn.data_to_send())))
         self.close_sent = True
         self.stop_keepalive()
         self.read_on()

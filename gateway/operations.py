@@ -75,6 +75,11 @@ class Operations:
         """How many entities the socket watches."""
         return len(self._places)
 
+    @property
+    def shows(self) -> bool:
+        """Whether the others see anything of this socket."""
+        return any(place.member.shown is not None for place in self._places.values())
+
     async def carry_out(self, op: Operation) -> None:
         """Do what was asked and answer it; refusals are raised."""
         name = self._doors.door.parse(op.name, self._who)

@@ -16,7 +16,7 @@ from gateway.auth import Identity
 from gateway.connection import Connection
 from gateway.frames import Codec
 from gateway.operations import Doors, Operation, Operations
-from gateway.outbox import SocketOutbox
+from gateway.outbox import Frame, SocketOutbox
 from gateway.revocations import Hold
 from holdfast import HoldfastError, RateLimited
 from holdfast.wire import utc_now
@@ -125,14 +125,16 @@ class Session:
         self._outbox.drop()
         if self._hold is not None:
             self._hold.release()
-        if self._tasks or self._operations.watches:
+        if self._draining and not self._tasks and not self._operations.shows:
+            self._ended(self)  # the subscriptions end with the gateway's connection, all at once
+        elif self._tasks or self._operations.watches:
             self._crew.create_task(self._leave())
         else:
             self._ended(self)
 
-    def close(self, code: int, reason: str) -> None:
-        """Close at once, behind what was written."""
-        self._connection.end(code, reason)
+    def close(self, code: int, reason: str, *, last: Frame = b"") -> None:
+        """Close at once, behind what was written and a last frame."""
+        self._connection.end(code, reason, last=last)
         self.lost()
 
     def drain(self, *, retry_after_ms: int) -> None:
@@ -141,9 +143,12 @@ class Session:
             return
         self._draining = True
         self._unread = None
-        self._connection.read_no_more()
-        self._outbox.push(self._codec.write(frames.Draining(retry_after_ms=retry_after_ms)))
-        self._go_on()
+        notice = self._codec.write(frames.Draining(retry_after_ms=retry_after_ms))
+        if self._tasks or not self._outbox.is_empty:
+            self._connection.read_no_more()
+            self._outbox.push(notice)
+        else:
+            self.close(CLOSE_RESTART, "the server restarts", last=notice)
 
     def _go_on(self) -> None:
         if self._draining and not self._over and not self._tasks and self._outbox.is_empty:

@@ -22,8 +22,8 @@ from holdfast import RateLimited, Unauthenticated, Unavailable
 CLOSE_FORBIDDEN: Final = 4403
 CLOSE_HELLO_MISSING: Final = 4408
 CLOSE_AGAIN: Final = 1013  # RFC 6455's registry: try again later
-DRAINED_AT_ONCE: Final = 200
-"""Sockets told of the drain before others get a turn."""
+DRAIN_TURN_SECONDS: Final = 0.005
+"""How long sockets are told of the drain before answers and probes get a turn."""
 log = structlog.get_logger(__name__)
 
 AnySocket = WebSocket[Any, Any, Any]
@@ -93,21 +93,33 @@ class Sockets:
 
         They are told to come at different times. After `timeout` seconds, whoever still waits for an answer is closed.
         """
+        if not self.draining:
+            log.info("gateway.draining", sockets=self.count)
         self.draining = True
-        settings = self._doors.settings
-        spread = self.count / settings.drain_returns_per_second
-        for number, session in enumerate(tuple(self._sessions), 1):
-            retry_after = settings.drain_retry_after + random.uniform(0, spread)  # noqa: S311 - jitter is no secret
-            session.drain(retry_after_ms=int(retry_after * 1000))
-            if number % DRAINED_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        spread = self.count / self._doors.settings.drain_returns_per_second
         try:
             async with asyncio.timeout(timeout):
+                await self._send_away(spread)
                 await self._none_left.wait()
         except TimeoutError:
             log.warning("gateway.drain_incomplete", sockets=self.count)
             for session in tuple(self._sessions):
+                self._send_one_away(session, spread)
                 session.close(CLOSE_RESTART, "the server restarts")
+
+    async def _send_away(self, spread: float) -> None:
+        """Tell all sockets, and let what is under way go on meanwhile."""
+        clock = asyncio.get_running_loop().time
+        pause_at = clock() + DRAIN_TURN_SECONDS
+        for session in tuple(self._sessions):
+            self._send_one_away(session, spread)
+            if clock() >= pause_at:
+                await asyncio.sleep(0)
+                pause_at = clock() + DRAIN_TURN_SECONDS
+
+    def _send_one_away(self, session: Session, spread: float) -> None:
+        retry_after = self._doors.settings.drain_retry_after + random.uniform(0, spread)  # noqa: S311 - jitter is no secret
+        session.drain(retry_after_ms=int(retry_after * 1000))
 
     def _welcome(self, connection: Connection, codec: Codec, who: Identity) -> None:
         crew = self._crew

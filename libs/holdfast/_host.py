@@ -34,6 +34,7 @@ from holdfast._turn import VIEW_COMMAND, ViewQuery, outcome_of, seq_of
 from holdfast.telemetry import EntityMeasures, Measures, Step, Tracing
 
 SWEEP_SECONDS: Final = 1.0
+IDLE_SECONDS: Final = 60.0
 NANOSECONDS: Final = 1_000_000_000
 HIBERNATE_AT_ONCE: Final = 64
 RELEASE_SECONDS: Final = 3.0
@@ -66,7 +67,7 @@ class HostSettings:
     mailbox_bytes: int = 16 * 1024 * 1024
     """The bytes that wait for one entity, apart from one command that may be larger."""
     awake_limit: int = 10_000
-    idle_seconds: float = 60.0
+    idle_seconds: float = IDLE_SECONDS
     """An entity that nobody commands this long is put to sleep."""
     remembered_commands: int = REMEMBERED_COMMANDS
     """Accepted command ids that one entity holds itself, and its snapshots; older ones are looked up."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
 
+from holdfast._host import IDLE_SECONDS
 from holdfast._program.errors import CannotStart
 from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS
 
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long an accepted command id gives its first result again."""
     log_keep_seconds: Seconds | None = None
     """The age at which archived commits leave the log; absent, the log keeps everything."""
+    idle_seconds: Seconds = IDLE_SECONDS
+    """An entity that nobody commands this long is put to sleep, and costs no memory until it is asked for again."""
     entity_commands_per_second: Annotated[float, msgspec.Meta(ge=0)] = 1000.0
     """To one entity, whoever sends them; 0 sets no limit."""
     operators_host: Text = "127.0.0.1"
