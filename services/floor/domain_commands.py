@@ -236,7 +236,13 @@ class Reserve(Command, tag="reserve"):
     """Keep tables for a party: the named ones, or the smallest that fit."""
 
     roles = HOSTS
-    raises = (refusals.NoCapacity, refusals.LeadTime, refusals.OutOfHours, refusals.OverCapacity)
+    raises = (
+        refusals.NoCapacity,
+        refusals.PacingLimit,
+        refusals.LeadTime,
+        refusals.OutOfHours,
+        refusals.OverCapacity,
+    )
 
     res_id: Key
     start: Moment

@@ -130,9 +130,16 @@ class BalanceDue(Rejected):
 
 
 class NoCapacity(Rejected):
-    """No table is free for so many guests at that time."""
+    """No table is free for so many guests at that time; `details.next_at` tells when one is, if that is within a day."""
 
     code = "NO_CAPACITY"
+    status = 409
+
+
+class PacingLimit(Rejected):
+    """As many guests arrive in that quarter of an hour as the kitchen takes in; `details.next_at` tells when it takes more."""
+
+    code = "PACING_LIMIT"
     status = 409
 
 

@@ -16,6 +16,8 @@ Events = tuple[events.FloorEvent, ...]
 MAX_RESERVATIONS: Final = 2_000
 FURTHEST: Final = timedelta(days=366)
 QUARTER: Final = timedelta(minutes=15)
+SEARCHED: Final = 96
+"""So many quarters of an hour are looked through for the next time that is free."""
 
 
 def reserve(floor: Floor, command: commands.Reserve, ctx: Context) -> Events:
@@ -32,8 +34,7 @@ def reserve(floor: Floor, command: commands.Reserve, ctx: Context) -> Events:
         )
     end = start + stay_of(floor.settings, command.size)
     _check_time(floor, start, end, ctx)
-    _check_pace(floor, start, command.size)
-    table_ids = _tables(floor, command, start, end, now=ctx.now)
+    table_ids = _tables(floor, command, start, now=ctx.now)
     hold_from = max(ctx.now, start - timedelta(minutes=floor.settings.hold_before))
     reserved = events.Reserved(
         res_id=command.res_id,
@@ -103,36 +104,56 @@ def _check_time(floor: Floor, start: datetime, end: datetime, ctx: Context) -> N
         raise refusals.OutOfHours("start: the stay must lie within the opening hours", start=start, end=end)
 
 
-def _check_pace(floor: Floor, start: datetime, size: int) -> None:
-    """Refuse more guests in a quarter of an hour than the kitchen can take in."""
+def _tables(floor: Floor, command: commands.Reserve, start: datetime, *, now: datetime) -> tuple[str, ...]:
+    """The tables for a reservation, or a refusal that tells when there are some."""
+    check_distinct(command.table_ids, "table_ids")
+    most = sum(table_named(floor, table_id).layout.max for table_id in command.table_ids)
+    if command.table_ids and command.size > most:
+        raise refusals.OverCapacity(f"at most {most} guests fit: add a table", maximum=most)
+    if not _in_pace(floor, start, command.size):
+        raise refusals.PacingLimit(
+            f"at most {floor.settings.max_covers_per_quarter} guests arrive in a quarter of an hour: come later",
+            next_at=_next_start(floor, command, start, now=now),
+        )
+    table_ids = _free_then(floor, command, start, now=now)
+    if table_ids is None:
+        named = "a table is taken then: leave table_ids out, or choose another time"
+        any_ = "no table is free for so many guests then: choose another time"
+        next_at = _next_start(floor, command, start, now=now)
+        raise refusals.NoCapacity(named if command.table_ids else any_, next_at=next_at)
+    return table_ids
+
+
+def _free_then(floor: Floor, command: commands.Reserve, start: datetime, *, now: datetime) -> tuple[str, ...] | None:
+    """The named tables, or the smallest that fit, if they are free for the whole stay."""
+    end = start + stay_of(floor.settings, command.size)
+    wanted = (command.table_ids,) if command.table_ids else _candidates(floor, command.size)
+    taken = _taken(floor, start, end, now=now)
+    return next((table_ids for table_ids in wanted if taken.isdisjoint(table_ids)), None)
+
+
+def _next_start(floor: Floor, command: commands.Reserve, start: datetime, *, now: datetime) -> datetime | None:
+    """The next quarter of an hour at which this reservation would be taken."""
+    stay = stay_of(floor.settings, command.size)
+    for number in range(1, SEARCHED + 1):
+        then = _quarter(start) + number * QUARTER
+        fits = on_slot(floor.settings, then) and open_during(floor.settings, then, then + stay)
+        if fits and _in_pace(floor, then, command.size) and _free_then(floor, command, then, now=now) is not None:
+            return then
+    return None
+
+
+def _in_pace(floor: Floor, start: datetime, size: int) -> bool:
+    """Whether the kitchen can take in so many more guests in this quarter of an hour."""
     most = floor.settings.max_covers_per_quarter
     if most is None:
-        return
+        return True
     quarter = _quarter(start)
-    covers = sum(other.size for other in floor.reservations.values() if _quarter(other.start) == quarter)
-    if covers + size > most:
-        raise refusals.NoCapacity(f"at most {most} guests arrive in a quarter of an hour: choose another one")
+    return size + sum(other.size for other in floor.reservations.values() if _quarter(other.start) == quarter) <= most
 
 
 def _quarter(moment: datetime) -> datetime:
     return moment - timedelta(minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond)
-
-
-def _tables(
-    floor: Floor, command: commands.Reserve, start: datetime, end: datetime, *, now: datetime
-) -> tuple[str, ...]:
-    if command.table_ids:
-        check_distinct(command.table_ids, "table_ids")
-        most = sum(table_named(floor, table_id).layout.max for table_id in command.table_ids)
-        if command.size > most:
-            raise refusals.OverCapacity(f"at most {most} guests fit: add a table", maximum=most)
-        if not _all_free(floor, command.table_ids, start, end, now=now):
-            raise refusals.NoCapacity("a table is taken then: leave table_ids out, or choose another time")
-        return command.table_ids
-    for table_ids in _candidates(floor, command.size):
-        if _all_free(floor, table_ids, start, end, now=now):
-            return table_ids
-    raise refusals.NoCapacity("no table is free for so many guests then: choose another time")
 
 
 def _candidates(floor: Floor, size: int) -> Iterable[tuple[str, ...]]:
@@ -151,14 +172,13 @@ def _candidates(floor: Floor, size: int) -> Iterable[tuple[str, ...]]:
     return (table_ids for _, table_ids in (*sorted(single), *sorted(fitting)))
 
 
-def _all_free(floor: Floor, table_ids: tuple[str, ...], start: datetime, end: datetime, *, now: datetime) -> bool:
-    """Whether nothing overlaps `[start, end)` at these tables, with the buffer after each stay."""
+def _taken(floor: Floor, start: datetime, end: datetime, *, now: datetime) -> set[str]:
+    """The tables at which something overlaps `[start, end)`, with the buffer after each stay, and those out of use."""
     buffer = timedelta(minutes=floor.settings.buffer)
-    wanted = set(table_ids)
-    if any(floor.tables[table_id].base == "BLOCKED" for table_id in table_ids):
-        return False
-    taken = [
-        (other.start, other.end) for other in floor.reservations.values() if not wanted.isdisjoint(other.table_ids)
-    ]
-    taken += [(now, party.until) for party in floor.parties.values() if not wanted.isdisjoint(party.table_ids)]
-    return all(start >= until + buffer or since >= end + buffer for since, until in taken)
+    stays = [(other.start, other.end, other.table_ids) for other in floor.reservations.values()]
+    stays += [(now, party.until, party.table_ids) for party in floor.parties.values()]
+    taken = {table_id for table_id, table in floor.tables.items() if table.base == "BLOCKED"}
+    for since, until, table_ids in stays:
+        if start < until + buffer and since < end + buffer:
+            taken.update(table_ids)
+    return taken

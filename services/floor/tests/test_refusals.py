@@ -52,7 +52,7 @@ OF_THE_SPECIFICATION = {
     *("REASON_REQUIRED", "PAYMENT_IN_PROGRESS", "DIFFERENT_TAX_MODE", "NOT_MERGED", "NOT_ON_SHIFT", "OPEN_TABLES"),
     *("BALANCE_DUE", "NO_CAPACITY", "LEAD_TIME", "OUT_OF_HOURS"),
 }
-BESIDE_IT: set[str] = set()
+BESIDE_IT = {"PACING_LIMIT"}
 """Codes of what floors do beyond the specification."""
 
 
@@ -153,6 +153,14 @@ TABLE = (
     Refused("OPEN_TABLES", 409, served_by_walt, ClockOut(), WAITER, {"table_ids": ["t1"]}),
     Refused("BALANCE_DUE", 409, owing, ClearTable(table="t1"), WAITER, {"balance_minor": 1250}),
     Refused("NO_CAPACITY", 409, empty_floor, Reserve(res_id="r1", start=EVENING + HOUR, size=40), HOST),
+    Refused(
+        "PACING_LIMIT",
+        409,
+        lambda: empty_floor(max_covers_per_quarter=1),
+        Reserve(res_id="r1", start=EVENING + HOUR, size=2),
+        HOST,
+        {"next_at": None},
+    ),
     Refused(
         "LEAD_TIME",
         422,

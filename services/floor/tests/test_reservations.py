@@ -152,8 +152,20 @@ def test_reservations_begin_on_the_slots_of_the_clock_on_the_wall() -> None:
 
 def test_a_quarter_of_an_hour_takes_only_so_many_guests() -> None:
     scene = run(empty_floor(max_covers_per_quarter=4), booking(size=3), by=HOST)
-    scene.when(booking("r2", at=EIGHT + 14 * MINUTE), by=HOST).then_rejected(refusals.NoCapacity)
-    scene.when(booking("r2", at=EIGHT + 15 * MINUTE), by=HOST).then_includes(Reserved)
+    next_at = EIGHT + 15 * MINUTE
+    late = booking("r2", at=EIGHT + 14 * MINUTE)
+    scene.when(late, by=HOST).then_rejected(refusals.PacingLimit, next_at=next_at)
+    run(scene, booking("r2", at=next_at), by=HOST)
+    scene.when(booking("r3", at=EIGHT, size=4), by=HOST).then_rejected(refusals.PacingLimit, next_at=EIGHT + HOUR / 2)
+    scene.when(booking("r3", size=5), by=HOST).then_rejected(refusals.PacingLimit, next_at=None)
+
+
+def test_a_refusal_tells_the_next_time_at_which_the_same_reservation_is_taken() -> None:
+    scene = run(empty_floor(buffer=10, slot=30), booking("r1", table_ids=("t1",)), by=HOST)
+    next_at = EIGHT + 120 * MINUTE
+    again = booking("r2", table_ids=("t1",))
+    scene.when(again, by=HOST).then_rejected(refusals.NoCapacity, next_at=next_at)
+    scene.when(booking("r2", at=next_at, table_ids=("t1",)), by=HOST).then_includes(Reserved)
 
 
 def test_the_number_of_reservations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
