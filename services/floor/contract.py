@@ -3,7 +3,7 @@
 The till sends `RecordTab` and `SetEightySix`; it learns of orders by the commands that this service sends it.
 """
 
-from holdfast import Contract
+from holdfast import Contract, ListForm
 from services.floor.domain import RestaurantFloor
 from services.floor.domain_commands import (
     ApplyLayout,
@@ -104,13 +104,33 @@ from services.floor.domain_order_events import (
 )
 from services.floor.domain_seen import FloorView
 from services.floor.domain_settings import DayPart, Hours, Settings, Stay, TableLayout, Target, TurnTargets
-from services.floor.lists import TableFilters, TableRow
+from services.floor.lists import (
+    HeatFilters,
+    HeatRow,
+    ReservationFilters,
+    ReservationRow,
+    TableFilters,
+    TableRow,
+    TicketFilters,
+    TicketRow,
+    TurnFilters,
+    TurnRow,
+    WaitingFilters,
+    WaitingRow,
+)
 
 contract = Contract.of(
     RestaurantFloor,
     view=FloorView,
     filters=TableFilters,
     item=TableRow,
+    lists={
+        "tickets": ListForm(filters=TicketFilters, item=TicketRow),
+        "reservations": ListForm(filters=ReservationFilters, item=ReservationRow),
+        "waitlist": ListForm(filters=WaitingFilters, item=WaitingRow),
+        "turns": ListForm(filters=TurnFilters, item=TurnRow),
+        "heat": ListForm(filters=HeatFilters, item=HeatRow),
+    },
     summary="Restaurant floors: tables, parties, orders, the kitchen, reservations and the waitlist",
 )
 
@@ -141,6 +161,8 @@ __all__ = [
     "FloorEvent",
     "FloorView",
     "HandOver",
+    "HeatFilters",
+    "HeatRow",
     "HoldCourse",
     "Hours",
     "ItemAdvanced",
@@ -177,8 +199,10 @@ __all__ = [
     "RecordTab",
     "ReprintTicket",
     "ReservationCancelled",
+    "ReservationFilters",
     "ReservationHeld",
     "ReservationNoShow",
+    "ReservationRow",
     "Reserve",
     "Reserved",
     "SaveLayout",
@@ -201,15 +225,21 @@ __all__ = [
     "TablesUnlinked",
     "Target",
     "TicketBumped",
+    "TicketFilters",
     "TicketRecalled",
     "TicketReprinted",
+    "TicketRow",
     "Touch",
+    "TurnFilters",
+    "TurnRow",
     "TurnTargets",
     "UnlinkTables",
     "Unmerge",
     "WaiterAssigned",
     "WaiterClockedIn",
     "WaiterClockedOut",
+    "WaitingFilters",
+    "WaitingRow",
     "WaitlistLeft",
     "Waitlisted",
     "contract",

@@ -148,3 +148,28 @@ class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
     """From there until the table was ready again."""
     alerts: int
     """How many of these stages took longer than the alert of that time."""
+
+
+class HeatFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold."""
+
+    floor: str | None = None
+    month: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}$")] | None = None
+    table: str | None = None
+
+
+class HeatRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How busy a table was in an hour of a weekday (0 is Monday), over the whole month."""
+
+    id: str
+    table_id: str
+    month: str
+    """Such as `2026-01`, by the clock on the wall, as all of this."""
+    weekday: int
+    hour: int
+    turns: int
+    """Parties that sat down there."""
+    covers: int
+    """Their guests; those of a party at several tables are spread over them."""
+    seconds: int
+    """How long somebody sat there."""

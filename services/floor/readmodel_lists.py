@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement
 from holdfast import Actor
 from holdfast.sql import Listing
 from services.floor import lists
-from services.floor.readmodel_tables import floor_tables, reservations, tickets, turns, waiting
+from services.floor.domain_roles import STAFF
+from services.floor.readmodel_tables import floor_tables, heat, reservations, tickets, turns, waiting
 
 Conditions = Sequence[ColumnElement[bool]]
 
@@ -61,6 +62,15 @@ def _turns(filters: lists.TurnFilters, _by: Actor) -> Conditions:
     )
 
 
+def _heat(filters: lists.HeatFilters, _by: Actor) -> Conditions:
+    column = heat.c
+    return (
+        *_equal(column.id, filters.floor),
+        *_equal(column.month, filters.month),
+        *_equal(column.table_id, filters.table),
+    )
+
+
 def _equal(column: ColumnElement[Any], wanted: Any) -> Conditions:
     return () if wanted is None else (column == wanted,)
 
@@ -75,6 +85,7 @@ list_of_tables: Final = Listing(
     row=lists.TableRow,
     sort=(floor_tables.c.id, floor_tables.c.table_id),
     where=_tables,
+    roles=STAFF,
 )
 list_of_tickets: Final = Listing(
     table=tickets,
@@ -82,6 +93,7 @@ list_of_tickets: Final = Listing(
     row=lists.TicketRow,
     sort=(tickets.c.issued_at, tickets.c.id, tickets.c.ticket_id),
     where=_tickets,
+    roles=STAFF,
 )
 list_of_reservations: Final = Listing(
     table=reservations,
@@ -89,6 +101,7 @@ list_of_reservations: Final = Listing(
     row=lists.ReservationRow,
     sort=(reservations.c.start, reservations.c.id, reservations.c.res_id, reservations.c.reserved_at),
     where=_reservations,
+    roles=STAFF,
 )
 list_of_waiting: Final = Listing(
     table=waiting,
@@ -96,6 +109,7 @@ list_of_waiting: Final = Listing(
     row=lists.WaitingRow,
     sort=(waiting.c.joined_at, waiting.c.id, waiting.c.party_id),
     where=_waiting,
+    roles=STAFF,
 )
 list_of_turns: Final = Listing(
     table=turns,
@@ -103,4 +117,13 @@ list_of_turns: Final = Listing(
     row=lists.TurnRow,
     sort=(turns.c.seated_at, turns.c.id, turns.c.party_id),
     where=_turns,
+    roles=STAFF,
+)
+list_of_heat: Final = Listing(
+    table=heat,
+    filters=lists.HeatFilters,
+    row=lists.HeatRow,
+    sort=(heat.c.id, heat.c.month, heat.c.weekday, heat.c.hour, heat.c.table_id),
+    where=_heat,
+    roles=STAFF,
 )

@@ -115,3 +115,37 @@ turns: Final = Table(
     Index("turns_by_time", "tenant", "seated_at", "party_id"),
     Index("turns_of_a_table", "tenant", "id", "table_id"),
 )
+
+heat_floors: Final = Table(
+    "heat_floors",
+    metadata,
+    Column("tenant", String(KEY), primary_key=True),
+    Column("id", String(KEY), primary_key=True),
+    Column("timezone", Words, nullable=False),
+)
+"""The clock on the wall of each floor."""
+
+heat_stays: Final = Table(
+    "heat_stays",
+    metadata,
+    Column("tenant", String(KEY), primary_key=True),
+    Column("id", String(KEY), primary_key=True),
+    Column("table_id", String(KEY), primary_key=True),
+    Column("party_id", String(KEY), nullable=False),
+    Column("since", Moment, nullable=False),
+)
+"""Who sits where now, and since when."""
+
+heat: Final = Table(
+    "heat",
+    metadata,
+    Column("tenant", String(KEY), primary_key=True),
+    Column("id", String(KEY), primary_key=True),
+    Column("table_id", String(KEY), primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("weekday", Integer, primary_key=True, autoincrement=False),
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("turns", BigInteger, nullable=False),
+    Column("covers", BigInteger, nullable=False),
+    Column("seconds", BigInteger, nullable=False),
+)

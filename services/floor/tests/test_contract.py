@@ -7,6 +7,8 @@ import pytest
 
 from holdfast import Command
 from services.floor.contract import contract
+from services.floor.domain_roles import STAFF
+from services.floor.service import service
 from services.floor.tests.scenes import MANAGER, STRANGER, empty_floor, line, order, run, seated
 
 
@@ -60,3 +62,10 @@ def test_a_stranger_reads_nothing() -> None:
 def test_data_of_another_form_is_not_read(tag: str, data: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(data, type=contract.commands[tag])
+
+
+def test_the_lists_of_the_read_models_are_in_the_contract_and_for_staff() -> None:
+    listings = {name: listing for projection in service.projections for name, listing in projection.lists.items()}
+    forms = {name: (form.filters, form.item) for name, form in contract.lists.items()}
+    assert {name: (listing.filters, listing.row) for name, listing in listings.items()} == forms
+    assert {listing.roles for listing in listings.values()} == {STAFF}
