@@ -1,6 +1,6 @@
 """What others may import of floor management: its messages and its view.
 
-The till sends `RecordTab` and `SetEightySix`; it learns of orders by the commands that this service sends it.
+The till sends `RecordTab`, `RecordHeard`, `RecordVoid` and `SetEightySix`; it learns of orders by the commands that this service sends it.
 """
 
 from holdfast import Contract, ListForm
@@ -24,7 +24,9 @@ from services.floor.domain_commands import (
     LinkTables,
     MoveParty,
     NotifyParty,
+    RecordHeard,
     RecordTab,
+    RecordVoid,
     Reserve,
     SaveLayout,
     SeatParty,
@@ -54,6 +56,7 @@ from services.floor.domain_events import (
     TablesUnlinked,
     TableTouched,
     TabRecorded,
+    TillHeard,
     WaiterAssigned,
     WaiterClockedIn,
     WaiterClockedOut,
@@ -196,7 +199,9 @@ __all__ = [
     "PlaceOrder",
     "PlacedLine",
     "Recall",
+    "RecordHeard",
     "RecordTab",
+    "RecordVoid",
     "ReprintTicket",
     "ReservationCancelled",
     "ReservationFilters",
@@ -229,6 +234,7 @@ __all__ = [
     "TicketRecalled",
     "TicketReprinted",
     "TicketRow",
+    "TillHeard",
     "Touch",
     "TurnFilters",
     "TurnRow",

@@ -1,6 +1,6 @@
 """A restaurant floor: one entity per floor. What it may be asked, and what follows, stands here in one place.
 
-The rules stand next to it, each file pure: `domain_tables` (who sits where), `domain_orders` and `domain_kitchen` (what is
+The rules stand next to it, each file pure: `domain_tables` (who sits where), `domain_till` (the till's word), `domain_orders` and `domain_kitchen` (what is
 made for them), `domain_reservations`, `domain_waitlist`, `domain_waiters`, and `domain_deadlines` (what time does). The
 floor owns tables, parties and the state of the kitchen; the till owns money and stock, and tells of both by commands.
 """
@@ -17,6 +17,7 @@ from services.floor import domain_layouts as layouts
 from services.floor import domain_orders as orders
 from services.floor import domain_reservations as reservations
 from services.floor import domain_tables as tables
+from services.floor import domain_till as till
 from services.floor import domain_waiters as waiters
 from services.floor import domain_waitlist as waitlist
 from services.floor.domain_commands import FloorCommand
@@ -101,7 +102,11 @@ def judge(floor: Floor, command: FloorCommand, ctx: Context) -> Events:  # noqa:
         case commands.Touch():
             return tables.touch(floor, command, ctx)
         case commands.RecordTab():
-            return tables.record_tab(floor, command, ctx)
+            return till.record_tab(floor, command, ctx)
+        case commands.RecordHeard():
+            return till.record_heard(floor, command, ctx)
+        case commands.RecordVoid():
+            return orders.record_void(floor, command, ctx)
         case commands.PlaceOrder():
             return orders.place_order(floor, command, ctx)
         case commands.FireCourse():

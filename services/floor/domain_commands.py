@@ -16,6 +16,7 @@ from services.floor.domain_order_commands import (
     MergeOrders,
     MoveLines,
     PlaceOrder,
+    Quantity,
     Recall,
     ReprintTicket,
     SetEightySix,
@@ -35,6 +36,8 @@ from services.floor.domain_settings import (
 )
 
 Version = Annotated[int, msgspec.Meta(ge=0)]
+Heard = Annotated[int, msgspec.Meta(ge=0)]
+"""The number of the newest message of this floor that the till has dealt with."""
 Tables = Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=50)]
 TableStatus = Literal[
     "AVAILABLE", "RESERVED", "SEATED", "ORDERED", "SERVED", "CHECK_DROPPED", "PAID", "DIRTY", "BLOCKED"
@@ -230,6 +233,29 @@ class RecordTab(Command, tag="record_tab"):
     currency: Annotated[str, msgspec.Meta(max_length=3)] = ""
     bill_printed: bool = False
     pos_seq: Annotated[int, msgspec.Meta(ge=0)]
+    branch_of: Key | None = None
+    """The tab that the floor opened, when the till made this one of it."""
+    into: Key | None = None
+    """Where the lines of a tab are that the till merged."""
+    heard: Heard = 0
+
+
+class RecordHeard(Command, tag="record_heard"):
+    """The till has done what the floor told it up to this number."""
+
+    roles = SERVICE
+
+    heard: Heard
+
+
+class RecordVoid(Command, tag="record_void"):
+    """The till has voided so much of a line: what is not served of it is not wanted any more."""
+
+    roles = SERVICE
+
+    line_id: Key
+    qty_milli: Quantity
+    reason: Label = ""
 
 
 class Reserve(Command, tag="reserve"):
@@ -330,6 +356,8 @@ FloorCommand = (
     | BlockTable
     | Touch
     | RecordTab
+    | RecordHeard
+    | RecordVoid
     | SetEightySix
     | Reserve
     | CancelReservation

@@ -87,6 +87,8 @@ class PartyMoved(Event, tag="party_moved"):
     stations: tuple[str, ...] = ()
     """Where tickets of the party hang."""
     till: str | None = None
+    post: int = 0
+    """Its number among what the till is told."""
     at: datetime
 
 
@@ -170,6 +172,15 @@ class TabRecorded(Event, tag="tab_recorded"):
     currency: str
     bill_printed: bool
     pos_seq: int
+    into: str | None = None
+    """Where its lines are, when the till merged it."""
+    at: datetime
+
+
+class TillHeard(Event, tag="till_heard"):
+    """The till has dealt with what it was told up to this number."""
+
+    post: int
     at: datetime
 
 
@@ -316,6 +327,7 @@ FloorEvent = (
     | TableAutoClosed
     | TableAttention
     | TabRecorded
+    | TillHeard
     | OrderPlaced
     | KitchenTicketIssued
     | CourseFired

@@ -58,8 +58,10 @@ class Party(Part, frozen=True, kw_only=True, omit_defaults=True):
     idle_since: datetime
     warned: bool = False
     """Whether somebody was told since."""
-    awaits_till: bool = False
-    """Whether something was ordered that the till has not reported on yet."""
+    also: tuple[str, ...] = ()
+    """Other tabs on which something of theirs may stand: those that were merged into it, or into which the till merged it."""
+    asked: int = 0
+    """The last message to the till that changes what they owe."""
     fired: tuple[int, ...] = ()
     held: tuple[int, ...] = ()
     next_course: int | None = None
@@ -204,6 +206,10 @@ class Floor(State, omit_defaults=True):
     """By the order that was merged into another one."""
     tickets: Mapping[str, Ticket] = {}
     tickets_issued: int = 0
+    posts: int = 0
+    """How many messages went to the till."""
+    heard: int = 0
+    """Up to which of them it has dealt with."""
     eighty_six: tuple[str, ...] = ()
     shifts: Mapping[str, Shift] = {}
     sections: Mapping[str, str] = {}
@@ -217,8 +223,12 @@ class Floor(State, omit_defaults=True):
         return ((line_id, line) for line_id, line in self.lines.items() if line.party_id == party_id)
 
     def tabs_of(self, party: Party) -> list[Tab]:
-        """What the till said of the tab of a party and of those that branched off it."""
-        return [tab for tab in self.tabs.values() if tab.party_tab == party.tab_id]
+        """What the till said of the tabs of a party and of those that branched off them."""
+        return [tab for tab in self.tabs.values() if tab.party_tab in (party.tab_id, *party.also)]
+
+    def awaits_till(self, party: Party) -> bool:
+        """Whether something was ordered or moved that the till has not dealt with yet."""
+        return party.asked > self.heard
 
     def table_ref(self, table_ids: tuple[str, ...]) -> str:
         """The names of tables, as waiters and cooks say them."""
@@ -246,7 +256,9 @@ def owes(floor: Floor, party: Party) -> bool:
     """Whether money is open, or may be: then no timer and no mistake closes the table."""
     if floor.settings.payments == "none":
         return False
-    return party.awaits_till or any(tab.balance_minor != 0 or tab.status == "PAYING" for tab in floor.tabs_of(party))
+    return floor.awaits_till(party) or any(
+        tab.balance_minor != 0 or tab.status == "PAYING" for tab in floor.tabs_of(party)
+    )
 
 
 def is_paying(floor: Floor, party: Party) -> bool:
@@ -264,7 +276,7 @@ def status_of(floor: Floor, party_id: str, party: Party) -> TableStatus:
     tabs = [tab for tab in floor.tabs_of(party) if tab.status not in GONE]
     if tabs and not owes(floor, party) and all(tab.status in SETTLED for tab in tabs):
         return "PAID"
-    if not party.awaits_till and any(tab.bill_printed and tab.status not in SETTLED for tab in tabs):
+    if not floor.awaits_till(party) and any(tab.bill_printed and tab.status not in SETTLED for tab in tabs):
         return "CHECK_DROPPED"
     states = [line.state for _, line in floor.lines_of(party_id) if line.state != "CANCELLED"]
     if states and all(state == "SERVED" for state in states):

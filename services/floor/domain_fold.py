@@ -9,7 +9,6 @@ from services.floor import domain_events as events
 from services.floor import domain_layout_events as layout_events
 from services.floor.domain_floor import (
     CHECKED,
-    SETTLED,
     Floor,
     Layout,
     NextLayout,
@@ -20,7 +19,7 @@ from services.floor.domain_floor import (
     Table,
     Waiting,
 )
-from services.floor.domain_fold_orders import OrderEvent, active, evolve_orders, with_party, without_party
+from services.floor.domain_fold_orders import OrderEvent, active, evolve_orders, posted, with_party, without_party
 
 
 def evolve(floor: Floor, event: events.FloorEvent) -> Floor:  # noqa: C901, PLR0911, PLR0912 - one line for each event
@@ -61,6 +60,8 @@ def evolve(floor: Floor, event: events.FloorEvent) -> Floor:  # noqa: C901, PLR0
             return with_party(floor, party_id, warned=True)
         case events.TabRecorded():
             return _tab_recorded(floor, event)
+        case events.TillHeard(post=post):
+            return replace(floor, heard=post)
         case events.WaiterClockedIn() | events.WaiterClockedOut() | events.WaiterAssigned() | events.TablesHandedOver():
             return _waiters(floor, event)
         case (
@@ -138,6 +139,7 @@ def _moved(floor: Floor, event: events.PartyMoved) -> Floor:
     left = _less(event.from_table_ids, event.to_table_ids)
     floor = _with_tables(floor, left, base="DIRTY", party_id=None)
     floor = _with_tables(floor, event.to_table_ids, base="AVAILABLE", party_id=event.party_id)
+    floor = posted(floor, event.post)
     return active(floor, (event.party_id,), event.at, table_ids=event.to_table_ids, linked=())
 
 
@@ -173,10 +175,11 @@ def _tab_recorded(floor: Floor, event: events.TabRecorded) -> Floor:
         pos_seq=event.pos_seq,
     )
     floor = replace(floor, tabs={**floor.tabs, event.tab_id: tab})
-    parties = tuple(party_id for party_id, party in floor.parties.items() if party.tab_id == event.party_tab)
-    # A report of a settled bill may be older than the newest order, which the till then puts on another tab.
-    answered = event.balance_minor != 0 or event.status not in SETTLED | {"MERGED"}
-    return active(floor, parties, event.at, **({"awaits_till": False} if answered else {}))
+    theirs = {key: party for key, party in floor.parties.items() if event.party_tab in (party.tab_id, *party.also)}
+    for party_id, party in theirs.items():
+        if event.into is not None and event.into not in (party.tab_id, *party.also):
+            floor = with_party(floor, party_id, also=(*party.also, event.into))
+    return active(floor, theirs, event.at)
 
 
 def _waiters(

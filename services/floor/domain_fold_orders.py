@@ -87,6 +87,11 @@ def active(floor: Floor, party_ids: Iterable[str], at: datetime, **changes: Any)
     return floor
 
 
+def posted(floor: Floor, post: int) -> Floor:
+    """The floor after a message to the till of this number; 0 is none."""
+    return replace(floor, posts=max(floor.posts, post))
+
+
 def with_lines(floor: Floor, line_ids: Iterable[str], **changes: Any) -> Floor:
     """The floor with changed lines."""
     changed = {line_id: replace(floor.lines[line_id], **changes) for line_id in line_ids if line_id in floor.lines}
@@ -114,7 +119,8 @@ def without_party(floor: Floor, party_id: str) -> Floor:
         for order_id, merge in floor.merges.items()
         if order_id in orders and merge.into_order in orders
     }
-    paid_on = {party.tab_id for party in parties.values()} | {merge.from_tab_id for merge in merges.values()}
+    paid_on = {tab_id for party in parties.values() for tab_id in (party.tab_id, *party.also)}
+    paid_on |= {merge.from_tab_id for merge in merges.values()}
     return replace(
         floor,
         parties=parties,
@@ -158,7 +164,8 @@ def _placed(floor: Floor, event: events.OrderPlaced) -> Floor:
     fired = tuple(sorted({*floor.parties[event.party_id].fired, *courses}))
     order = Order(party_id=event.party_id, type=event.order_type)
     floor = replace(floor, lines={**floor.lines, **added}, orders={**floor.orders, event.order_id: order})
-    return active(floor, (event.party_id,), event.at, fired=fired, awaits_till=True)
+    floor = posted(floor, event.post)
+    return active(floor, (event.party_id,), event.at, fired=fired, asked=event.post)
 
 
 def _issued(floor: Floor, event: events.KitchenTicketIssued) -> Floor:
@@ -211,7 +218,7 @@ def _cancelled(floor: Floor, event: events.LineCancelled) -> Floor:
     line = floor.lines[event.line_id]
     cancelled = line.cancelled + event.qty
     state: ItemState = "CANCELLED" if cancelled >= line.ordered.qty else line.state
-    floor = with_lines(floor, (event.line_id,), cancelled=cancelled, state=state)
+    floor = with_lines(posted(floor, event.post), (event.line_id,), cancelled=cancelled, state=state)
     return _unscheduled(active(floor, (event.party_id,), event.at), event.party_id)
 
 
@@ -228,11 +235,11 @@ def _moved(floor: Floor, event: events.LinesMoved) -> Floor:
     if event.to_order not in floor.orders:
         opened = Order(party_id=event.to_party_id, type=event.order_type)
         floor = replace(floor, orders={**floor.orders, event.to_order: opened})
-    floor = with_lines(floor, event.line_ids, order_id=event.to_order, party_id=event.to_party_id)
+    floor = with_lines(posted(floor, event.post), event.line_ids, order_id=event.to_order, party_id=event.to_party_id)
     floor = _unscheduled(active(floor, (event.from_party_id, event.to_party_id), event.at), event.from_party_id)
     if event.from_tab_id == event.to_tab_id:
         return floor
-    return with_party(floor, event.to_party_id, awaits_till=True)
+    return with_party(floor, event.to_party_id, asked=event.post)
 
 
 def _merged(floor: Floor, event: events.OrdersMerged) -> Floor:
@@ -251,7 +258,7 @@ def _merged(floor: Floor, event: events.OrdersMerged) -> Floor:
         if home.line_id in floor.lines
     }
     floor = replace(floor, lines={**floor.lines, **moved}, merges={**floor.merges, event.from_order: merge})
-    return _on_tab(floor, event.party_ids, event.into_tab_id, event.at)
+    return _on_tab(floor, event, event.into_tab_id, merged=True)
 
 
 def _unmerged(floor: Floor, event: events.OrdersUnmerged) -> Floor:
@@ -261,17 +268,21 @@ def _unmerged(floor: Floor, event: events.OrdersUnmerged) -> Floor:
         if home.line_id in floor.lines
     }
     floor = replace(floor, lines={**floor.lines, **back}, merges=_without(floor.merges, {event.from_order}))
-    return _on_tab(floor, event.party_ids, event.from_tab_id, event.at)
+    return _on_tab(floor, event, event.from_tab_id, merged=False)
 
 
-def _on_tab(floor: Floor, party_ids: tuple[str, ...], tab_id: str, at: datetime) -> Floor:
+def _on_tab(floor: Floor, event: events.OrdersMerged | events.OrdersUnmerged, tab_id: str, *, merged: bool) -> Floor:
     """Parties pay on this tab from now on; what the till says of it is out of date."""
-    if not party_ids:
+    floor = posted(floor, event.post)
+    if not event.party_ids:
         return floor
-    floor = active(floor, party_ids, at, tab_id=tab_id)
-    on_it = tuple(party_id for party_id, party in floor.parties.items() if party.tab_id == tab_id)
-    for party_id in on_it:
-        floor = with_party(floor, party_id, awaits_till=True)
+    for party_id in event.party_ids:
+        others = tuple(each for each in floor.parties[party_id].also if each != event.from_tab_id)
+        also = (*others, event.from_tab_id) if merged else others
+        floor = active(floor, (party_id,), event.at, tab_id=tab_id, also=also)
+    for party_id, party in floor.parties.items():
+        if party.tab_id == tab_id:
+            floor = with_party(floor, party_id, asked=event.post)
     return floor
 
 

@@ -21,6 +21,11 @@ def till_of(floor: Floor, ctx: Context) -> str | None:
     return floor.settings.pos_location or ctx.name.id.partition(":")[0]
 
 
+def post_of(floor: Floor, ctx: Context, *, place: int = 0) -> int:
+    """The number of the next message to the till, or of a later one of the same decision; 0 when no till follows."""
+    return 0 if till_of(floor, ctx) is None else floor.posts + 1 + place
+
+
 def table_named(floor: Floor, table_id: str) -> Table:
     """The table with this id."""
     table = floor.tables.get(table_id)

@@ -1,6 +1,6 @@
 """What happened to orders and in the kitchen.
 
-`till` names the location whose till is told of it; without one nobody is.
+`till` names the location whose till is told of it; without one nobody is. `post` numbers what it is told.
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,7 @@ class OrderPlaced(Event, tag="order_placed"):
     order_type: OrderType
     lines: tuple[PlacedLine, ...]
     till: str | None = None
+    post: int = 0
     at: datetime
 
 
@@ -150,6 +151,7 @@ class LineCancelled(Event, tag="line_cancelled"):
     qty: int
     reason: str
     till: str | None = None
+    post: int = 0
     at: datetime
 
 
@@ -170,6 +172,7 @@ class LinesMoved(Event, tag="lines_moved"):
     stations: tuple[str, ...] = ()
     """Where tickets with these lines hang."""
     till: str | None = None
+    post: int = 0
     at: datetime
 
 
@@ -196,6 +199,7 @@ class OrdersMerged(Event, tag="orders_merged"):
     sent_map: Mapping[str, int]
     homes: tuple[Home, ...]
     till: str | None = None
+    post: int = 0
     at: datetime
 
 
@@ -210,6 +214,7 @@ class OrdersUnmerged(Event, tag="orders_unmerged"):
     line_ids: tuple[str, ...]
     homes: tuple[Home, ...]
     till: str | None = None
+    post: int = 0
     at: datetime
 
 

@@ -8,9 +8,10 @@ from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
 from services.floor import domain_order_commands as commands
 from services.floor import domain_order_events as order_events
+from services.floor.domain_commands import RecordVoid
 from services.floor.domain_floor import Floor, Line, Order, Party, has_paid, is_paying, status_of
 from services.floor.domain_kitchen import stations_with
-from services.floor.domain_lookup import check_distinct, line_named, parts_of, party_at, till_of
+from services.floor.domain_lookup import check_distinct, line_named, parts_of, party_at, post_of, till_of
 from services.floor.domain_settings import MAX_SKUS
 
 Events = tuple[events.FloorEvent, ...]
@@ -54,6 +55,7 @@ def place_order(floor: Floor, command: commands.PlaceOrder, ctx: Context) -> Eve
                 for line in lines
             ),
             till=till_of(floor, ctx),
+            post=post_of(floor, ctx),
             at=ctx.now,
         ),
     )
@@ -124,7 +126,7 @@ def cancel_line(floor: Floor, command: commands.CancelLine, ctx: Context) -> Eve
 def _cancelled(
     floor: Floor, lines: dict[str, Line], qty: int, *, reason: str, ctx: Context
 ) -> Iterable[order_events.LineCancelled]:
-    for line_id, line in lines.items():
+    for place, (line_id, line) in enumerate(lines.items()):
         off = min(qty, line.wanted)
         if not off:
             return
@@ -137,8 +139,27 @@ def _cancelled(
             qty=off,
             reason=reason,
             till=till_of(floor, ctx),
+            post=post_of(floor, ctx, place=place),
             at=ctx.now,
         )
+
+
+def record_void(floor: Floor, command: RecordVoid, ctx: Context) -> Events:
+    """Take off what the till voided, as far as it is not served; the till knows already."""
+    line = floor.lines.get(command.line_id)
+    if line is None or line.state == "SERVED" or not line.wanted:
+        return ()
+    return (
+        order_events.LineCancelled(
+            line_id=command.line_id,
+            order_id=line.order_id,
+            party_id=line.party_id,
+            tab_id=floor.parties[line.party_id].tab_id,
+            qty=min(command.qty_milli, line.wanted),
+            reason=command.reason,
+            at=ctx.now,
+        ),
+    )
 
 
 def move_lines(floor: Floor, command: commands.MoveLines, ctx: Context) -> Events:
@@ -168,9 +189,10 @@ def move_lines(floor: Floor, command: commands.MoveLines, ctx: Context) -> Event
             note=f"{floor.table_ref(floor.parties[from_id].table_ids)}→{after}",
             stations=stations_with(floor, group),
             till=till_of(floor, ctx),
+            post=post_of(floor, ctx, place=place),
             at=ctx.now,
         )
-        for from_id, group in _by_party(floor, moving).items()
+        for place, (from_id, group) in enumerate(_by_party(floor, moving).items())
     )
 
 
@@ -228,6 +250,7 @@ def merge_orders(floor: Floor, command: commands.MergeOrders, ctx: Context) -> E
             sent_map=_sent(floor, line_map),
             homes=homes,
             till=till_of(floor, ctx),
+            post=post_of(floor, ctx),
             at=ctx.now,
         ),
     )
@@ -253,6 +276,7 @@ def unmerge(floor: Floor, command: commands.Unmerge, ctx: Context) -> Events:
             line_ids=tuple(line_id for line_id, line in floor.lines.items() if line.party_id in merge.party_ids),
             homes=tuple(home for home in merge.homes if _still_in(floor, home.line_id, merge.into_order)),
             till=till_of(floor, ctx),
+            post=post_of(floor, ctx),
             at=ctx.now,
         ),
     )

@@ -1,6 +1,5 @@
 """Tables and the parties at them: layout, seating, moving, linking, status, and the till's word on their bills."""
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,14 +10,12 @@ from services.floor import domain_events as events
 from services.floor.domain_floor import Floor, Reservation, Table, balance_of, is_paying, owes
 from services.floor.domain_kitchen import stations_with
 from services.floor.domain_layouts import check_not_in_use
-from services.floor.domain_lookup import check_distinct, may_force, party_at, party_named, table_named, till_of
+from services.floor.domain_lookup import check_distinct, may_force, party_at, party_named, post_of, table_named, till_of
 from services.floor.domain_settings import check_layout, check_settings, stay_of
 from services.floor.domain_waiters import check_on_shift, waiter_of
 
 Events = tuple[events.FloorEvent, ...]
 OCCUPIED: Final = ("SEATED", "ORDERED", "SERVED", "CHECK_DROPPED", "PAID")
-_BRANCH: Final = re.compile(r"-\d+$")
-"""What the till appends to a tab's id when it opens another one for the same party."""
 
 
 def configure_floor(floor: Floor, command: commands.ConfigureFloor) -> Events:
@@ -98,6 +95,7 @@ def move_party(floor: Floor, command: commands.MoveParty, ctx: Context) -> Event
             note=f"{before}→{after}",
             stations=stations_with(floor, (line_id for line_id, _ in floor.lines_of(command.party_id))),
             till=till_of(floor, ctx),
+            post=post_of(floor, ctx),
             at=ctx.now,
         ),
     )
@@ -181,42 +179,6 @@ def touch(floor: Floor, command: commands.Touch, ctx: Context) -> Events:
     if floor.parties[party_id].idle_since == ctx.now:
         return ()
     return (events.TableTouched(party_id=party_id, at=ctx.now),)
-
-
-def record_tab(floor: Floor, command: commands.RecordTab, ctx: Context) -> Events:
-    """Take the till's word on a tab of this floor; nothing when it is older than what is known, or the same."""
-    party_tab = _party_tab(floor, command.tab_id)
-    if party_tab is None:
-        return ()
-    recorded = events.TabRecorded(
-        tab_id=command.tab_id,
-        party_tab=party_tab,
-        status=command.status,
-        balance_minor=command.balance_minor,
-        paid_minor=command.paid_minor,
-        currency=command.currency,
-        bill_printed=command.bill_printed,
-        pos_seq=command.pos_seq,
-        at=ctx.now,
-    )
-    known = floor.tabs.get(command.tab_id)
-    if known is not None:
-        same = all(getattr(known, field) == getattr(recorded, field) for field in _TOLD)
-        awaited = any(party.awaits_till and party.tab_id == party_tab for party in floor.parties.values())
-        if command.pos_seq <= known.pos_seq or (same and not awaited):
-            return ()
-    return (recorded,)
-
-
-_TOLD: Final = ("status", "balance_minor", "paid_minor", "currency", "bill_printed")
-
-
-def _party_tab(floor: Floor, tab_id: str) -> str | None:
-    """The tab that the floor opened, of which this one is a branch or itself."""
-    ours = {party.tab_id for party in floor.parties.values()}
-    ours.update(merge.from_tab_id for merge in floor.merges.values())
-    base = _BRANCH.sub("", tab_id)
-    return tab_id if tab_id in ours else base if base in ours else None
 
 
 def _check_version(current: int, expected: int) -> None:

@@ -71,27 +71,29 @@ class Till(Reactor[FloorEvent]):
     name = "till"
     actor = Actor(user="_floor", roles=("service",))
 
-    def react(self, stored: StoredEvent[FloorEvent], /) -> Sequence[Effect]:  # noqa: PLR0911 - one line for each event
+    def react(self, stored: StoredEvent[FloorEvent], /) -> Sequence[Effect]:
         """The command for the till, when the event concerns one."""
-        match stored.event:
-            case order_events.OrderPlaced(till=str() as till) as placed:
-                return [_to(till, stored.name, _posted(placed, floor=stored.name.id))]
-            case order_events.LineCancelled(till=str() as till, tab_id=tab, line_id=line, qty=qty, reason=reason):
-                cancel = pos.PostCancel(tab_id=tab, line_id=line, qty_milli=qty, reason_code=reason)
-                return [_to(till, stored.name, cancel)]
-            case order_events.LinesMoved(till=str() as till) as moved if moved.from_tab_id != moved.to_tab_id:
-                return [_to(till, stored.name, _moved(moved))]
-            case events.PartyMoved(till=str() as till, tab_id=tab, to_table_ids=tables):
-                return [_to(till, stored.name, pos.PostTable(tab_id=tab, table_ref=tables[0]))]
-            case order_events.OrdersMerged(till=str() as till, from_tab_id=tab, into_tab_id=into) if tab != into:
-                return [_to(till, stored.name, pos.PostMerge(from_tab_id=tab, into_tab_id=into))]
-            case order_events.OrdersUnmerged(till=str() as till, from_tab_id=tab, into_tab_id=into, line_ids=lines) if (
-                tab != into
-            ):
-                unmerge = pos.PostUnmerge(from_tab_id=tab, into_tab_id=into, line_ids=lines)
-                return [_to(till, stored.name, unmerge)]
-            case _:
-                return []
+        till = getattr(stored.event, "till", None)
+        command = None if till is None else _command(stored.event, stored.name.id)
+        return [] if till is None or command is None else [_to(till, stored.name, command)]
+
+
+def _command(event: FloorEvent, floor: str) -> Command | None:  # noqa: PLR0911 - one line for each event
+    match event:
+        case order_events.OrderPlaced():
+            return _posted(event, floor=floor)
+        case order_events.LineCancelled(tab_id=tab, line_id=line, qty=qty, reason=reason, post=post):
+            return pos.PostCancel(floor=floor, post=post, tab_id=tab, line_id=line, qty_milli=qty, reason_code=reason)
+        case order_events.LinesMoved() if event.from_tab_id != event.to_tab_id:
+            return _moved(event, floor=floor)
+        case events.PartyMoved(tab_id=tab, to_table_ids=tables, post=post):
+            return pos.PostTable(floor=floor, post=post, tab_id=tab, table_ref=tables[0])
+        case order_events.OrdersMerged(from_tab_id=tab, into_tab_id=into, post=post) if tab != into:
+            return pos.PostMerge(floor=floor, post=post, from_tab_id=tab, into_tab_id=into)
+        case order_events.OrdersUnmerged(from_tab_id=tab, into_tab_id=into, line_ids=lines, post=post) if tab != into:
+            return pos.PostUnmerge(floor=floor, post=post, from_tab_id=tab, into_tab_id=into, line_ids=lines)
+        case _:
+            return None
 
 
 def _to(till: str, floor: Name, command: Command) -> Send:
@@ -102,6 +104,7 @@ def _posted(placed: order_events.OrderPlaced, *, floor: str) -> pos.PostOrder:
     return pos.PostOrder(
         tab_id=placed.tab_id,
         floor=floor,
+        post=placed.post,
         table_ref=placed.table_id,
         guest_count=placed.guest_count,
         order_id=placed.order_id,
@@ -122,8 +125,10 @@ def _posted(placed: order_events.OrderPlaced, *, floor: str) -> pos.PostOrder:
     )
 
 
-def _moved(moved: order_events.LinesMoved) -> pos.PostMove:
+def _moved(moved: order_events.LinesMoved, *, floor: str) -> pos.PostMove:
     return pos.PostMove(
+        floor=floor,
+        post=moved.post,
         from_tab_id=moved.from_tab_id,
         to_tab_id=moved.to_tab_id,
         table_ref=moved.to_table_id,

@@ -49,6 +49,8 @@ class PosSession(Entity[Session, SessionCommand, SessionEvent]):
         draft = Draft(session, ctx)
         if not isinstance(command, till.QuarantineOffline):
             terminals.check_not_revoked(draft, ctx.actor.device)
+        if isinstance(command, from_floor.FloorCommand):
+            draft.hear(command.floor, command.post)
         _decide(draft, command)
         return draft.finished()
 

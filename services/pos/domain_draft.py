@@ -11,7 +11,7 @@ from services.pos.domain_evolve import evolve
 from services.pos.domain_pricing import Bill, bill_of
 from services.pos.domain_roles import MANAGERS
 from services.pos.domain_session import Session, Tab
-from services.pos.domain_tab_events import LinesMoved, TabBalanceChanged, TabClosed, TabsMerged, TabSplit
+from services.pos.domain_tab_events import FloorHeard, LinesMoved, TabBalanceChanged, TabClosed, TabsMerged, TabSplit
 from services.pos.domain_terms import Line, Settings, TabStatus
 
 
@@ -24,6 +24,7 @@ class Draft:
         self.ctx = ctx
         self.events: list[SessionEvent] = []
         self._touched: dict[str, None] = {}
+        self._heard: tuple[str, int] | None = None
 
     def record(self, *events: SessionEvent) -> None:
         """Let these happen, in their order."""
@@ -31,6 +32,11 @@ class Draft:
             self.session = evolve(self.session, event)
             self.events.append(event)
             self._touched.update(dict.fromkeys(_tabs_of(event)))
+
+    def hear(self, floor: str | None, post: int) -> None:
+        """Let a floor know that this is done: its message of this number."""
+        if floor is not None and post:
+            self._heard = (floor, post)
 
     @property
     def settings(self) -> Settings:
@@ -78,7 +84,18 @@ class Draft:
         gone = [key for key in self._touched if key in before and key not in after]
         self.record(*self._standings(changed))
         self.record(*(self._last_standing(tab_id, before[tab_id]) for tab_id in gone))
+        if self._heard is not None:
+            self._acknowledge(*self._heard)
         return tuple(self.events)
+
+    def _acknowledge(self, floor: str, post: int) -> None:
+        """Say it with the last that the floor is told of this; by itself when that is nothing."""
+        for place in reversed(range(len(self.events))):
+            event = self.events[place]
+            if isinstance(event, TabBalanceChanged) and event.floor == floor:
+                self.events[place] = replace(event, heard=post)
+                return
+        self.record(FloorHeard(floor=floor, heard=post))
 
     def _standings(self, tab_ids: Iterable[str]) -> Iterable[TabBalanceChanged]:
         for tab_id in tab_ids:
@@ -95,8 +112,9 @@ class Draft:
                 case TabClosed(tab_id=closed, totals=totals) if closed == tab_id:
                     paid = replace(tab, paid_minor=totals.due)
                     return self._standing(tab_id, paid, "CLOSED", total_minor=totals.due)
-                case TabsMerged(from_=merged) if merged == tab_id:
-                    return self._standing(tab_id, tab, "MERGED", total_minor=tab.paid_minor)
+                case TabsMerged(from_=merged, into=into) if merged == tab_id:
+                    standing = self._standing(tab_id, tab, "MERGED", total_minor=tab.paid_minor)
+                    return standing if self._heard else replace(standing, into=self._known_as(into))
                 case _:
                     continue
         return self._standing(tab_id, tab, "VOIDED", total_minor=tab.paid_minor)
@@ -112,7 +130,13 @@ class Draft:
             bill_printed=tab.bill_printed,
             floor=tab.floor,
             table_ref=tab.table_ref,
+            branch_of=tab.branch_of,
         )
+
+    def _known_as(self, tab_id: str) -> str:
+        """The tab as the floor knows it."""
+        tab = self.session.tabs.get(tab_id)
+        return tab_id if tab is None or tab.branch_of is None else tab.branch_of
 
 
 def _tabs_of(event: SessionEvent) -> Iterable[str]:

@@ -30,6 +30,8 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             return reopened(session, event)
         case money.Refunded():
             return refunded(session, event)
+        case tabs.FloorHeard():
+            return session
         case tabs.PriceMissing() | tabs.PriceStale() | tabs.TabConflict() | stock.OversellRecorded():
             return replace(session, flags=session.flags + 1)
         case (

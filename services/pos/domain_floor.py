@@ -51,52 +51,72 @@ def _line(draft: Draft, tab_id: str, line: commands.PostedLine, order_type: Orde
 
 
 def post_cancel(draft: Draft, command: commands.PostCancel) -> None:
-    """Void what the floor cancelled; nothing when it is off, a flag when it is paid."""
-    tab = draft.session.tabs.get(command.tab_id)
-    if tab is None or command.line_id not in tab.lines:
-        closed = draft.session.closed.get(command.tab_id)
-        if closed is not None and command.line_id in closed.lines:
-            draft.record(TabConflict(tab_id=command.tab_id, about="cancel"))
-        return
-    line = tab.lines[command.line_id]
-    qty = line.qty_milli if command.qty_milli is None else min(command.qty_milli, line.qty_milli)
-    if tab.status != "OPEN" or tab.paid_minor:
+    """Void what the floor cancelled, wherever the till has it by now; nothing when it is off, a flag when it is paid."""
+    left = command.qty_milli
+    for tab_id, line_id in _shares(draft, command.floor, command.tab_id, command.line_id):
+        tab = draft.session.tabs[tab_id]
+        line = tab.lines[line_id]
+        qty = line.qty_milli if left is None else min(left, line.qty_milli)
+        if not qty:
+            continue
+        if tab.status != "OPEN" or tab.paid_minor:
+            draft.record(TabConflict(tab_id=tab_id, about="cancel"))
+        else:
+            draft.record(_cancelled(draft, tab_id, line_id, qty, reason_code=command.reason_code))
+        left = None if left is None else left - qty
+    closed = draft.session.closed.get(command.tab_id)
+    if closed is not None and command.line_id in closed.lines:
         draft.record(TabConflict(tab_id=command.tab_id, about="cancel"))
-    elif qty:
-        draft.record(
-            LineVoided(
-                tab_id=command.tab_id,
-                line_id=command.line_id,
-                sku=line.sku,
-                qty_milli=qty,
-                reason_code=command.reason_code or "floor",
-                value_minor=worth(draft, command.tab_id, command.line_id, qty),
-            )
-        )
+
+
+def _cancelled(draft: Draft, tab_id: str, line_id: str, qty_milli: int, *, reason_code: str) -> LineVoided:
+    return LineVoided(
+        tab_id=tab_id,
+        line_id=line_id,
+        sku=draft.session.tabs[tab_id].lines[line_id].sku,
+        qty_milli=qty_milli,
+        reason_code=reason_code or "floor",
+        value_minor=worth(draft, tab_id, line_id, qty_milli),
+    )
+
+
+def _shares(draft: Draft, floor: str | None, tab_id: str, line_id: str) -> list[tuple[str, str]]:
+    """Where the till has a line of a floor: on the tab that the floor names first, and on those made or filled of it."""
+    others = (key for key, tab in draft.session.tabs.items() if key != tab_id and tab.floor == floor and floor)
+    return [
+        (key, share)
+        for key in (tab_id, *others)
+        if key in draft.session.tabs
+        for share in draft.session.tabs[key].lines
+        if share == line_id or share.startswith(f"{line_id}.")
+    ]
 
 
 def post_move(draft: Draft, command: commands.PostMove) -> None:
     """Put lines on the tab of another table, opening it when it is not there."""
-    source = draft.session.tabs.get(command.from_tab_id)
-    moving = tuple(line_id for line_id in command.line_ids if source is not None and line_id in source.lines)
-    if source is None or not moving or command.from_tab_id == command.to_tab_id:
-        return
-    if command.to_tab_id not in draft.session.tabs and command.to_tab_id not in draft.session.closed:
-        draft.record(_beside(source, command.to_tab_id, command.table_ref))
-    into = draft.session.tabs.get(command.to_tab_id)
-    if into is None or not _movable(source, into) or set(moving) & set(into.lines):
-        draft.record(TabConflict(tab_id=command.from_tab_id, about="move"))
-        return
-    consume(draft, command.from_tab_id)
-    source = draft.session.tabs[command.from_tab_id]
-    move(draft, command.from_tab_id, command.to_tab_id, moving, source=source, into=into)
+    moving: dict[str, list[str]] = {}
+    for line_id in command.line_ids:
+        for tab_id, share in _shares(draft, command.floor, command.from_tab_id, line_id):
+            if tab_id != command.to_tab_id:
+                moving.setdefault(tab_id, []).append(share)
+    for from_tab_id, shares in moving.items():
+        source = draft.session.tabs[from_tab_id]
+        if command.to_tab_id not in draft.session.tabs and command.to_tab_id not in draft.session.closed:
+            draft.record(_beside(source, command.to_tab_id, command.table_ref))
+        into = draft.session.tabs.get(command.to_tab_id)
+        if into is None or not _movable(source, into) or set(shares) & set(into.lines):
+            draft.record(TabConflict(tab_id=from_tab_id, about="move"))
+        else:
+            consume(draft, from_tab_id)
+            source = draft.session.tabs[from_tab_id]
+            move(draft, from_tab_id, command.to_tab_id, shares, source=source, into=into)
 
 
 def post_table(draft: Draft, command: commands.PostTable) -> None:
-    """Follow the party; nothing when the tab is at this table, or is gone."""
-    tab = draft.session.tabs.get(command.tab_id)
-    if tab is not None and tab.table_ref != command.table_ref:
-        draft.record(TabTransferred(tab_id=command.tab_id, owner=tab.owner, table_ref=command.table_ref))
+    """Follow the party, with all tabs made of its own; nothing when they are at this table, or gone."""
+    for tab_id, tab in draft.session.tabs.items():
+        if command.tab_id in (tab_id, tab.branch_of) and tab.table_ref != command.table_ref:
+            draft.record(TabTransferred(tab_id=tab_id, owner=tab.owner, table_ref=command.table_ref))
 
 
 def post_merge(draft: Draft, command: commands.PostMerge) -> None:
@@ -122,6 +142,7 @@ def post_unmerge(draft: Draft, command: commands.PostUnmerge) -> None:
     post_move(
         draft,
         commands.PostMove(
+            floor=command.floor,
             from_tab_id=command.into_tab_id,
             to_tab_id=command.from_tab_id,
             table_ref=table_ref,

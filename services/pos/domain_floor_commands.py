@@ -1,4 +1,7 @@
-"""What the floor tells the till: facts, which are recorded and flagged but not refused."""
+"""What the floor tells the till: facts, which are recorded and flagged but not refused.
+
+`post` numbers what a floor tells; the till says with its answer up to which number it has heard.
+"""
 
 from typing import Annotated
 
@@ -7,6 +10,8 @@ import msgspec
 from holdfast import Command
 from services.pos.domain_roles import SERVICES
 from services.pos.domain_terms import Guests, Key, Modifier, OrderType, Part, Units, Words
+
+Post = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class PostedLine(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,6 +36,7 @@ class PostOrder(Command, tag="post_order"):
     tab_id: Key
     floor: Key
     """The id of the floor, without purpose and tenant."""
+    post: Post = 0
     table_ref: Key | None = None
     guest_count: Guests | None = None
     order_id: Key | None = None
@@ -43,6 +49,8 @@ class PostCancel(Command, tag="post_cancel"):
 
     roles = SERVICES
 
+    floor: Key | None = None
+    post: Post = 0
     tab_id: Key
     line_id: Key
     qty_milli: Units | None = None
@@ -55,6 +63,8 @@ class PostMove(Command, tag="post_move"):
 
     roles = SERVICES
 
+    floor: Key | None = None
+    post: Post = 0
     from_tab_id: Key
     to_tab_id: Key
     table_ref: Key | None = None
@@ -66,6 +76,8 @@ class PostTable(Command, tag="post_table"):
 
     roles = SERVICES
 
+    floor: Key | None = None
+    post: Post = 0
     tab_id: Key
     table_ref: Key
 
@@ -75,6 +87,8 @@ class PostMerge(Command, tag="post_merge"):
 
     roles = SERVICES
 
+    floor: Key | None = None
+    post: Post = 0
     from_tab_id: Key
     into_tab_id: Key
 
@@ -84,6 +98,8 @@ class PostUnmerge(Command, tag="post_unmerge"):
 
     roles = SERVICES
 
+    floor: Key | None = None
+    post: Post = 0
     from_tab_id: Key
     """The tab that was merged, and comes back."""
     into_tab_id: Key

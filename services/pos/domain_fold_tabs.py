@@ -71,7 +71,8 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
         case events.TabsMerged(from_=source, into=into, line_ids=line_ids, discounts=discounts):
             session = _moved(session, source, into, line_ids)
             merged = without(session.tabs, source)
-            return with_tab(replace(session, tabs=merged), into, discounts=discounts)
+            floor = merged[into].floor or session.tabs[source].floor
+            return with_tab(replace(session, tabs=merged), into, discounts=discounts, floor=floor)
         case events.LinesMoved(from_tab_id=source, to_tab_id=into, line_ids=line_ids):
             session = _moved(session, source, into, line_ids)
             session = with_tab(session, source, discounts=event.from_discounts)
@@ -110,6 +111,7 @@ def _opened(session: Session, event: events.TabOpened) -> Session:
         guest_count=event.guest_count,
         table_ref=event.table_ref,
         floor=event.floor,
+        branch_of=event.instead_of,
         order_type=event.order_type,
     )
     return replace(session, tabs={**session.tabs, event.tab_id: tab})
@@ -192,6 +194,7 @@ def _split(session: Session, event: events.TabSplit) -> Session:
             name=source.name,
             table_ref=source.table_ref,
             floor=source.floor,
+            branch_of=source.branch_of or event.tab_id,
             order_type=source.order_type,
             lines=child.lines,
             discounts=child.discounts,

@@ -36,6 +36,8 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     guest_count: int | None = None
     table_ref: str | None = None
     floor: str | None = None
+    branch_of: str | None = None
+    """The tab that the floor knows, when this one was made of it here."""
     order_type: OrderType = "dine_in"
     lines: Mapping[str, Line] = {}
     discounts: tuple[AppliedDiscount, ...] = ()

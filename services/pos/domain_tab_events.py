@@ -11,6 +11,7 @@ from services.pos.domain_terms import (
     AppliedDiscount,
     Flow,
     Line,
+    LinePortion,
     Modifier,
     OrderType,
     Part,
@@ -93,6 +94,8 @@ class LineVoided(Event, tag="line_voided"):
     value_minor: int
     restocked: bool = False
     approved_by: str | None = None
+    floor: str | None = None
+    """Whose kitchen has to know; nobody's when the floor itself asked for it."""
 
 
 class LineComped(Event, tag="line_comped"):
@@ -171,6 +174,9 @@ class TabVoided(Event, tag="tab_voided"):
     value_minor: int
     reason_code: str = ""
     approved_by: str | None = None
+    floor: str | None = None
+    sent: tuple[LinePortion, ...] = ()
+    """What the kitchen of that floor had of it."""
 
 
 class TabReopened(Event, tag="tab_reopened"):
@@ -250,6 +256,19 @@ class TabBalanceChanged(Event, tag="tab_balance_changed"):
     bill_printed: bool = False
     floor: str | None = None
     table_ref: str | None = None
+    branch_of: str | None = None
+    """The tab that the floor knows, when this one was made of it here."""
+    into: str | None = None
+    """Where the lines of a tab are that was merged here."""
+    heard: int = 0
+    """The floor's message that caused this, by its number; all before it have been heard."""
+
+
+class FloorHeard(Event, tag="floor_heard"):
+    """What the floor told changed no tab."""
+
+    floor: str
+    heard: int
 
 
 class PriceMissing(Event, tag="price_missing"):
@@ -297,6 +316,7 @@ TabEvent = (
     | LinesMoved
     | TabTransferred
     | TabBalanceChanged
+    | FloorHeard
     | PriceMissing
     | PriceStale
     | TabConflict

@@ -20,7 +20,7 @@ from services.pos.domain_stock import (
     release_all,
     reserve,
 )
-from services.pos.domain_terms import Discount, Item, Line, OrderType, SentDelta
+from services.pos.domain_terms import Discount, Item, Line, LinePortion, OrderType, SentDelta
 
 
 def open_tab(draft: Draft, command: commands.OpenTab) -> None:
@@ -189,6 +189,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
             value_minor=value,
             restocked=command.restock,
             approved_by=approver,
+            floor=draft.session.tabs[tab_id].floor,
         )
     )
     check_worth(draft, tab_id, refusals.LinePaid)
@@ -347,7 +348,14 @@ def void_tab(draft: Draft, command: commands.VoidTab) -> None:
     release_all(draft, command.tab_id)
     draft.record(
         events.TabVoided(
-            tab_id=command.tab_id, value_minor=value, reason_code=command.reason_code, approved_by=approver
+            tab_id=command.tab_id,
+            value_minor=value,
+            reason_code=command.reason_code,
+            approved_by=approver,
+            floor=tab.floor,
+            sent=tuple(LinePortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in sent.items())
+            if tab.floor is not None
+            else (),
         )
     )
 

@@ -2,6 +2,9 @@
 
 from holdfast import Service
 from services.pos.domain import PosSession
+from services.pos.effects import Floors
 from services.pos.readmodel import Tills
 
-service = Service(name="pos", entities=(PosSession(),), projections=(Tills(),), package=__package__)
+service = Service(
+    name="pos", entities=(PosSession(),), projections=(Tills(),), reactors=(Floors(),), package=__package__
+)

@@ -78,9 +78,15 @@ def tab_of(scene: Scenario, party: str = "p1") -> str:
 
 
 def till(scene: Scenario, status: str = "OPEN", *, party: str = "p1", **more: Any) -> RecordTab:
-    """What the till says of a party's tab; each report is newer than the one before."""
-    fields: dict[str, Any] = {"balance_minor": 0, "currency": "EUR", "pos_seq": len(scene.log), **more}
+    """What a till that has heard everything says of a party's tab; each report is newer than the one before."""
+    newest = {"pos_seq": len(scene.log), "heard": posts(scene)}
+    fields: dict[str, Any] = {"balance_minor": 0, "currency": "EUR", **newest, **more}
     return RecordTab(tab_id=tab_of(scene, party), status=status, **fields)  # pyright: ignore[reportArgumentType] - a string of the test
+
+
+def posts(scene: Scenario) -> int:
+    """The number of the last message to the till."""
+    return max((getattr(event, "post", 0) for event in scene.events), default=0)
 
 
 def clocked_in(scene: Scenario, *waiters: Actor) -> Scenario:

@@ -14,6 +14,8 @@ from services.floor.effects import Till
 from services.floor.tests.scenes import line, order, run, seat, seated, tab_of
 from services.pos import contract as pos
 
+FLOOR = "loc-1:floor-main"
+
 
 def sent(scene: Scenario, *, after: int = 0) -> list[Send]:
     """What the till is sent for the events after this one."""
@@ -38,7 +40,8 @@ def test_an_order_goes_on_the_partys_bill_at_the_floors_location() -> None:
     assert send.name == Name.of("pos-session", "acme", "loc-1")
     assert send.command == pos.PostOrder(
         tab_id=tab_of(scene),
-        floor="loc-1:floor-main",
+        floor=FLOOR,
+        post=1,
         table_ref="t1",
         guest_count=2,
         order_id="o1",
@@ -64,14 +67,21 @@ def test_what_is_cancelled_is_taken_off_the_bill() -> None:
     scene = run(seated(), order(line("l1", qty=2000)))
     run(scene, CancelLine(line_id="l1", qty=500, reason="spilled"))
     assert commands(scene)[1:] == [
-        pos.PostCancel(tab_id=tab_of(scene), line_id="l1", qty_milli=500, reason_code="spilled")
+        pos.PostCancel(floor=FLOOR, post=2, tab_id=tab_of(scene), line_id="l1", qty_milli=500, reason_code="spilled")
     ]
 
 
 def test_lines_follow_to_another_bill_only_when_there_is_another() -> None:
     scene = run(two_parties(), MoveLines(line_ids=("l1",), to_order="o2"))
     assert commands(scene)[2:] == [
-        pos.PostMove(from_tab_id=tab_of(scene), to_tab_id=tab_of(scene, "p2"), table_ref="t2", line_ids=("l1",))
+        pos.PostMove(
+            floor=FLOOR,
+            post=3,
+            from_tab_id=tab_of(scene),
+            to_tab_id=tab_of(scene, "p2"),
+            table_ref="t2",
+            line_ids=("l1",),
+        )
     ]
     scene = run(seated(), order(), order(line("l2"), order_id="o2"), MoveLines(line_ids=("l1",), to_order="o2"))
     assert len(commands(scene)) == 2
@@ -79,7 +89,7 @@ def test_lines_follow_to_another_bill_only_when_there_is_another() -> None:
 
 def test_a_bill_follows_its_party_to_another_table() -> None:
     scene = run(seated(), order(), MoveParty(party_id="p1", to_table_ids=("t4", "t5")))
-    assert commands(scene)[1:] == [pos.PostTable(tab_id=tab_of(scene), table_ref="t4")]
+    assert commands(scene)[1:] == [pos.PostTable(floor=FLOOR, post=2, tab_id=tab_of(scene), table_ref="t4")]
 
 
 def test_a_merge_and_its_undoing_reach_the_till() -> None:
@@ -87,10 +97,10 @@ def test_a_merge_and_its_undoing_reach_the_till() -> None:
     own, other = tab_of(scene), tab_of(scene, "p2")
     run(scene, MergeOrders(from_="o1", into="o2"), order(line("l2")), Unmerge(order_id="o1"))
     merge, ordered, unmerge = commands(scene)[2:]
-    assert merge == pos.PostMerge(from_tab_id=own, into_tab_id=other)
+    assert merge == pos.PostMerge(floor=FLOOR, post=3, from_tab_id=own, into_tab_id=other)
     assert isinstance(ordered, pos.PostOrder)
     assert ordered.tab_id == other
-    assert unmerge == pos.PostUnmerge(from_tab_id=own, into_tab_id=other, line_ids=("l1", "l2"))
+    assert unmerge == pos.PostUnmerge(floor=FLOOR, post=5, from_tab_id=own, into_tab_id=other, line_ids=("l1", "l2"))
 
 
 def test_a_merge_within_one_bill_is_no_matter_of_the_till() -> None:

@@ -21,6 +21,7 @@ from services.floor.tests.scenes import (
     empty_floor,
     line,
     order,
+    posts,
     run,
     seated,
     status,
@@ -79,7 +80,7 @@ def test_an_order_that_the_till_has_not_heard_of_is_an_open_bill() -> None:
 def test_an_order_after_the_payment_is_an_open_bill_until_the_till_has_settled_it_too() -> None:
     scene = run(paid(), order(line("l2"), order_id="o2"))
     assert status(scene) == "ORDERED"
-    late = till(scene, "CLOSED", paid_minor=500)
+    late = till(scene, "CLOSED", paid_minor=500, heard=posts(scene) - 1)
     run(scene, late, by=TILL)
     assert status(scene) == "ORDERED"
     scene.wake(at=EVENING + 90 * MINUTE).then_types(TableAttention)

@@ -53,6 +53,7 @@ from services.floor.tests.scenes import (
     empty_floor,
     line,
     order,
+    posts,
     run,
     seat,
     tab_of,
@@ -229,7 +230,12 @@ def report(told_: tuple[str, int, str]) -> Callable[[Scenario], Step]:
 
     def step(scene: Scenario) -> Step:
         tabs = {each["party_id"]: each["tab_id"] for each in scene.view(MANAGER)["parties"]}
-        fields: dict[str, Any] = {"status": status, "balance_minor": balance, "pos_seq": len(scene.log)}
+        fields: dict[str, Any] = {
+            "status": status,
+            "balance_minor": balance,
+            "pos_seq": len(scene.log),
+            "heard": posts(scene),
+        }
         return RecordTab(tab_id=tabs.get(party, "gone"), **fields), TILL
 
     return step

@@ -127,7 +127,7 @@ async def test_the_alarm_closes_a_paid_table(client: Client, nats: NatsServer, t
         await seat(client, floor)
         await order(client, floor)
         tab_id = (await seen(client, floor))["parties"][0]["tab_id"]
-        report = {"tab_id": tab_id, "currency": "EUR", "paid_minor": 500}
+        report = {"tab_id": tab_id, "currency": "EUR", "paid_minor": 500, "heard": 1}
         await send(client, floor, "record_tab", TILL, status="OPEN", balance_minor=500, pos_seq=1, **report)
         await send(client, floor, "record_tab", TILL, status="CLOSED", balance_minor=0, pos_seq=2, **report)
         closed = await recorded(client, floor, "table_auto_closed")
