@@ -18,6 +18,7 @@ from services.pos import domain_floor_commands as from_floor
 from services.pos import domain_money_commands as money
 from services.pos import domain_offline as offline
 from services.pos import domain_payments as payments
+from services.pos import domain_prices as prices
 from services.pos import domain_settings as settings
 from services.pos import domain_stock as stock
 from services.pos import domain_stock_commands as of_stock
@@ -87,6 +88,8 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             settings.configure(draft, command)
         case till.SetItem():
             settings.set_item(draft, command)
+        case till.SetPriceBook():
+            prices.set_price_book(draft, command)
         case till.SetDiscount():
             settings.set_discount(draft, command)
         case till.RegisterTerminal():

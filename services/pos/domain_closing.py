@@ -4,8 +4,8 @@ The tab itself leaves the state, which therefore does not grow with a location's
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import timedelta
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -32,7 +32,7 @@ def closed(session: Session, event: TabClosed) -> Session:
     session = replace(
         session,
         tabs=without(session.tabs, event.tab_id),
-        closed=_refundable({**session.closed, event.tab_id: kept}, session.settings, event.closed_at),
+        closed=_refundable(session.closed, event.tab_id, kept, session.settings),
         receipts={**session.receipts, event.series: event.number},
         payments={
             key: payment
@@ -101,16 +101,17 @@ def sold_lines(tab: Tab) -> dict[str, SoldLine]:
     return {line_id: SoldLine(line.sku, line.qty_milli, line.tracked) for line_id, line in tab.lines.items()}
 
 
-def _refundable(tabs: Mapping[str, ClosedTab], settings: Settings, now: datetime) -> Mapping[str, ClosedTab]:
-    """Without the oldest, when they are too old or too many."""
-    horizon = now - timedelta(seconds=settings.refund_window_s)
-    too_many = max(0, len(tabs) - settings.refundable_tabs)
-    gone = 0
-    for place, tab in enumerate(tabs.values()):
-        if place >= too_many and tab.closed_at > horizon:
-            break
-        gone = place + 1
-    return tabs if not gone else dict(islice(tabs.items(), gone, None))
+def _refundable(
+    before: Mapping[str, ClosedTab], tab_id: str, tab: ClosedTab, settings: Settings
+) -> Mapping[str, ClosedTab]:
+    """With one more, and without the oldest when they are too old or too many."""
+    horizon = tab.closed_at - timedelta(seconds=settings.refund_window_s)
+    tabs = {**before, tab_id: tab}
+    too_many = len(tabs) - settings.refundable_tabs
+    old = takewhile(lambda placed: placed[0] < too_many or placed[1][1].closed_at <= horizon, enumerate(tabs.items()))
+    for gone in [key for _, (key, _) in old]:
+        del tabs[gone]
+    return tabs
 
 
 def _refund_of_day(session: Session, tender: Tender, minor: int) -> Session:

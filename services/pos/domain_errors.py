@@ -80,6 +80,20 @@ class PriceOverrideForbidden(Rejected):
     status = 403
 
 
+class ModifierUnknown(Rejected):
+    """The item does not offer this; `details.id` names it."""
+
+    code = "MODIFIER_UNKNOWN"
+    status = 422
+
+
+class ModifiersRequired(Rejected):
+    """Something has to be chosen with this item; `details` tell the `group`, its `min` and `max`."""
+
+    code = "MODIFIERS_REQUIRED"
+    status = 422
+
+
 class InsufficientStock(Rejected):
     """Not so many are left; `details.available` tells how many thousandths are."""
 

@@ -73,6 +73,7 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
         case (
             till.Configured()
             | till.ItemSet()
+            | till.PriceBookSet()
             | till.DiscountSet()
             | till.TerminalRegistered()
             | till.TerminalSeen()
@@ -115,6 +116,8 @@ def _evolve_till(session: Session, event: till.TillEvent) -> Session:  # noqa: C
             return replace(session, settings=settings, settings_version=version)
         case till.ItemSet(sku=sku, item=item):
             return replace(session, items={**session.items, sku: item})
+        case till.PriceBookSet(book_id=book_id, book=book):
+            return replace(session, price_books={**session.price_books, book_id: book})
         case till.DiscountSet(discount_id=discount_id, discount=discount):
             return replace(session, discounts={**session.discounts, discount_id: discount})
         case till.TerminalRegistered(terminal_id=terminal_id, name=name, at=at):

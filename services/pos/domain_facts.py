@@ -9,8 +9,10 @@ from typing import Literal
 from msgspec.structs import replace
 
 from services.pos.domain_draft import Draft
+from services.pos.domain_prices import price_of
 from services.pos.domain_stock import firm_qty, oversold
 from services.pos.domain_tab_events import LineAdded, PriceMissing, PriceStale, TabConflict, TabOpened
+from services.pos.domain_terms import Item
 
 About = Literal["lines", "payment"]
 
@@ -56,14 +58,18 @@ def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, curre
         draft.record(replace(line, tab_id=tab_id, tracked=tracked, firm_milli=firm))
         if item is None:
             draft.record(PriceMissing(tab_id=tab_id, line_id=line.line_id, sku=line.sku))
-        elif current and line.unit_price_minor != item.price_minor:
-            draft.record(
-                PriceStale(
-                    tab_id=tab_id,
-                    line_id=line.line_id,
-                    sold_minor=line.unit_price_minor,
-                    current_minor=item.price_minor,
-                )
-            )
+        elif current:
+            _flag_price(draft, tab_id, line, item)
         if firm:
             oversold(draft, tab_id, line.line_id, line.sku)
+
+
+def _flag_price(draft: Draft, tab_id: str, line: LineAdded, item: Item) -> None:
+    """Flag a price that is neither that of now nor that of when it was rung, by the terminal's clock."""
+    order_type, now = draft.session.tabs[tab_id].order_type, draft.ctx.now
+    current = price_of(draft.session, line.sku, item, order_type, now).minor
+    then = price_of(draft.session, line.sku, item, order_type, line.occurred_at or now).minor
+    if line.unit_price_minor not in {current, then}:
+        draft.record(
+            PriceStale(tab_id=tab_id, line_id=line.line_id, sold_minor=line.unit_price_minor, current_minor=current)
+        )

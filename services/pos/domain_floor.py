@@ -4,6 +4,7 @@ from services.pos import domain_floor_commands as commands
 from services.pos.domain_checks import merge, move
 from services.pos.domain_draft import Draft
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
+from services.pos.domain_prices import Price, price_of
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume
 from services.pos.domain_tab_events import LineAdded, LineVoided, TabConflict, TabOpened, TabTransferred
@@ -32,14 +33,15 @@ def post_order(draft: Draft, command: commands.PostOrder) -> None:
 
 def _line(draft: Draft, tab_id: str, line: commands.PostedLine, order_type: OrderType) -> LineAdded:
     item = draft.session.items.get(line.sku)
-    catalogue = 0 if item is None else item.price_minor
+    price = Price(0, 0) if item is None else price_of(draft.session, line.sku, item, order_type, draft.ctx.now)
     return LineAdded(
         tab_id=tab_id,
         line_id=line.line_id,
         sku=line.sku,
         qty_milli=line.qty_milli,
-        unit_price_minor=catalogue if line.unit_price_minor is None else line.unit_price_minor,
-        price_version=0 if item is None else item.price_version,
+        unit_price_minor=price.minor if line.unit_price_minor is None else line.unit_price_minor,
+        price_version=price.version,
+        price_book=price.book,
         modifiers=line.modifiers,
         tax_ids=() if item is None else taxes_of(item, order_type),
         seat=line.seat,

@@ -16,6 +16,7 @@ from services.pos.domain_terms import (
     Line,
     OrderType,
     Part,
+    PriceBook,
     Settings,
     SoldLine,
     TabStatus,
@@ -176,6 +177,7 @@ class Session(State, omit_defaults=True):
     settings: Settings = Settings(currency="")
     settings_version: int = 0
     items: Mapping[str, Item] = {}
+    price_books: Mapping[str, PriceBook] = {}
     discounts: Mapping[str, Discount] = {}
     stock: Mapping[str, Stock] = {}
     eighty_six: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from holdfast import StateConflict, ValidationFailed, VersionConflict
 from holdfast.money import CURRENCIES
@@ -9,6 +10,7 @@ from services.pos import domain_till_commands as commands
 from services.pos import domain_till_events as events
 from services.pos.domain_draft import Draft
 from services.pos.domain_money_events import DayOpened
+from services.pos.domain_prices import check_groups
 from services.pos.domain_session import Session
 from services.pos.domain_terms import Settings
 
@@ -31,6 +33,7 @@ def configure(draft: Draft, command: commands.Configure) -> None:
         return
     if command.expected_version != version:
         raise VersionConflict(f"the settings are at version {version}; look at them again", version=version)
+    _check_timezone(command.settings.timezone)
     if command.settings.currency not in CURRENCIES:
         raise ValidationFailed("settings.currency: an ISO 4217 code of three capitals, such as EUR")
     if command.settings.currency != draft.settings.currency and _has_prices(draft.session):
@@ -48,6 +51,7 @@ def set_item(draft: Draft, command: commands.SetItem) -> None:
         return
     item = command.item
     _check_taxes(draft.settings, (*item.tax_ids, *(item.takeaway_tax_ids or ())))
+    check_groups(item.modifier_groups)
     if known is not None and item.price_version <= known.price_version:
         raise VersionConflict(
             f"item.price_version: {known.price_version + 1}, for the price is at {known.price_version}",
@@ -69,6 +73,13 @@ def set_discount(draft: Draft, command: commands.SetDiscount) -> None:
             f"discount.version: {known.version + 1}, for it is at {known.version}", version=known.version
         )
     draft.record(events.DiscountSet(discount_id=command.discount_id, discount=discount))
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValidationFailed("settings.timezone: an IANA name such as Europe/Paris") from None
 
 
 def _check_taxes(settings: Settings, tax_ids: Iterable[str]) -> None:

@@ -39,6 +39,8 @@ class AddLine(Command, tag="add_line"):
         refusals.UnknownSku,
         refusals.QtyInvalid,
         refusals.PriceOverrideForbidden,
+        refusals.ModifierUnknown,
+        refusals.ModifiersRequired,
         refusals.LineExists,
         refusals.InsufficientStock,
         AmountInvalid,

@@ -53,6 +53,8 @@ class LineAdded(FactEvent, tag="line_added"):
     qty_milli: int
     unit_price_minor: int
     price_version: int = 0
+    """Of the book, or else of the catalogue."""
+    price_book: str | None = None
     modifiers: tuple[Modifier, ...] = ()
     tax_ids: tuple[str, ...] = ()
     seat: int | None = None

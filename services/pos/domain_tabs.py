@@ -9,6 +9,7 @@ from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_draft import Draft
+from services.pos.domain_prices import check_modifiers, price_of
 from services.pos.domain_session import Tab
 from services.pos.domain_settings import begin_location
 from services.pos.domain_stock import (
@@ -62,13 +63,13 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
     item = item_of(draft.session, command.sku)
     check_currency(command.currency, draft.settings.currency)
     check_qty(item, command.qty_milli)
-    price = _price(draft, command, item)
     known = tab.lines.get(command.line_id)
     if known is not None:
-        wanted = (command.sku, command.qty_milli, price, command.modifiers, command.seat, command.course)
-        if (known.sku, known.qty_milli, known.unit_price_minor, known.modifiers, known.seat, known.course) == wanted:
+        if _is_same(known, command):
             return
         raise refusals.LineExists("line_id: this one is taken; make a new one")
+    check_modifiers(draft, item, command.modifiers)
+    price = price_of(draft.session, command.sku, item, tab.order_type, draft.ctx.now)
     firm = firm_qty(draft.session, command.tab_id, command.sku, command.qty_milli) if item.tracked else 0
     if item.tracked or command.sku in draft.session.eighty_six:
         check_available(draft.session, command.sku, firm or (0 if item.tracked else command.qty_milli))
@@ -78,8 +79,9 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
             line_id=command.line_id,
             sku=command.sku,
             qty_milli=command.qty_milli,
-            unit_price_minor=price,
-            price_version=item.price_version,
+            unit_price_minor=_price(draft, command, price.minor),
+            price_version=price.version,
+            price_book=price.book,
             modifiers=command.modifiers,
             tax_ids=taxes_of(item, tab.order_type),
             seat=command.seat,
@@ -99,19 +101,24 @@ def taxes_of(item: Item, order_type: OrderType) -> tuple[str, ...]:
     return item.tax_ids
 
 
-def _price(draft: Draft, command: commands.AddLine, item: Item) -> int:
-    """The catalogue's price; another one, or a wish that makes it cheaper, is a manager's to give."""
-    price = item.price_minor
-    if command.unit_price_minor is not None:
-        price = minor(command.unit_price_minor, "unit_price_minor")
-        if price < 0:
-            raise ValidationFailed("unit_price_minor: not below 0")
-    for modifier in command.modifiers:
-        minor(modifier.price_minor, "modifiers.price_minor")
-    cheaper = any(modifier.price_minor < 0 for modifier in command.modifiers)
-    if (price != item.price_minor or cheaper) and not draft.is_manager:
-        raise refusals.PriceOverrideForbidden(f"leave out unit_price_minor: it is {item.price_minor}")
-    return price
+def _is_same(line: Line, command: commands.AddLine) -> bool:
+    """Whether the line is what is asked for, at whatever price it was then."""
+    asked = (command.sku, command.qty_milli, command.modifiers, command.seat, command.course)
+    price = command.unit_price_minor
+    found = (line.sku, line.qty_milli, line.modifiers, line.seat, line.course)
+    return found == asked and price in {None, line.unit_price_minor}
+
+
+def _price(draft: Draft, command: commands.AddLine, price_minor: int) -> int:
+    """The price of now; another one is a manager's to give."""
+    if command.unit_price_minor is None:
+        return price_minor
+    wanted = minor(command.unit_price_minor, "unit_price_minor")
+    if wanted < 0:
+        raise ValidationFailed("unit_price_minor: not below 0")
+    if wanted != price_minor and not draft.is_manager:
+        raise refusals.PriceOverrideForbidden(f"leave out unit_price_minor: it is {price_minor}")
+    return wanted
 
 
 def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:

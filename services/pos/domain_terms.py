@@ -21,6 +21,7 @@ OrderType = Literal["dine_in", "takeaway"]
 Tender = Literal["cash", "card", "gift", "account"]
 TabStatus = Literal["OPEN", "PAYING", "PAID", "CLOSED", "VOIDED", "MERGED"]
 
+DAY_MINUTES: Final = 1_440
 ONE: Final = 1_000
 """One piece, in thousandths."""
 
@@ -74,8 +75,21 @@ class Settings(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Stored card payments above it are flagged."""
     offline_upload_s: Annotated[int, msgspec.Meta(ge=60, le=7 * 86_400)] = 86_400
     """How long a stored card payment may wait for the processor."""
+    timezone: Annotated[str, msgspec.Meta(max_length=100)] = "UTC"
+    """IANA name; the hours of price books are read in it."""
     floors: Annotated[tuple[Key, ...], msgspec.Meta(max_length=50)] = ()
     """The floors, by their ids, that are told what is sold out."""
+
+
+class ModifierGroup(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Wishes of which so many have to be chosen with an item."""
+
+    id: Key
+    name: Words = ""
+    min: Annotated[int, msgspec.Meta(ge=0, le=50)] = 0
+    max: Annotated[int, msgspec.Meta(ge=1, le=50)] = 1
+    options: Annotated[Mapping[Key, Milli], msgspec.Meta(max_length=100)]
+    """What each adds to the price of one, which may be less than nothing."""
 
 
 class Item(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -93,6 +107,8 @@ class Item(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Whether fractions of one are sold."""
     station: str = ""
     """Where it is made; lines without one go to no printer."""
+    modifier_groups: Annotated[tuple[ModifierGroup, ...], msgspec.Meta(max_length=20)] = ()
+    """An item with groups takes only their wishes; one without takes any."""
 
 
 class Window(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,6 +120,43 @@ class Window(Part, frozen=True, kw_only=True, omit_defaults=True):
     def holds(self, now: datetime) -> bool:
         """Whether a moment lies in it."""
         return (self.starts_at is None or self.starts_at <= now) and (self.ends_at is None or now < self.ends_at)
+
+
+class Hours(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """From a minute of some weekdays to just before another one, by the clock on the wall."""
+
+    weekdays: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=6)], ...], msgspec.Meta(min_length=1, max_length=7)]
+    """0 is Monday. Hours past midnight belong to the day on which they began."""
+    opens: Annotated[int, msgspec.Meta(ge=0, lt=DAY_MINUTES)]
+    closes: Annotated[int, msgspec.Meta(ge=1, le=2 * DAY_MINUTES)]
+
+    def holds(self, local: datetime) -> bool:
+        """Whether a moment, in the time of the location, lies in them."""
+        minute = local.hour * 60 + local.minute
+        return any(
+            self.opens <= minute + days * DAY_MINUTES < self.closes and (local.weekday() - days) % 7 in self.weekdays
+            for days in (0, 1)
+        )
+
+
+class PriceBook(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Prices that hold at some times instead of the catalogue's."""
+
+    name: Words = ""
+    version: Annotated[int, msgspec.Meta(ge=1)] = 1
+    rank: Annotated[int, msgspec.Meta(ge=-1_000, le=1_000)] = 0
+    """Of several that hold, the highest counts; of equal ones the first by id."""
+    prices: Annotated[Mapping[Key, Units], msgspec.Meta(max_length=5_000)]
+    window: Window = Window()
+    hours: Annotated[tuple[Hours, ...], msgspec.Meta(max_length=50)] = ()
+    """Any hour when there are none."""
+    order_types: tuple[OrderType, ...] = ()
+    """All when there are none."""
+
+    def holds(self, now: datetime, local: datetime, order_type: OrderType) -> bool:
+        """Whether it counts at this moment for such an order."""
+        fits = not self.order_types or order_type in self.order_types
+        return fits and self.window.holds(now) and (not self.hours or any(each.holds(local) for each in self.hours))
 
 
 class Discount(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -190,6 +243,7 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     qty_milli: int
     unit_price_minor: int
     price_version: int = 0
+    price_book: str | None = None
     modifiers: tuple[Modifier, ...] = ()
     tax_ids: tuple[str, ...] = ()
     seat: int | None = None

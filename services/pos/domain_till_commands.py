@@ -7,7 +7,7 @@ import msgspec
 from holdfast import Command
 from services.pos import domain_errors as refusals
 from services.pos.domain_roles import ADMINS, MANAGERS, STAFF, TERMINALS
-from services.pos.domain_terms import Discount, Item, Key, Moment, OrderType, Part, Settings, Units, Words
+from services.pos.domain_terms import Discount, Item, Key, Moment, OrderType, Part, PriceBook, Settings, Units, Words
 
 ApprovalOf = Literal["void", "comp", "discount", "refund"]
 
@@ -29,6 +29,16 @@ class SetItem(Command, tag="set_item"):
 
     sku: Key
     item: Item
+
+
+class SetPriceBook(Command, tag="set_price_book"):
+    """Sell at other prices at some hours, or by a newer `version` of a book."""
+
+    roles = MANAGERS
+    raises = (refusals.UnknownSku, refusals.TerminalRevoked)
+
+    book_id: Key
+    book: PriceBook
 
 
 class SetDiscount(Command, tag="set_discount"):
@@ -187,6 +197,7 @@ class QuarantineOffline(Command, tag="quarantine_offline"):
 TillCommand = (
     Configure
     | SetItem
+    | SetPriceBook
     | SetDiscount
     | RegisterTerminal
     | Heartbeat

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from holdfast import Event
-from services.pos.domain_terms import Discount, Item, Settings
+from services.pos.domain_terms import Discount, Item, PriceBook, Settings
 from services.pos.domain_till_commands import ApprovalOf, Fact
 
 
@@ -19,6 +19,13 @@ class ItemSet(Event, tag="item_set"):
 
     sku: str
     item: Item
+
+
+class PriceBookSet(Event, tag="price_book_set"):
+    """What is sold at which hours at which prices from now on."""
+
+    book_id: str
+    book: PriceBook
 
 
 class DiscountSet(Event, tag="discount_set"):
@@ -107,6 +114,7 @@ class OfflineQuarantined(Event, tag="offline_quarantined"):
 TillEvent = (
     Configured
     | ItemSet
+    | PriceBookSet
     | DiscountSet
     | TerminalRegistered
     | TerminalSeen

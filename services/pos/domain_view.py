@@ -9,7 +9,7 @@ from holdfast import Actor
 from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS
 from services.pos.domain_session import Drawer, Session, Tab
 from services.pos.domain_stock import available
-from services.pos.domain_terms import AppliedDiscount, DayTotals, Item, Line, OrderType, Settings, TabStatus
+from services.pos.domain_terms import AppliedDiscount, DayTotals, Item, Line, OrderType, PriceBook, Settings, TabStatus
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,6 +112,7 @@ class SessionView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     business_date: date | None = None
     tabs: Mapping[str, TabView]
     items: Mapping[str, Item]
+    price_books: Mapping[str, PriceBook] = {}
     available_milli: Mapping[str, int] = {}
     """Of the items whose stock is counted."""
     eighty_six: tuple[str, ...] = ()
@@ -133,6 +134,7 @@ def view(session: Session, viewer: Actor) -> SessionView:
         business_date=None if session.day is None else session.day.business_date,
         tabs={tab_id: _tab(tab, staff=staff) for tab_id, tab in session.tabs.items()},
         items=session.items,
+        price_books=session.price_books,
         available_milli={sku: available(session, sku) for sku, item in session.items.items() if item.tracked},
         eighty_six=session.eighty_six,
         holds=_holds(session) if staff else None,

@@ -9,7 +9,7 @@ from services.pos.domain import PosSession
 from services.pos.domain_money_commands import BeginPayment, CloseTab, OpenDay, OpenDrawer, RecordPaymentResult
 from services.pos.domain_stock_commands import AdjustStock
 from services.pos.domain_tab_commands import AddLine, OpenTab
-from services.pos.domain_terms import CashRounding, Discount, Item, Settings, Tax
+from services.pos.domain_terms import CashRounding, Discount, Item, ModifierGroup, Settings, Tax
 from services.pos.domain_till_commands import Configure, RegisterTerminal, SetDiscount, SetItem
 
 NOON = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
@@ -42,6 +42,14 @@ ITEMS = {
     "cheese": Item(name="Cheese", price_minor=1_999, weighed=True, tracked=True),
     "cake": Item(name="Cake", price_minor=400, tracked=True, station="kitchen"),
     "book": Item(name="Book", price_minor=999, tax_ids=("within",)),
+    "steak": Item(
+        name="Steak",
+        price_minor=2_000,
+        modifier_groups=(
+            ModifierGroup(id="done", min=1, options={"rare": 0, "medium": 0}),
+            ModifierGroup(id="side", max=2, options={"chips": 300, "salad": 250, "none": -100}),
+        ),
+    ),
     "water": Item(name="Water", price_minor=300),
 }
 DISCOUNTS = {

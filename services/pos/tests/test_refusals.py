@@ -20,6 +20,7 @@ from services.pos.contract import (
     EndDrawer,
     ExtendHold,
     MergeTabs,
+    Modifier,
     NoSale,
     OpenDrawer,
     OpenTab,
@@ -176,6 +177,8 @@ CASES: list[Case] = [
     ),
     (refusals.TerminalRevoked, revoked, SubmitOffline(terminal_id="till-1", terminal_seq=1, facts=FACTS), {}),
     (refusals.DayNotClear, lambda: with_tab("beer"), CloseDay(), {"tabs": ["t1"]}),
+    (refusals.ModifierUnknown, with_tab, line(sku="steak", modifiers=(Modifier(id="x"),)), {"id": "x"}),
+    (refusals.ModifiersRequired, with_tab, line(sku="steak"), {"group": "done", "min": 1, "max": 1, "chosen": 0}),
     (AmountInvalid, lambda: with_tab("beer"), line(unit_price_minor=0.5), {"field": "unit_price_minor"}),
     (CurrencyMismatch, lambda: with_tab("beer"), line(currency="EUR"), {"currency": "USD"}),
 ]
@@ -214,8 +217,8 @@ STATUSES = {
 }
 """The refusals of the specification's tables, and how HTTP says them."""
 COMMON = {"AMOUNT_INVALID": 400, "CURRENCY_MISMATCH": 422}
-OWN = {"DAY_NOT_CLEAR": 409}
-"""The specification says that closing a day refuses, and leaves the name open."""
+OWN = {"DAY_NOT_CLEAR": 409, "MODIFIER_UNKNOWN": 422, "MODIFIERS_REQUIRED": 422}
+"""Where the specification says that something is refused, and leaves the name open."""
 
 
 @pytest.mark.parametrize(
