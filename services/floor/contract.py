@@ -128,6 +128,7 @@ contract = Contract.of(
     filters=TableFilters,
     item=TableRow,
     lists={
+        "tables": ListForm(filters=TableFilters, item=TableRow),
         "tickets": ListForm(filters=TicketFilters, item=TicketRow),
         "reservations": ListForm(filters=ReservationFilters, item=ReservationRow),
         "waitlist": ListForm(filters=WaitingFilters, item=WaitingRow),

@@ -12,6 +12,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 ReservationStatus = Literal["booked", "held", "arrived", "seated", "cancelled", "no_show"]
 WaitingStatus = Literal["waiting", "called", "seated", "removed", "left"]
 TurnEnd = Literal["cleared", "paid", "not_ordered"]
+Late = Literal["target", "alert"]
 
 
 class TableFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +49,10 @@ class TicketFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     floor: str | None = None
     station: str | None = None
     open: bool | None = None
+    table_ref: str | None = None
+    issued_after: Instant | None = None
+    """At this moment or later."""
+    issued_before: Instant | None = None
 
 
 class TicketRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +103,7 @@ class WaitingFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     status: WaitingStatus | None = None
     joined_after: Instant | None = None
     """At this moment or later."""
+    joined_before: Instant | None = None
 
 
 class WaitingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,13 +126,19 @@ class TurnFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     floor: str | None = None
     waiter: str | None = None
+    table_ref: str | None = None
+    late: Late | None = None
+    """With a stage that took longer than its target, or than its alert."""
     seated_after: Instant | None = None
     """At this moment or later."""
     seated_before: Instant | None = None
 
 
 class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A party's turn at its table. Stages are seconds, null when one was skipped or is not over."""
+    """A party's turn at its table. Stages are seconds, null when one was skipped or is not over.
+
+    `…_late` tells of each whether it took longer than the alert of that time, or than the target; null when in time.
+    """
 
     id: str
     party_id: str
@@ -146,6 +158,11 @@ class TurnRow(msgspec.Struct, frozen=True, kw_only=True):
     """From there until they left."""
     dirty_s: int | None
     """From there until the table was ready again."""
+    seated_late: Late | None
+    ordered_late: Late | None
+    served_late: Late | None
+    check_late: Late | None
+    dirty_late: Late | None
     alerts: int
     """How many of these stages took longer than the alert of that time."""
 

@@ -8,13 +8,7 @@ from sqlalchemy import Connection
 from holdfast.sql import Listing, Projection, StoredEvent
 from services.floor.domain_events import FloorEvent
 from services.floor.readmodel_guests import follow_guests
-from services.floor.readmodel_lists import (
-    list_of_reservations,
-    list_of_tables,
-    list_of_tickets,
-    list_of_turns,
-    list_of_waiting,
-)
+from services.floor.readmodel_lists import LISTS, list_of_tables
 from services.floor.readmodel_room import follow_room
 from services.floor.readmodel_tables import floor_tables, floors, reservations, tickets, turns, waiting
 from services.floor.readmodel_tickets import follow_tickets
@@ -30,12 +24,7 @@ class Floors(Projection[FloorEvent]):
     purpose = "floor"
     tables = (floors, floor_tables, tickets, reservations, waiting, turns)
     listing = list_of_tables
-    lists: ClassVar[Mapping[str, Listing[Any]]] = {
-        "tickets": list_of_tickets,
-        "reservations": list_of_reservations,
-        "waitlist": list_of_waiting,
-        "turns": list_of_turns,
-    }
+    lists: ClassVar[Mapping[str, Listing[Any]]] = LISTS
 
     def apply(self, connection: Connection, stored: StoredEvent[FloorEvent], /) -> None:
         """Write what one event changes in each of the tables."""

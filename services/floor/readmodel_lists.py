@@ -1,15 +1,15 @@
 """The lists that the floor's read model answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 
 from holdfast import Actor
 from holdfast.sql import Listing
 from services.floor import lists
 from services.floor.domain_roles import STAFF
-from services.floor.readmodel_tables import floor_tables, heat, reservations, tickets, turns, waiting
+from services.floor.readmodel_tables import STAGES, floor_tables, heat, reservations, tickets, turns, waiting
 
 Conditions = Sequence[ColumnElement[bool]]
 
@@ -32,6 +32,8 @@ def _tickets(filters: lists.TicketFilters, _by: Actor) -> Conditions:
         *_equal(column.id, filters.floor),
         *_equal(column.station, filters.station),
         *_equal(column.open, filters.open),
+        *_equal(column.table_ref, filters.table_ref),
+        *_between(column.issued_at, filters.issued_after, filters.issued_before),
     )
 
 
@@ -49,13 +51,21 @@ def _waiting(filters: lists.WaitingFilters, _by: Actor) -> Conditions:
     return (
         *_equal(column.id, filters.floor),
         *_equal(column.status, filters.status),
-        *_between(column.joined_at, filters.joined_after, None),
+        *_between(column.joined_at, filters.joined_after, filters.joined_before),
     )
 
 
 def _turns(filters: lists.TurnFilters, _by: Actor) -> Conditions:
     column = turns.c
+    marks = [column[f"{stage}_late"] for stage in STAGES]
+    late = {
+        None: (),
+        "target": (or_(*(mark.is_not(None) for mark in marks)),),
+        "alert": (or_(*(mark == "alert" for mark in marks)),),
+    }
     return (
+        *late[filters.late],
+        *_equal(column.table_ref, filters.table_ref),
         *_equal(column.id, filters.floor),
         *_equal(column.waiter_id, filters.waiter),
         *_between(column.seated_at, filters.seated_after, filters.seated_before),
@@ -127,3 +137,10 @@ list_of_heat: Final = Listing(
     where=_heat,
     roles=STAFF,
 )
+LISTS: Final[Mapping[str, Listing[Any]]] = {
+    "tables": list_of_tables,
+    "tickets": list_of_tickets,
+    "reservations": list_of_reservations,
+    "waitlist": list_of_waiting,
+    "turns": list_of_turns,
+}

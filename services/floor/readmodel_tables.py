@@ -8,6 +8,8 @@ from holdfast.sql import Moment, Words
 
 metadata: Final = MetaData()
 KEY: Final = 200
+STAGES: Final = ("seated", "ordered", "served", "check", "dirty")
+"""Those of a turn: what its table waits in for the next one."""
 
 floors: Final = Table(
     "floors",
@@ -111,6 +113,7 @@ turns: Final = Table(
     Column("served_s", BigInteger),
     Column("check_s", BigInteger),
     Column("dirty_s", BigInteger),
+    *(Column(f"{stage}_late", String(10)) for stage in STAGES),
     Column("alerts", Integer, nullable=False),
     Index("turns_by_time", "tenant", "seated_at", "party_id"),
     Index("turns_of_a_table", "tenant", "id", "table_id"),

@@ -9,19 +9,20 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from holdfast import Name
 from holdfast.sql import StoredEvent
 from services.floor import domain_events as events
-from services.floor.domain_settings import Target, TurnTargets
-from services.floor.readmodel_room import targets_of
+from services.floor.domain_settings import TurnTargets
+from services.floor.readmodel_room import latest_of, targets_of
 from services.floor.readmodel_tables import turns
 
-_REACHED: Final = {"ORDERED": "ordered_at", "SERVED": "served_at", "CHECK_DROPPED": "check_at"}
+_REACHED: Final = {"ORDERED": "ordered_at", "SERVED": "served_at", "CHECK_DROPPED": "check_at", "PAID": "check_at"}
+"""Who pays without a bill had his check in that moment."""
 _STAGES: Final = (
-    ("seated_s", "seated_at", "ordered_at", "seated"),
-    ("ordered_s", "ordered_at", "served_at", "ordered"),
-    ("served_s", "served_at", "check_at", "served"),
-    ("check_s", "check_at", "left_at", "check_dropped"),
-    ("dirty_s", "left_at", "available_at", "dirty"),
+    ("seated", "seated_at", "ordered_at", "SEATED"),
+    ("ordered", "ordered_at", "served_at", "ORDERED"),
+    ("served", "served_at", "check_at", "SERVED"),
+    ("check", "check_at", "left_at", "CHECK_DROPPED"),
+    ("dirty", "left_at", "available_at", "DIRTY"),
 )
-"""Column, from which moment, to which one, and the target that it is held against."""
+"""Stage, from which moment, to which one, and the status whose target it is held against."""
 
 
 def follow_turns(connection: Connection, stored: StoredEvent[events.FloorEvent]) -> None:
@@ -85,19 +86,31 @@ def _reach(
     fresh = row[moment].is_(None)
     targets = targets_of(connection, name)
     for turn in connection.execute(select(turns).where(_of(name), which, fresh)).mappings().all():
-        reached = {**turn, moment: at}
-        stages = dict(_stages(reached, targets))
-        alerts = sum(late for _, late in stages.values())
-        durations = {column: seconds for column, (seconds, _) in stages.items()}
+        stages = list(_stages({**turn, moment: at}, targets))
+        durations = {f"{stage}_s": seconds for stage, seconds, _ in stages}
+        marks = {f"{stage}_late": late for stage, _, late in stages}
+        alerts = sum(late == "alert" for _, _, late in stages)
         this = (row.party_id == turn["party_id"]) & (row.seated_at == turn["seated_at"])
-        changes = {moment: at, "alerts": alerts, **durations, **values}
+        changes = {moment: at, "alerts": alerts, **durations, **marks, **values}
         connection.execute(update(turns).where(_of(name), this).values(**changes))
 
 
-def _stages(turn: Any, targets: TurnTargets) -> Iterable[tuple[str, tuple[int, bool]]]:
-    """The stages that are over, in seconds, and whether each took longer than its alert."""
-    for column, begins, ends, stage in _STAGES:
-        if turn[begins] is not None and turn[ends] is not None:
-            target: Target = getattr(targets, stage)
-            took = turn[ends] - turn[begins]
-            yield column, (took // timedelta(seconds=1), took > timedelta(minutes=target.alert))
+def _stages(turn: Any, targets: TurnTargets) -> Iterable[tuple[str, int, str | None]]:
+    """The stages that are over, how many seconds they took, and what they took too long for: the target, or the alert."""
+    for stage, begins, ends, status in _STAGES:
+        if turn[begins] is None or turn[ends] is None:
+            continue
+        took = turn[ends] - turn[begins]
+        latest = latest_of(targets, status, turn[begins])
+        late = (
+            "alert"
+            if _passed(latest.alert_at, turn[ends])
+            else "target"
+            if _passed(latest.target_at, turn[ends])
+            else None
+        )
+        yield stage, took // timedelta(seconds=1), late
+
+
+def _passed(deadline: datetime | None, at: datetime) -> bool:
+    return deadline is not None and deadline <= at

@@ -3,10 +3,12 @@
 import csv
 import io
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 from sqlalchemy import create_engine, text
 
@@ -14,8 +16,8 @@ from holdfast.testing.servers import NatsServer
 from services.pos.readmodel_lists import LISTS
 from tests.e2e.restaurant import Frame, Restaurant, restaurant
 
-
 pytest_plugins = ["holdfast.testing._servers"]
+pytestmark = pytest.mark.slow
 
 
 @pytest_asyncio.fixture
@@ -150,7 +152,9 @@ async def test_rows_are_what_the_log_says_before_and_after_a_rebuild_and_tamperi
     assert code == 0, said
     assert {name: await place.shows(name, len(before[name])) for name in LISTS} == before
     with create_engine(f"sqlite:///{place.folder}/pos.db", connect_args={"timeout": 60}).begin() as connection:
-        connection.execute(text("UPDATE receipts SET gross_minor = gross_minor - 100 WHERE number = 2 AND gross_minor = 999"))
+        connection.execute(
+            text("UPDATE receipts SET gross_minor = gross_minor - 100 WHERE number = 2 AND gross_minor = 999")
+        )
     code, said = await place.program("replay", "--name", name)
     assert (code, "of receipts is 899, by its events it is 999" in said) == (1, True), said
 
@@ -163,8 +167,21 @@ async def test_a_deleted_till_leaves_no_row_in_any_list(place: Restaurant) -> No
         assert await place.items(name) == []
 
 
-FLOOR_LISTS = ("tables", "tickets", "reservations", "waitlist", "turns")
 TABLES: list[Any] = [{"id": "t1", "name": "T1", "max": 2}, {"id": "t2", "name": "T2", "max": 4, "section": "terrace"}]
+OF_FLOOR: list[tuple[str, str, Any, dict[str, str], dict[str, str]]] = [
+    ("tables", "table_id", "t1", {"status": "ORDERED", "section": "main"}, {"status": "DIRTY"}),
+    ("tickets", "station", "kitchen", {"open": "true", "table_ref": "T1"}, {"station": "bar"}),
+    (
+        "reservations",
+        "res_id",
+        "r1",
+        {"status": "booked", "starts_after": "2026-01-01T00:00:00Z"},
+        {"status": "no_show"},
+    ),
+    ("waitlist", "party_id", "w1", {"status": "waiting"}, {"joined_before": "2020-01-01T00:00:00Z"}),
+    ("turns", "party_id", "p1", {"table_ref": "T1", "seated_after": "2020-01-01T00:00:00Z"}, {"late": "alert"}),
+]
+"""List, column, what it shows of an evening, filters that hold for it, and those that do not."""
 
 
 async def an_evening(place: Restaurant) -> None:
@@ -176,7 +193,21 @@ async def an_evening(place: Restaurant) -> None:
     await on_floor("configure-floor", "manager", tables=TABLES, expected_version=0)
     await on_floor("seat-party", "host", party_id="p1", table_ids=["t1"], size=2)
     line = {"line_id": "l1", "sku": "soup", "note": "=1+1"}
-    await on_floor("place-order", "waiter", order_id="o1", table="t1", lines=[line])
+    await on_floor("place-order", "waiter", order_id="o1", table_id="t1", lines=[line])
     await on_floor("join-waitlist", "host", party="w1", size=2)
-    start = "2030-06-01T18:00:00Z"
+    start = (datetime.now(UTC) + timedelta(days=30)).replace(minute=0, second=0, microsecond=0).isoformat()
     await on_floor("reserve", "host", res_id="r1", start=start, size=2, name="=Ann", contact="555-0100")
+
+
+async def test_lists_of_the_floor_take_filters_and_are_tables_too(place: Restaurant) -> None:
+    await an_evening(place)
+    await place.shows("reservations", 1, purpose="floor")
+    for name, column, shown, holding, failing in OF_FLOOR:
+        place_of = {"purpose": "floor", "floor": f"{place.id}:main"}
+        assert [row[column] for row in await place.items(name, **place_of, **holding)] == [shown], name
+        assert await place.items(name, **place_of, **failing) == []
+        assert [row[column] for row in table(await place.ask(name, **place_of, **holding, format="csv"))] == [shown]
+        assert (await place.ask(name, purpose="floor", tenant="umbra")).json()["items"] == []
+        assert (await place.ask(name, "bidder", purpose="floor")).status_code == 403
+    guests = (await place.ask("reservations", purpose="floor", format="csv")).text
+    assert ("'=Ann" in guests, "555-0100" in guests) == (True, False)

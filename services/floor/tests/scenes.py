@@ -19,6 +19,7 @@ from services.floor.contract import (
 from services.floor.domain import RestaurantFloor
 
 EVENING = datetime.fromisoformat("2026-01-02T18:00:00+00:00")
+SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 

@@ -41,12 +41,13 @@ from services.floor.contract import (
     TurnTargets,
 )
 from services.floor.readmodel import Floors
-from services.floor.readmodel_tables import floor_tables, metadata, reservations, tickets, turns, waiting
+from services.floor.readmodel_tables import STAGES, floor_tables, metadata, reservations, tickets, turns, waiting
 from services.floor.tests.scenes import (
     EVENING,
     HOST,
     MANAGER,
     MINUTE,
+    SECOND,
     TABLES,
     TILL,
     WAITER,
@@ -166,6 +167,25 @@ def test_a_turn_tells_how_long_each_stage_took() -> None:
     assert (turn["ended_by"], turn["alerts"]) == ("cleared", 0)
 
 
+def test_a_turn_tells_which_stages_took_longer_than_their_target_and_which_than_their_alert() -> None:
+    [turn] = rows(a_turn(), turns)
+    late = [turn[f"{stage}_late"] for stage in STAGES]
+    assert late == ["target", None, "target", "target", "target"]  # 12 of 10, 20 of 25, 50 of 45, 10 of 10, 6 of 5
+    slow = run(seated().after(15 * MINUTE - SECOND), order())
+    assert [turn["seated_late"] for turn in rows(slow, turns)] == ["target"]
+    too_slow = run(seated(idle_seated=60).after(15 * MINUTE), order())
+    assert [(turn["seated_late"], turn["alerts"]) for turn in rows(too_slow, turns)] == [("alert", 1)]
+
+
+def test_who_pays_without_a_bill_had_his_check_in_that_moment() -> None:
+    scene = run(seated(), order(), AdvanceItem(line_id="l1", to="SERVED"))
+    run(scene, till(scene, balance_minor=500), by=TILL).after(30 * MINUTE)
+    run(scene, till(scene, "CLOSED", paid_minor=500), by=TILL).after(4 * MINUTE)
+    run(scene, ClearTable(table="t1"))
+    [turn] = rows(scene, turns)
+    assert (turn["served_s"], turn["check_s"], turn["check_late"]) == (30 * 60, 4 * 60, None)
+
+
 def test_a_stage_that_took_longer_than_its_alert_counts() -> None:
     strict = TurnTargets(seated=Target(target=5, alert=10), dirty=Target(target=2, alert=5))
     scene = seated(turn_targets=strict).after(12 * MINUTE)
@@ -256,3 +276,13 @@ async def test_lists_are_filtered_and_another_tenants_rows_never_appear(database
     assert await items(database, listings.list_of_turns, seated_before="2026-01-02T18:00:00Z") == []
     assert await items(database, listings.list_of_reservations, status="booked") == []
     assert await items(database, listings.list_of_waiting, status="waiting") == []
+
+
+async def test_turns_are_asked_for_by_their_late_stages(database: AsyncEngine) -> None:
+    await store(database, a_turn())
+    on_alert = run(seated(idle_seated=60, party="slow", table="t2").after(15 * MINUTE), order(table="t2"))
+    await store(database, on_alert, tenant="umbra")
+    assert [turn.party_id for turn in await items(database, listings.list_of_turns, late="target")] == ["p1"]
+    assert await items(database, listings.list_of_turns, late="alert") == []
+    assert [turn.party_id for turn in await items(database, listings.list_of_turns, "umbra", late="alert")] == ["slow"]
+    assert await items(database, listings.list_of_turns, "umbra", table_ref="T9") == []
