@@ -1,22 +1,25 @@
 """Callers and watchers at the public doors, who come back after every loss, and keep a command's id until it is answered."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
-from uuid import uuid4
 
 import httpx
 
 from holdfast.testing.doors import Frame, Lost, Refused, Socket, open_socket
-from tests.faults.history import Call, History, Sighting
+from tests.faults.history import History, Look, Sighting
 
 ANSWER_SECONDS = 12.0
 """Longer than a gateway waits for an owner, so that silence means that the gateway itself is gone."""
-AGAIN_SECONDS = 0.2
+AGAIN_SECONDS, AGAIN_MAX_SECONDS = 0.2, 2.0
+"""Between attempts: at first, and after many that failed."""
+AT_ONCE = 64
+"""Calls that one caller has under way; whoever waits longer than that takes sends no more."""
 
 
 @dataclass
@@ -64,14 +67,14 @@ class Follower:
                     answer.cancel()
             await asyncio.sleep(AGAIN_SECONDS * random.random())  # noqa: S311 - jitter
 
-    async def call(self, history: History) -> None:
+    async def call(self, history: History, due: float = -math.inf) -> None:
         """Add one over the socket, on as many connections as it takes."""
-        command_id, sent = str(uuid4()), time.monotonic()
+        command_id = history.begin()
         while True:
             socket = await asyncio.shield(self._socket)
             answer = await self._ask(socket, history, command_id)
             if answer is not None and answer["op"] == "ok":
-                history.calls.append(Call(command_id, sent, time.monotonic(), answer["seq"]))
+                history.answered(command_id, answer["seq"], due=due)
                 return
             if answer is not None:
                 self._tally.errors.append(f"{answer['code']} {history.name}: {answer['message']}")
@@ -103,7 +106,7 @@ class Follower:
     async def _obey(self, frame: Frame) -> None:
         match frame:
             case {"op": "event", "name": name, "seq": seq, "command_id": command_id}:
-                self._sightings[name].events.append((seq, command_id))
+                self._sightings[name].see(seq, command_id)
             case {"op": "ok" | "error", "id": int(number)}:
                 answer = self._answers.get(number)
                 if answer is not None and not answer.done():
@@ -126,20 +129,21 @@ class Poster:
         """Close the connections."""
         await self._http.aclose()
 
-    async def call(self, history: History) -> None:
+    async def call(self, history: History, due: float = -math.inf) -> None:
         """Add one, at any door that answers."""
-        command_id, sent = str(uuid4()), time.monotonic()
+        command_id = history.begin()
         path = f"{_path(history)}/add"
         answer = await self._until_answered("POST", path, history, {"Idempotency-Key": command_id})
-        history.calls.append(Call(command_id, sent, time.monotonic(), answer["seq"]))
+        history.answered(command_id, answer["seq"], due=due)
 
-    async def look(self, history: History) -> None:
+    async def look(self, history: History, _due: float = -math.inf) -> None:
         """Ask for the state, at any door that answers."""
         sent = time.monotonic()
         answer = await self._until_answered("GET", _path(history), history, {})
-        history.looks.append(Call("", sent, time.monotonic(), answer["seq"]))
+        history.looks.append(Look(sent, time.monotonic(), answer["seq"], answer["state"]["total"]))
 
     async def _until_answered(self, method: str, path: str, history: History, headers: dict[str, str]) -> Any:
+        pause = AGAIN_SECONDS
         while True:
             door = random.choice(self._doors)  # noqa: S311 - which door is no secret
             try:
@@ -152,18 +156,32 @@ class Poster:
                 problem = answer.json()
                 self._tally.errors.append(f"{problem['code']} {history.name}: {problem['detail']}")
                 assert problem["retryable"], problem
-            await asyncio.sleep(AGAIN_SECONDS * random.random())  # noqa: S311 - jitter
+            await asyncio.sleep(pause * random.random())  # noqa: S311 - jitter
+            pause = min(pause * 1.5, AGAIN_MAX_SECONDS)
 
 
 def _path(history: History) -> str:
     return f"/v1/{history.name.purpose}/{history.name.id}"
 
 
-async def at_a_pace(work: Callable[[], Awaitable[None]], *, per_second: float, until: asyncio.Event) -> None:
-    """Do something again and again, no more often than this, each time after the last is done."""
+async def at_a_pace(work: Callable[[float], Awaitable[None]], *, per_second: float, until: asyncio.Event) -> None:
+    """Do something so many times a second, however long each takes, as callers do who know nothing of each other.
+
+    It is told when it was due: what could not begin then, because too many are under way, has waited since.
+    """
     loop = asyncio.get_running_loop()
-    following = loop.time() + random.random() / per_second  # noqa: S311 - so that not all begin at once
-    while not until.is_set():
-        await asyncio.sleep(max(0.0, following - loop.time()))
-        following = max(following + 1 / per_second, loop.time())
-        await work()
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def once(due: float) -> None:
+        try:
+            await work(due)
+        finally:
+            turns.release()
+
+    due = loop.time() + random.random() / per_second  # noqa: S311 - so that not all begin at once
+    async with asyncio.TaskGroup() as group:
+        while not until.is_set():
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            await turns.acquire()
+            group.create_task(once(due))
+            due += 1 / per_second

@@ -1,11 +1,11 @@
 """A steady load on a fleet through its doors, and what it shows of faults: who waited, and for how long."""
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle, islice
 from uuid import uuid4
@@ -14,7 +14,7 @@ from holdfast import Name
 from holdfast.client import Client
 from tests.faults.callers import Follower, Poster, Tally, at_a_pace
 from tests.faults.fleet import Fleet
-from tests.faults.history import ANN, History
+from tests.faults.history import Call, History, patiently
 
 PATIENCE = 120.0
 WINDOW_SECONDS = 3.0
@@ -44,6 +44,10 @@ class Fault:
 
     kind: str
     at: float
+    """Seconds, monotonic, as calls have them."""
+    wall: datetime
+    """As the logs of servers have it."""
+    what: str = ""
 
 
 @dataclass
@@ -59,9 +63,9 @@ class Load:
         """How many commands were acknowledged."""
         return sum(len(history.calls) for history in self.histories)
 
-    def note(self, kind: str) -> None:
+    def note(self, kind: str, what: str = "") -> None:
         """Remember that something is done to the system now."""
-        self.faults.append(Fault(kind, time.monotonic()))
+        self.faults.append(Fault(kind, time.monotonic(), datetime.now(UTC), what))
 
     async def more(self, count: int) -> None:
         """Wait until every entity was answered so many times more."""
@@ -70,40 +74,37 @@ class Load:
             while any(len(history.calls) < wanted for history, wanted in zip(self.histories, enough, strict=True)):
                 await asyncio.sleep(0.01)
 
-    def longest_wait(self) -> float:
-        """The longest time in seconds that any caller waited for an answer."""
-        return max(call.wait for history in self.histories for call in history.calls)
+    def waits(self) -> list[float]:
+        """How long each acknowledged command's caller waited, the shortest first."""
+        return sorted(call.wait for history in self.histories for call in history.calls)
 
     def takeovers(self, kind: str) -> list[float]:
         """For each fault of this kind and each entity, how long after the fault its slowest caller was answered."""
-        return [
-            max(self._waits(history, fault), default=0.0)
+        return sorted(
+            max((_after(call, fault) for call in _near(history, fault)), default=0.0)
             for fault in self.faults
             if fault.kind == kind
             for history in self.histories
-        ]
+        )
 
-    def _waits(self, history: History, fault: Fault) -> Sequence[float]:
-        return [
-            call.answered - max(call.sent, fault.at)
-            for call in history.calls
-            if call.sent < fault.at + WINDOW_SECONDS and call.answered > fault.at
-        ]
+    def near(self, kind: str) -> int:
+        """How many commands may have waited because of the faults of this kind."""
+        return sum(
+            len(_near(history, fault)) for fault in self.faults if fault.kind == kind for history in self.histories
+        )
 
-    def report(self) -> None:
-        """Print what the callers saw."""
-        print(f"\n{self.calls:,} commands acknowledged, longest wait of any caller {self.longest_wait():.3f} s")
-        for kind in sorted({fault.kind for fault in self.faults}):
-            waits = sorted(self.takeovers(kind))
-            count = sum(fault.kind == kind for fault in self.faults)
-            middle, late = (percentile(waits, share) for share in (0.5, 0.99))
-            print(f"{kind:<24} x{count:<3} wait p50 {middle:.3f} s, p99 {late:.3f} s, longest {waits[-1]:.3f} s")
-        print(f"errors told to callers: {len(self.tally.errors)}, connections closed: {len(self.tally.closed)}")
+    def longest_after(self, fault: Fault) -> float:
+        """How long after this fault its slowest caller was answered."""
+        return max((_after(call, fault) for history in self.histories for call in _near(history, fault)), default=0.0)
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value below which this share of them lies; they come in order."""
-    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * share) - 1)]
+def _near(history: History, fault: Fault) -> Sequence[Call]:
+    """The calls that may have waited because of a fault."""
+    return [call for call in history.calls if call.began < fault.at + WINDOW_SECONDS and call.answered > fault.at]
+
+
+def _after(call: Call, fault: Fault) -> float:
+    return call.answered - max(call.began, fault.at)
 
 
 @asynccontextmanager
@@ -112,7 +113,7 @@ async def load(fleet: Fleet, shape: Shape) -> AsyncGenerator[Load]:
     running = Load([History(Name.of("counter", "acme", uuid4().hex)) for _ in range(shape.entities)])
     async with await fleet.client() as client:
         for history in running.histories:
-            await client.send(history.name, "add", by=ANN, timeout=PATIENCE)
+            await history.call(client)
         async with _following(fleet, shape, running, client) as followers, _posting(fleet, shape, running) as posters:
             done = asyncio.Event()
             async with asyncio.TaskGroup() as calling:
@@ -139,7 +140,7 @@ async def _following(fleet: Fleet, shape: Shape, running: Load, client: Client) 
         yield followers
         async with asyncio.timeout(PATIENCE):
             for history in running.histories:
-                head = await client.last_seq(history.name)
+                head = await patiently(lambda name=history.name: client.last_seq(name))
                 while any(sighting.seq < head for sighting in history.sightings):
                     await asyncio.sleep(0.05)
         for task in tasks:
@@ -156,7 +157,9 @@ async def _posting(fleet: Fleet, shape: Shape, running: Load) -> AsyncGenerator[
             await poster.close()
 
 
-def _work(running: Load, followers: list[Follower], posters: list[Poster]) -> Iterator[Callable[[], Awaitable[None]]]:
+def _work(
+    running: Load, followers: list[Follower], posters: list[Poster]
+) -> Iterator[Callable[[float], Awaitable[None]]]:
     for follower in followers:
         for history in follower.histories:
             yield partial(follower.call, history)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ import pytest
 
 from holdfast import Actor, Name
 from holdfast.client import Client
-from holdfast.testing.counter import Rang
+from holdfast.testing.counter import Rang, Reminded
 from holdfast.testing.owner import owner
 from holdfast.testing.servers import NatsServer
 from holdfast.wire import RecordedEvent
@@ -23,14 +23,21 @@ ANN = Actor(user="ann", roles=())
 PATIENCE = 60.0
 
 
+class Reminder(msgspec.Struct):
+    """An event of an answer that says when an alarm is to ring."""
+
+    data: Reminded
+
+
+RINGS_AT = msgspec.json.Decoder(Reminder)
+
+
+def seconds_until(moment: datetime) -> float:
+    return (moment - datetime.now(UTC)).total_seconds()
+
+
 def a_name() -> Name:
     return Name.of("counter", "acme", uuid4().hex)
-
-
-async def connected(client: Client) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not client.bus.connected:
-            await asyncio.sleep(0.01)
 
 
 async def log_of(client: Client, name: Name) -> list[RecordedEvent]:
@@ -135,40 +142,26 @@ async def test_every_node_of_a_cluster_killed_in_turn_loses_nothing_that_was_ack
 async def test_a_command_received_before_its_deadline_is_in_time_though_its_owner_was_dead(
     server: NatsServer, folder: Path
 ) -> None:
+    """Dead from three seconds before the deadline until five seconds after it."""
     name = a_name()
     async with await Client.connect(server.url) as client:
+        with owner([server.url], folder) as dying:
+            reminded = await client.send(name, "remind", b'{"milliseconds":3500}', by=ANN)
+            dying.kill()
+            dying.wait()
+        deadline = RINGS_AT.decode(bytes(reminded.events[0])).data.rings_at
+        assert seconds_until(deadline) > 3
+        timely = asyncio.create_task(client.send(name, "add", by=ANN, command_id="timely", timeout=PATIENCE))
+        await asyncio.sleep(seconds_until(deadline) + 0.1)
+        late = asyncio.create_task(client.send(name, "add", by=ANN, command_id="late", timeout=PATIENCE))
+        await asyncio.sleep(seconds_until(deadline) + 5)
+        assert not timely.done()
+        assert not late.done()
         with owner([server.url], folder):
-            await client.send(name, "remind", b'{"milliseconds":1500}', by=ANN)
-        timely = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
-        await asyncio.sleep(2)
-        with owner([server.url], folder):
-            await timely
-            late = await client.send(name, "add", by=ANN, timeout=PATIENCE)
+            assert (await timely).seq == 2
+            assert (await late).seq == 4
         events = await log_of(client, name)
     assert [event.type for event in events] == ["reminded", "added", "rang", "added"]
-    assert late.seq == 4
-    deadline = events[0].at + timedelta(milliseconds=1500)
+    assert [event.command_id for event in events if event.type == "added"] == ["timely", "late"]
     assert events[1].at < deadline <= events[2].at
     assert msgspec.json.decode(events[2].data, type=Rang).effective_at == deadline
-
-
-async def test_a_deadline_that_passes_while_everything_is_down_is_recorded_once(
-    server: NatsServer, folder: Path
-) -> None:
-    name = a_name()
-    async with await Client.connect(server.url) as client:
-        with owner([server.url], folder):
-            await client.send(name, "remind", b'{"milliseconds":1500}', by=ANN)
-        server.kill()
-        await asyncio.sleep(2)
-        server.start()
-        await server.ready()
-        await connected(client)
-        for _ in range(2):
-            with owner([server.url], folder):
-                async with asyncio.timeout(PATIENCE):
-                    while len(await log_of(client, name)) < 2:
-                        await asyncio.sleep(0.05)
-        events = await log_of(client, name)
-    assert [event.type for event in events] == ["reminded", "rang"]
-    assert msgspec.json.decode(events[1].data, type=Rang).effective_at == events[0].at + timedelta(milliseconds=1500)

@@ -10,6 +10,7 @@ from holdfast.jetstream import _api as api
 from tests.faults.fleet import Fleet, fleet
 from tests.faults.load import Load, Shape, load
 from tests.faults.network import Network, network, why_not
+from tests.faults.report import report
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,7 +41,7 @@ async def test_a_replica_whose_host_is_disturbed_is_replaced_and_may_come_back(f
     with network() as net:
         async with fleet(folder, nodes=1, replicas=2, gateways=1, network=net) as here, load(here, SHAPE) as running:
             await through(running, net, "replica0", how)
-        running.report()
+        report(running)
     assert running.tally.errors == []
 
 
@@ -53,7 +54,7 @@ async def test_a_replica_that_stands_still_is_replaced_and_may_come_back(folder:
             await running.more(CALLS)
             zombie.signal(signal.SIGCONT)
         await running.more(CALLS)
-    running.report()
+    report(running)
     assert running.tally.errors == []
 
 
@@ -65,7 +66,7 @@ async def test_a_nats_server_whose_host_is_disturbed_loses_nothing_that_was_ackn
     with network() as net:
         async with fleet(folder, nodes=3, replicas=2, gateways=2, network=net) as here, load(here, SHAPE) as running:
             await through(running, net, await leader_of(here, "evt-counter"), how)
-        running.report()
+        report(running)
 
 
 async def leader_of(here: Fleet, stream: str) -> str:

@@ -8,6 +8,7 @@ from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 from tests.faults.fleet import fleet
 from tests.faults.load import Shape, load
+from tests.faults.report import report
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ async def test_leaders_that_step_down_under_load_lose_and_double_nothing(folder:
             await step_down(here.servers, "STREAM.LEADER.STEPDOWN.cmd-counter")
             await step_down([node.system_url for node in here.nodes], "META.LEADER.STEPDOWN")
         await running.more(CALLS)
-    running.report()
+    report(running)
 
 
 @pytest.mark.cluster
@@ -39,7 +40,7 @@ async def test_a_cluster_of_which_every_server_is_killed_at_once_comes_back_with
         for node in here.nodes:
             node.start()
         await running.more(CALLS)
-    running.report()
+    report(running)
 
 
 async def test_restarting_everything_in_turn_is_a_pause_and_no_error(folder: Path) -> None:
@@ -58,7 +59,7 @@ async def test_restarting_everything_in_turn_is_a_pause_and_no_error(folder: Pat
             await part.again()
             assert set(running.tally.closed) <= {door}, "a restart closed connections of another gateway"
         await running.more(CALLS)
-    running.report()
+    report(running)
     assert running.tally.errors == []
 
 

@@ -63,7 +63,7 @@ class NatsServer:
         self.system_url = f"nats://sys:sys@{host}:{port}"
         self.name = name
         self._inside = inside
-        self._log = folder / f"{name}.log"
+        self.log = folder / f"{name}.log"
         self._configuration = folder / f"{name}.conf"
         self._process: subprocess.Popen[bytes] | None = None
         cluster = ""
@@ -79,7 +79,7 @@ class NatsServer:
     def start(self) -> Self:
         """Start the process; `ready` tells when it serves."""
         binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             command = [*self._inside, binary, "-c", str(self._configuration)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         return self
@@ -101,7 +101,7 @@ class NatsServer:
         async with asyncio.timeout(START_SECONDS):
             while True:
                 if self._process is None or self._process.poll() is not None:
-                    raise RuntimeError(f"{self.name} ended:\n{self._log.read_text()}")
+                    raise RuntimeError(f"{self.name} ended:\n{self.log.read_text()}")
                 with suppress(Unavailable, api.ApiError):
                     bus = await NatsBus.connect(self.url, name="ready")
                     try:
