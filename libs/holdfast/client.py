@@ -28,9 +28,13 @@ ANSWER_SECONDS: Final = 10.0
 FIRST_RESEND_SECONDS: Final = 1.0
 RESEND_MAX_SECONDS: Final = 2.0
 """A copy is lost while the commands stream elects a leader, so a long wait would outlast the outage by as much."""
+RESEND_SPREAD_SECONDS: Final = 0.1
+"""Once commands can be stored again, copies of all that wait leave within this time."""
 BACKOFF_SECONDS: Final = 0.05
 BACKOFF_MAX_SECONDS: Final = 1.0
 READ_COMMITS: Final = 100
+_ELECTIONS: Final = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED."
+"""Where a cluster tells that a stream has a leader again; the stream's name is the last token."""
 
 log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
@@ -60,6 +64,8 @@ class Client:
         self._calls = 0
         self._waiting: dict[str, _Call] = {}
         self._inbox: Subscription | None = None
+        self._elections: Subscription | None = None
+        self._end_gap: Callable[[], None] = _nothing
 
     @classmethod
     async def connect(
@@ -82,12 +88,16 @@ class Client:
     async def open(self) -> None:
         """Listen for answers; needed once before the first call on a bus of the caller's own."""
         self._inbox = await self.bus.subscribe(self._prefix + "*", self._on_answer)
+        self._elections = await self.bus.listen(_ELECTIONS + "*", self._on_election)
+        self._end_gap = self.bus.on_gap(self._send_again)
 
     async def close(self) -> None:
         """Stop listening, and close the connection if it was opened here."""
-        if self._inbox is not None:
-            await self._inbox.stop()
-            self._inbox = None
+        self._end_gap()
+        for subscription in (self._inbox, self._elections):
+            if subscription is not None:
+                await subscription.stop()
+        self._inbox = self._elections = None
         if self._owned is not None:
             await self._owned.close()
 
@@ -280,7 +290,7 @@ class Client:
         the last word: only an acceptance is.
         """
         self._calls += 1
-        call = _Call(asyncio.get_running_loop().create_future())
+        call = _Call(asyncio.get_running_loop().create_future(), subject)
         self._waiting[str(self._calls)] = call
         inbox = f"{self._prefix}{self._calls}"
         loop = asyncio.get_running_loop()
@@ -294,13 +304,26 @@ class Client:
                     step.happened("published", copy=call.copies)
                 await self.bus.publish(subject, body, headers=headers)
                 pause = patience * (0.75 + random.random() / 2)  # noqa: S311 - jitter
-                await _wait(call.answer, min(pause, deadline - loop.time()))
+                await _wait(call, min(pause, deadline - loop.time()))
                 patience = min(patience * 2, RESEND_MAX_SECONDS)
                 if not call.answer.done() and loop.time() >= deadline:
                     raise TimeoutError
             return call.answer.result()
         finally:
             del self._waiting[inbox.removeprefix(self._prefix)]
+
+    def _on_election(self, message: Message) -> None:
+        """Copies that left while the commands stream had no leader are lost."""
+        kind, _, purpose = message.subject.removeprefix(_ELECTIONS).partition("-")
+        if kind == "cmd":
+            self._send_again(f"cmd.{purpose}.")
+
+    def _send_again(self, subjects: str = "") -> None:
+        """Let the calls to these subjects, or all, send their next copy now: the last one may be lost, or its answer."""
+        loop = asyncio.get_running_loop()
+        for call in self._waiting.values():
+            if call.subject.startswith(subjects):
+                loop.call_later(RESEND_SPREAD_SECONDS * random.random(), call.wake)  # noqa: S311 - jitter
 
     async def _on_answer(self, message: Message) -> None:
         token, _, copy = message.subject.removeprefix(self._prefix).partition("-")
@@ -311,10 +334,17 @@ class Client:
             call.answer.set_result(message.data)
 
 
+def _nothing() -> None:
+    """What ends nothing."""
+
+
 @dataclass(slots=True)
 class _Call:
     answer: asyncio.Future[bytes]
+    subject: str
     copies: int = 0
+    wake: Callable[[], None] = _nothing
+    """Ends the present wait, if there is one."""
 
 
 class _Following:
@@ -328,7 +358,7 @@ class _Following:
         await self._subscription.stop()
 
 
-async def _wait(answer: asyncio.Future[bytes], seconds: float) -> None:
+async def _wait(call: _Call, seconds: float) -> None:
     """Wait for the answer, at most so long, without cancelling it; one timer is all that this costs."""
     loop = asyncio.get_running_loop()
     woken: asyncio.Future[None] = loop.create_future()
@@ -338,12 +368,14 @@ async def _wait(answer: asyncio.Future[bytes], seconds: float) -> None:
             woken.set_result(None)
 
     timer = loop.call_later(seconds, wake)
-    answer.add_done_callback(wake)
+    call.answer.add_done_callback(wake)
+    call.wake = wake
     try:
         await woken
     finally:
+        call.wake = _nothing
         timer.cancel()
-        answer.remove_done_callback(wake)
+        call.answer.remove_done_callback(wake)
 
 
 def _is_final(body: bytes) -> bool:

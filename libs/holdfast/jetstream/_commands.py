@@ -16,12 +16,13 @@ Receive = Callable[[ReceivedMessage], Awaitable[None]]
 def commands(
     bus: Bus, purpose: str, receive: Receive, *, renewed: Callable[[], None], replicas: int = 1
 ) -> OrderedConsumer:
-    """What waits in the commands stream for the partitions it is aimed at, then what is new."""
+    """What waits in the commands stream for the partitions it is aimed at, then what is new; at times others' as well."""
 
     async def ensure() -> None:
         await ensure_streams(bus, purpose, replicas=replicas)
 
-    return OrderedConsumer(bus, command_stream(purpose), [], receive, ensure=ensure, renewed=renewed)
+    everything = f"cmd.{purpose}.*.*.*"
+    return OrderedConsumer(bus, command_stream(purpose), [], receive, ensure=ensure, renewed=renewed, direct=everything)
 
 
 def command_subjects(purpose: str, partitions: Collection[int]) -> list[str]:

@@ -5,9 +5,11 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
+import msgspec
 import structlog
 
 from holdfast._bus import Bus, Message, Subscription
@@ -16,10 +18,12 @@ from holdfast.jetstream import _api
 
 HEARTBEAT_SECONDS: Final = 0.5
 SILENCE_SECONDS: Final = 1.5
-ANSWER_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 1.0
 """For the server's answers: while a stream elects its leader nobody gives one, and asking again is cheap."""
 RETRY_SECONDS: Final = 0.1
-MAX_RETRY_SECONDS: Final = 1.0
+MAX_RETRY_SECONDS: Final = 0.5
+DIRECT_SECONDS: Final = 0.1
+DIRECT_MESSAGES: Final = 1000
 STEADY_SECONDS: Final = 10.0
 """A consumer that held this long is restarted at once, one that broke sooner after a pause."""
 _NANOSECONDS: Final = 1_000_000_000
@@ -44,7 +48,9 @@ class ReceivedMessage(NamedTuple):
 class OrderedConsumer:
     """Reads subjects of a stream from its oldest message on, recreating the server's consumer after every gap.
 
-    `renewed` is called when the stream is another one than before, and everything in it is new.
+    `renewed` is called when the stream is another one than before, and everything in it is new. A cluster without a
+    leader makes no consumers for some seconds, while its streams go on: with `direct`, a filter of subjects, the stream
+    is read without one meanwhile, and `receive` is given all that the filter lets through.
     """
 
     def __init__(
@@ -56,11 +62,13 @@ class OrderedConsumer:
         *,
         ensure: Callable[[], Awaitable[None]],
         renewed: Callable[[], None] | None = None,
+        direct: str = "",
     ) -> None:
         self._bus = bus
         self._stream = stream
         self._subjects = list(subjects)
         self._renewed = renewed
+        self._direct = direct
         self._receive = receive
         self._ensure = ensure
         self._subscription: Subscription | None = None
@@ -135,11 +143,39 @@ class OrderedConsumer:
         inbox = self._bus.new_inbox()
         self._subscription = await self._bus.subscribe(inbox, self._on_message)
         self._heard = asyncio.get_running_loop().time()
+        made = await self._make(inbox)
+        if made is not None:
+            self._to_catch_up = int(made["num_pending"])
+            self._note_progress()
+
+    async def _make(self, inbox: str) -> dict[str, Any] | None:
+        """Have the server make the consumer, and read directly while it does not answer; None when aimed anew."""
         operation = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
         wanted = {"stream_name": self._stream, "config": self._configuration(inbox)}
-        made = await _api.call(self._bus, operation, wanted, timeout=ANSWER_SECONDS)
-        self._to_catch_up = int(made["num_pending"])
-        self._note_progress()
+        making = asyncio.ensure_future(_api.call(self._bus, operation, wanted, timeout=ANSWER_SECONDS))
+        try:
+            while not self._broken.is_set():
+                done, _ = await asyncio.wait([making], timeout=DIRECT_SECONDS)
+                if done:
+                    return making.result()
+                await self._read_directly()
+        finally:
+            making.cancel()
+        return None
+
+    async def _read_directly(self) -> None:
+        """Receive what is stored, without a consumer."""
+        if not self._direct:
+            return
+        query = {"seq": self._next_sequence, "next_by_subj": self._direct, "batch": DIRECT_MESSAGES}
+        operation = f"$JS.API.DIRECT.GET.{self._stream}"
+        async for message in self._bus.request_many(operation, msgspec.json.encode(query), timeout=ANSWER_SECONDS):
+            sequence = int(message.headers.get("Nats-Sequence", "0"))  # the server's own; the last answer has none
+            if sequence < self._next_sequence or self._aimed:
+                continue
+            self._next_sequence = sequence + 1
+            subject, received = message.headers["Nats-Subject"], _nanoseconds(message.headers["Nats-Time-Stamp"])
+            await self._receive(ReceivedMessage(subject, message.data, message.headers, sequence, received))
 
     def _configuration(self, inbox: str) -> dict[str, Any]:
         return {
@@ -185,15 +221,16 @@ class OrderedConsumer:
         tokens = message.reply.split(".")
         if len(tokens) > _ACK_TOKENS:
             del tokens[2:4]  # the later form puts domain and account before the stream
-        if len(tokens) < _ACK_TOKENS or tokens[3] != self._consumer:
-            return
+        if len(tokens) < _ACK_TOKENS or tokens[3] != self._consumer or self._aimed:
+            return  # what comes after a new aim is read again from there
         sequence, delivery, received = int(tokens[5]), int(tokens[6]), int(tokens[7])
         if delivery != self._next_delivery:
             self._broken.set()
             return
         self._next_delivery += 1
-        self._next_sequence = sequence + 1
-        await self._receive(ReceivedMessage(message.subject, message.data, message.headers, sequence, received))
+        if sequence >= self._next_sequence:
+            self._next_sequence = sequence + 1
+            await self._receive(ReceivedMessage(message.subject, message.data, message.headers, sequence, received))
         self._note_progress()
 
     def _note_progress(self) -> None:
@@ -220,3 +257,10 @@ class OrderedConsumer:
             self._subscription = None
             with suppress(Unavailable):
                 await self._bus.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
+
+
+def _nanoseconds(stamp: str) -> int:
+    """The server's time of receipt (RFC 3339, in UTC, with up to nine digits behind the second)."""
+    whole, _, digits = stamp.removesuffix("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
+    return seconds * _NANOSECONDS + int(digits.ljust(9, "0") or "0")

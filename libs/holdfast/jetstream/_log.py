@@ -20,7 +20,7 @@ from holdfast.telemetry import TRACEPARENT
 
 APPEND_SECONDS: Final = 8.0
 RETRY_SECONDS: Final = 0.05
-MAX_RETRY_SECONDS: Final = 1.0
+MAX_RETRY_SECONDS: Final = 0.5
 READ_SECONDS: Final = 8.0
 BATCH: Final = 1000
 BATCH_BYTES: Final = 16 * 1024 * 1024

@@ -1,17 +1,20 @@
-"""Which answer is the last word when a client sent more than one copy of a command."""
+"""When a client sends another copy of a command, and which answer is the last word then."""
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from holdfast import Name
+from holdfast import client as client_module
 from holdfast._bus import Message
 from holdfast.client import Client
 from holdfast.jetstream import (
     H_REPLY,
     NatsBus,
 )
-from holdfast.testing.servers import NatsServer
+from holdfast.testing.servers import NatsServer, free_ports
 from holdfast.tests.waiting import until
 from holdfast.tests.wiretap import ANN, PATIENCE, a_purpose
 
@@ -57,3 +60,47 @@ async def test_the_acceptance_of_an_earlier_copy_is_final(single: NatsServer, bu
         await until(lambda: len(owner.copies) == 2)
         await owner.answer(0, ACCEPTED)
         assert (await call).seq == 2
+
+
+@pytest.fixture
+def by_itself_it_sends_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "FIRST_RESEND_SECONDS", 10 * PATIENCE)
+
+
+@pytest.mark.usefixtures("by_itself_it_sends_no_copy")
+async def test_what_waits_is_sent_again_once_the_commands_stream_has_a_leader(single: NatsServer, bus: NatsBus) -> None:
+    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
+    await bus.subscribe(name.subject("cmd"), owner.take)
+    elected = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED"
+    async with await Client.connect(single.url) as client:
+        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
+        await until(lambda: len(owner.copies) == 1)
+        for stream in (f"evt-{name.purpose}", f"cmd-{name.purpose}x", f"cmd-{name.purpose}"):
+            await bus.publish(f"{elected}.{stream}", b"{}")
+        await until(lambda: len(owner.copies) == 2)
+        await owner.answer(1, ACCEPTED)
+        assert (await call).seq == 2
+    assert len(owner.copies) == 2
+
+
+@pytest.mark.usefixtures("by_itself_it_sends_no_copy")
+async def test_what_waits_is_sent_again_once_the_connection_is_back() -> None:
+    name = Name.of(a_purpose(), "acme", "x")
+    with TemporaryDirectory(prefix="holdfast-") as folder:
+        server = NatsServer(Path(folder), port=free_ports(1)[0]).start()
+        try:
+            await server.ready()
+            bus = await NatsBus.connect(server.url, name="test")
+            owner = Owner(bus)
+            await bus.subscribe(name.subject("cmd"), owner.take)
+            async with await Client.connect(server.url) as client:
+                call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=2 * PATIENCE))
+                await until(lambda: len(owner.copies) == 1)
+                server.kill()
+                server.start()
+                await until(lambda: len(owner.copies) == 2)
+                await owner.answer(1, ACCEPTED)
+                assert (await call).seq == 2
+            await bus.close()
+        finally:
+            server.kill()

@@ -12,16 +12,20 @@ import structlog.testing
 from holdfast import Name, Unavailable
 from holdfast._bus import Bus, Message, Receive, Subscription
 from holdfast._log import Judged
+from holdfast._owners import PARTITIONS
 from holdfast.jetstream import (
     JetStreamLog,
     NatsBus,
     OrderedConsumer,
+    ReceivedMessage,
+    command_subjects,
+    commands,
     ensure_streams,
 )
 from holdfast.jetstream import _api as api
 from holdfast.testing.servers import NatsServer, nats_cluster, nats_server
 from holdfast.tests.waiting import until
-from holdfast.tests.wiretap import PATIENCE, Reader, Request, Tapped, a_commit, a_purpose
+from holdfast.tests.wiretap import PATIENCE, Reader, Request, Tapped, a_commit, a_purpose, tapped
 
 
 @pytest.fixture
@@ -77,6 +81,60 @@ async def test_a_message_lost_on_the_way_is_fetched_again_in_its_order(bus: Nats
         await until(lambda: len(reader.got) >= 10)
     assert (reader.bodies, lost) == (numbered(range(10)), [])
     assert [message.sequence for message in reader.got] == list(range(1, 11))
+
+
+async def test_what_still_comes_from_before_a_new_aim_does_not_move_it(bus: NatsBus) -> None:
+    purpose, got = a_purpose(), list[int]()
+
+    async def receive(message: ReceivedMessage) -> None:
+        got.append(message.sequence)
+        if message.sequence == 3 and got.count(3) == 1:
+            consumer.aim(command_subjects(purpose, range(PARTITIONS)), sequence=1)
+            await asyncio.sleep(0)  # the others of the batch wait behind this one
+
+    await ensure_streams(bus, purpose)
+    await send(bus, purpose, range(10))
+    consumer = commands(bus, purpose, receive, renewed=lambda: None)
+    consumer.aim(command_subjects(purpose, range(PARTITIONS)), sequence=1)
+    async with Reader().running(consumer):
+        await until(lambda: got[-1:] == [10])
+    assert got == [1, 2, 3, *range(1, 11)]
+
+
+async def test_commands_are_read_without_a_consumer_while_the_cluster_makes_none(bus: NatsBus) -> None:
+    purpose, leaderless, refused = a_purpose(), True, 0
+
+    async def request(forward: Request, subject: str) -> Message:
+        nonlocal refused
+        if leaderless and subject.startswith("$JS.API.CONSUMER.CREATE."):
+            refused += 1
+            await asyncio.sleep(0.5)
+            raise Unavailable("nobody answers")
+        return await forward()
+
+    await ensure_streams(bus, purpose)
+    await send(bus, purpose, range(5))
+    reader = Reader()
+    consumer = commands(tapped(bus, request), purpose, reader.receive, renewed=lambda: None)
+    consumer.aim(command_subjects(purpose, range(PARTITIONS)), sequence=1)
+    task = asyncio.create_task(consumer.run())
+    try:
+        await until(lambda: len(reader.got) == 5)
+        await send(bus, purpose, range(5, 10))
+        await until(lambda: len(reader.got) == 10)
+        assert not consumer.ready.is_set()
+        leaderless = False
+        await until(consumer.caught_up.is_set)
+        await send(bus, purpose, range(10, 12))
+        await until(lambda: len(reader.got) == 12)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert reader.bodies == numbered(range(12))
+    assert [message.sequence for message in reader.got] == list(range(1, 13))
+    direct, consumed = reader.got[0], reader.got[-1]
+    assert direct.subject == consumed.subject
+    assert 0 < consumed.received - direct.received < PATIENCE * 1_000_000_000
 
 
 async def test_consumers_that_are_restarted_again_and_again_leave_none_behind(bus: NatsBus) -> None:
