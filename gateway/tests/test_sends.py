@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pytest
 from nats.aio.client import Client as Nats
 
 from gateway.allowance import Allowance
@@ -65,6 +66,7 @@ async def test_sends_to_one_entity_are_judged_in_their_order(world: World) -> No
     assert {answer["id"]: answer["seq"] for answer in answers} == {number: number + 1 for number in range(300)}
 
 
+@pytest.mark.once("it takes commands off the wire one by one")
 async def test_a_command_does_not_wait_for_the_answer_to_the_one_before_up_to_a_bound(gateway: Factory) -> None:
     world = await gateway(contracts={"silent": SILENT}, sends_in_flight=3)
     async with owner(world) as silent, world.viewer() as viewer:

@@ -31,7 +31,7 @@ from holdfast._judge import Judge, UnknownEvent, payload_digest, view_of
 from holdfast._loading import Loader
 from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
 from holdfast._mailbox import Mailbox, Received
-from holdfast._messages import COMMIT_VERSION, Accepted, Actor, CommandEnvelope, Commit, RecordedEvent, View
+from holdfast._messages import COMMIT_VERSION, Accepted, Actor, Command, CommandEnvelope, Commit, RecordedEvent, View
 from holdfast._names import Name
 from holdfast._rate import TokenBucket
 from holdfast._recall import Recall, Recalled, needs_recall
@@ -274,15 +274,17 @@ class LiveEntity:
         envelope = received.envelope
         now = self._expire(turn, received, "lazy")
         command = self._around.judge.command(envelope.command, envelope.data)
-        self._around.judge.authorise(command, turn.state, envelope.by, seq=turn.seq)
         digest = payload_digest(command)
         known = turn.accepted(envelope.command_id) or image.commands.get(envelope.command_id)
         known = known or turn.recalled.get(envelope.command_id)
+        refusal = self._refusal(command, turn, envelope.by)
+        if refusal is not None and (known is None or known.digest not in ("", digest)):
+            raise refusal
         if known is not None:
             if known.digest not in ("", digest):
                 raise IdempotencyKeyReused("this command id was accepted before with other data; use a new one")
             if not repeated or known.position >= image.position:
-                turn.lookups.append((received, self._answer_again(known, envelope.by)))
+                turn.lookups.append((received, self._answer_again(known, envelope.by, unless_own=refusal)))
             elif received.step is not None:
                 received.step.tell(outcome="REPEATED")
             return  # what is read twice was answered before the commit after it, or is sent again
@@ -298,6 +300,14 @@ class LiveEntity:
             turn.digests[envelope.command_id] = digest
         answer = self._accepted(judgement.events, envelope.by, seq=turn.seq)
         turn.replies.append((received, {"ok": answer}))
+
+    def _refusal(self, command: Command, turn: Turn, sender: Actor) -> HoldfastError | None:
+        """Why the sender may not send this now, if that is so."""
+        try:
+            self._around.judge.authorise(command, turn.state, sender, seq=turn.seq)
+        except HoldfastError as refusal:
+            return refusal
+        return None
 
     def _expire(self, turn: Turn, received: Received, cause: Cause) -> datetime:
         """Record the deadlines that this command's time of receipt has passed; returns the decision time (C3)."""
@@ -421,13 +431,17 @@ class LiveEntity:
         rendered = tuple(msgspec.Raw(render_for(event, viewer)) for event in events)
         return Accepted(name=str(self.name), seq=seq, events=rendered, deduplicated=again)
 
-    def _answer_again(self, known: Remembered, viewer: Actor) -> Lookup:
+    def _answer_again(self, known: Remembered, viewer: Actor, *, unless_own: HoldfastError | None) -> Lookup:
+        """The first result; `unless_own` is for anybody else than its sender, who may repeat what is allowed no more."""
+
         async def reply() -> Reply:
             position = known.position or (self.image.position if self.image else 0)
             stored = await self._around.history.commit_at(self.name, position)
             if stored is None:
                 raise Unavailable("the first answer to this command cannot be read just now; try again")
             events = [event for event in stored.commit.events if known.first <= event.seq <= known.last]
+            if unless_own is not None and any(event.by.user != viewer.user for event in events):
+                raise unless_own
             return {"ok": self._accepted(events, viewer, seq=known.last, again=True)}
 
         return reply

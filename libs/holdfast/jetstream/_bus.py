@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 import nats
 import nats.errors
 import structlog
-from nats.aio.client import Client
+from nats.aio.client import PING_PROTO, Client
 from nats.aio.msg import Msg
 
 from holdfast._bus import Hear, Message, Receive, Subscription
@@ -58,6 +58,12 @@ class _Client(Client):
     async def _tell(self, line: bytes) -> None:
         await self._send_command(line)
         await self._flush_pending()
+
+    async def _send_ping(self, future: "asyncio.Future[bool] | None" = None) -> None:
+        """Let a ping wait its turn: nats-py sends it at once, before what is still to be sent, so that a flush lies."""
+        pongs: list[asyncio.Future[bool]] = self._pongs  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
+        pongs.append(future or asyncio.get_running_loop().create_future())
+        await self._tell(PING_PROTO)
 
     async def _process_connect_init(self) -> None:
         await super()._process_connect_init()

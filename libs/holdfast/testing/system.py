@@ -19,8 +19,8 @@ START_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 15.0
 LINES_KEPT: Final = 30
 LONGEST_LINE: Final = 4 * 1024 * 1024
-KEPT: Final = "HOLDFAST_SECRET"
-"""Of the settings in the environment only this one counts for the system: its tokens are signed with it."""
+KEPT: Final = ("HOLDFAST_SECRET", "HOLDFAST_TEST_TWICE", "HOLDFAST_TEST_TWICE_REPORT")
+"""Of the settings in the environment only these count for the system: what signs its tokens, and a mode of tests."""
 _ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
 _STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)\b")
 _AGAIN: Final = re.compile(r"^holdfast: (\S+) serves again, pid (\d+)$")
@@ -88,7 +88,7 @@ async def started(folder: Path, *services: str) -> AsyncGenerator[System]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         limit=LONGEST_LINE,
-        env={key: value for key, value in os.environ.items() if key == KEPT or not key.startswith("HOLDFAST_")},
+        env={key: value for key, value in os.environ.items() if key in KEPT or not key.startswith("HOLDFAST_")},
     )
     reading = asyncio.create_task(_until_ready(process, folder))
     try:

@@ -133,3 +133,14 @@ async def until_heard(bus: NatsBus) -> None:
                 await bus.publish(subject, b"")
             await asyncio.sleep(0.1)
     await subscription.stop()
+
+
+async def test_a_flush_ends_after_everything_that_was_sent_before_it(bus: NatsBus) -> None:
+    subject = bus.new_inbox()
+    heard: list[bytes] = []
+    listening = await bus.listen(subject, lambda message: heard.append(message.data))
+    for number in range(1000):
+        await bus.publish(subject, b"%d" % number)
+        await bus.flush(timeout=10)
+        assert heard[-1:] == [b"%d" % number]
+    await listening.stop()

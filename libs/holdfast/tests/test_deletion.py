@@ -138,6 +138,7 @@ class World:
         return self.answers[reply]
 
 
+@pytest.mark.once("a deletion comes between the two copies")
 async def test_a_deletion_takes_its_place_behind_earlier_commands_and_before_later_ones() -> None:
     world, name = World(), a_name()
     host = world.host()

@@ -46,6 +46,7 @@ async def test_commands_that_arrive_during_an_append_share_the_next_commit() -> 
     assert [seq for seq, _ in await world.events()] == list(range(1, 52))
 
 
+@pytest.mark.once("it counts what fits into a mailbox")
 async def test_a_full_mailbox_answers_at_once_and_loses_nothing_that_it_took() -> None:
     world = World(mailbox_size=3)
     log = Gated()
@@ -106,6 +107,7 @@ class LosingAcks(MemoryLog):
         raise Unavailable("the ack was lost")
 
 
+@pytest.mark.once("it is itself about what the second copy is told")
 async def test_after_an_unknown_outcome_the_same_command_id_learns_what_was_committed() -> None:
     world = World()
     log = LosingAcks()
@@ -116,6 +118,7 @@ async def test_after_an_unknown_outcome_the_same_command_id_learns_what_was_comm
     assert await world.events() == [(1, "added")]
 
 
+@pytest.mark.once("it counts what shares a commit")
 async def test_a_command_too_large_for_a_commit_is_refused_and_its_neighbours_are_not() -> None:
     world = World()
     log = Gated()
@@ -175,6 +178,7 @@ async def test_an_owner_that_refused_commands_for_want_of_room_looks_at_the_log_
     assert (await world.ask("_view"))["ok"]["state"]["total"] == 102
 
 
+@pytest.mark.once("it is itself about what the second copy is told")
 async def test_a_fault_during_a_commit_is_answered_as_unknown_and_stops_nobody() -> None:
     class Faulty(MemoryLog):
         faults = 1

@@ -118,6 +118,7 @@ class Failing(CounterEntity):
         return super().on_alarm(counter, ctx)
 
 
+@pytest.mark.once("its alarm fails once, and the second copy would succeed")
 async def test_a_failing_alarm_is_rung_again_until_it_succeeds() -> None:
     world = World(Failing())
     await world.ask("remind", data={"milliseconds": 1000})

@@ -12,6 +12,7 @@ async def outcomes(world: World, count: int, **options: object) -> list[str]:
     return [answer["error"]["code"] if "error" in answer else "ok" for answer in answers]
 
 
+@pytest.mark.once("it counts commands for each second")
 async def test_an_entity_takes_a_burst_and_then_its_rate_whoever_sends() -> None:
     world = World(commands_per_second=2)
     assert await outcomes(world, 3) == ["ok"] * 3
@@ -28,6 +29,7 @@ async def test_a_refusal_says_when_to_come_again() -> None:
     assert (refusal["retryable"], refusal["details"]) == (True, {"retry_after_ms": 501})
 
 
+@pytest.mark.once("it counts commands for each second")
 async def test_a_refused_command_counts_when_it_comes_again_and_happens_once() -> None:
     world = World(commands_per_second=2)
     await outcomes(world, 4)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from holdfast import Name
+from holdfast import Actor, Name
 from holdfast._log import Judged, StoredCommit
 from holdfast.memory import MemoryLog
-from holdfast.tests.world import ADMIN, World
+from holdfast.tests.world import ADMIN, ANN, World
 
 
 async def test_the_same_command_id_gives_the_first_result_again_and_no_new_events() -> None:
@@ -39,6 +39,30 @@ async def test_accepted_ids_survive_a_restart() -> None:
     await world.ask("add", command_id="c1")
     world.host = world.new_host()
     assert (await world.ask("add", command_id="c1"))["ok"]["deduplicated"] is True
+
+
+async def test_the_first_result_is_given_again_to_a_sender_who_may_no_longer_send() -> None:
+    world = World()
+    await world.ask("add")
+    first = await world.ask("reset", by=ADMIN, command_id="c")
+    again = await world.ask("reset", by=Actor(user=ADMIN.user, roles=()), command_id="c")
+    assert (again["ok"]["seq"], again["ok"]["deduplicated"]) == (first["ok"]["seq"], True)
+    assert [event["type"] for event in again["ok"]["events"]] == ["redacted"]
+    unseen = await world.ask("reset", by=Actor(user=ADMIN.user, roles=("stranger",)), command_id="c")
+    assert unseen["ok"]["seq"] == 2
+
+
+async def test_the_first_result_is_no_answer_to_somebody_else_who_may_not_send() -> None:
+    world = World()
+    await world.ask("add")
+    await world.ask("reset", by=ADMIN, command_id="c")
+    assert (await world.ask("reset", by=ANN, command_id="c"))["error"]["code"] == "FORBIDDEN"
+    assert (await world.ask("reset", by=Actor(user="eve", roles=("stranger",)), command_id="c"))["error"][
+        "code"
+    ] == "NOT_FOUND"
+    assert (await world.ask("add", by=Actor(user="eve", roles=("stranger",)), command_id="c"))["error"][
+        "code"
+    ] == "NOT_FOUND"
 
 
 async def test_a_refused_command_is_judged_afresh_when_it_is_sent_anew() -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from holdfast.telemetry import Measures, expose
@@ -20,6 +21,7 @@ def figures(measures: Measures) -> dict[str, float]:
     }
 
 
+@pytest.mark.once("it counts outcomes")
 async def test_commands_are_counted_by_their_outcome() -> None:
     world = World()
     command_id = str(uuid4())

@@ -121,6 +121,7 @@ async def test_strangers_find_no_floor_and_nobody_that_of_another_tenant(
             assert refusal.value.code == "NOT_FOUND"
 
 
+@pytest.mark.once("its deadline passes so soon that the copy finds it")
 async def test_the_alarm_closes_a_paid_table(client: Client, nats: NatsServer, tmp_path: Path) -> None:
     async with serving([service], nats.url, tmp_path):
         floor = await opened(client, idle_paid=0)
