@@ -7,11 +7,12 @@ INSTALLED := $(VENV)/installed
 SIDE_BY_SIDE ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fast lint bench lock clean
+.PHONY: help run test test-twice fast-twice check fast lint bench lock clean
 
 help:
 	@echo 'make run     install into $(VENV) and start everything on this machine'
 	@echo 'make test    all tests'
+	@echo 'make test-twice  the same, with every command sent twice: right behind itself, and after its answer'
 	@echo 'make check   what lint does, and the fast tests'
 	@echo 'make lint    format, lint, types, borders between the parts'
 	@echo 'make bench   measure durable commands per second'
@@ -29,6 +30,14 @@ check: lint fast
 # Most of their time is waiting, so more of them run at once than there are cores.
 fast: $(INSTALLED)
 	$(BIN)/pytest -n $(SIDE_BY_SIDE) -m 'not slow and not cluster'
+
+# Every suite has to stay green when every command comes twice.
+test-twice: fast-twice $(INSTALLED)
+	HOLDFAST_TEST_TWICE=answered $(BIN)/pytest -n $(SIDE_BY_SIDE) -m 'not slow and not cluster'
+	HOLDFAST_TEST_TWICE=behind $(BIN)/pytest -m 'slow or cluster'
+
+fast-twice: $(INSTALLED)
+	HOLDFAST_TEST_TWICE=behind $(BIN)/pytest -n $(SIDE_BY_SIDE) -m 'not slow and not cluster'
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
