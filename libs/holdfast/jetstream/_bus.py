@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, cast
 
 import nats
 import nats.errors
@@ -61,8 +61,9 @@ class _Client(Client):
 
     async def _send_ping(self, future: "asyncio.Future[bool] | None" = None) -> None:
         """Let a ping wait its turn: nats-py sends it at once, before what is still to be sent, so that a flush lies."""
-        pongs: list[asyncio.Future[bool]] = self._pongs  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
-        pongs.append(future or asyncio.get_running_loop().create_future())
+        cast("list[Any]", self._pongs).append(  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
+            future or asyncio.get_running_loop().create_future()
+        )
         await self._tell(PING_PROTO)
 
     async def _process_connect_init(self) -> None:

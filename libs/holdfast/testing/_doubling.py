@@ -265,27 +265,27 @@ def _hosting(original: Any) -> Any:
 def _delivering(original: Any) -> Any:
     """Deliver a command twice to a host that has no NATS: its place becomes an even one, the copy's the odd one behind."""
 
-    async def deliver(host: Host, subject: str, data: bytes, *, place: Judged, reply: str) -> bool:
+    async def deliver(host: Host, subject: str, data: bytes, *, place: Judged, reply: str, **trace: Any) -> bool:
         envelope = mode.wants(data)
         if host in _shared:
-            return await original(host, subject, data, place=place, reply=reply)
+            return await original(host, subject, data, place=place, reply=reply, **trace)
         place = place._replace(sequence=2 * place.sequence)
         after = place._replace(sequence=place.sequence + 1)
         if envelope is None:
-            return await original(host, subject, data, place=place, reply=reply)
+            return await original(host, subject, data, place=place, reply=reply, **trace)
         if not _is_inbox(reply):
             mode.count("no-answer-asked")
-            taken = await original(host, subject, data, place=place, reply=reply)
-            await original(host, subject, data, place=after, reply=reply)
+            taken = await original(host, subject, data, place=place, reply=reply, **trace)
+            await original(host, subject, data, place=after, reply=reply, **trace)
             return taken
         number = str(next(_numbers))
 
         async def copy() -> None:
-            await original(host, subject, data, place=after, reply=f"_INBOX.twice.{number}.copy")
+            await original(host, subject, data, place=after, reply=f"_INBOX.twice.{number}.copy", **trace)
 
         pair = Pair(envelope, partial(_senders[host], reply), copy if mode.way == "answered" else None)
         _paired.setdefault(host, {})[number] = pair
-        taken = await original(host, subject, data, place=place, reply=f"_INBOX.twice.{number}.first")
+        taken = await original(host, subject, data, place=place, reply=f"_INBOX.twice.{number}.first", **trace)
         if mode.way == "behind":
             await copy()
         return taken
