@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{VARIABLE} is one of {', '.join(WAYS)}, not {way!r}")
     folder = TemporaryDirectory(prefix="holdfast-twice-")
     config.add_cleanup(folder.cleanup)
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    worker: str = getattr(config, "workerinput", {}).get("workerid", "")
     whole = Path(os.environ[REPORT]).parent if worker else Path(folder.name)
     mine = whole / (worker or "main")
     mine.mkdir(exist_ok=True)

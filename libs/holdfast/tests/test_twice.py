@@ -75,7 +75,7 @@ def run(folder: Path, way: str, *arguments: str) -> str:
     (folder / "pytest.ini").write_text(
         "[pytest]\nasyncio_mode = auto\naddopts = -rA -p holdfast.testing._twice\nmarkers = once(reason): x\n"
     )
-    environment = {key: value for key, value in os.environ.items() if key not in (VARIABLE, REPORT)}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HOLDFAST_", "PYTEST_"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "test_cases.py"],
         cwd=folder, env={**environment, VARIABLE: way}, capture_output=True, text=True, timeout=SECONDS, check=False,
