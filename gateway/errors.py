@@ -89,7 +89,8 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 
 def on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a bug with INTERNAL and keep its text in the log."""
-    log.error("gateway.request_failed", path=request.url.path, exc_info=error)
+    scope: Mapping[str, Any] = {**request.scope}
+    log.error("gateway.request_failed", route=scope.get("path_template"), exc_info=error)
     fault = HoldfastError("a bug in the gateway; it is in its log")
     _note(request, fault)
     return problem_response(fault.body(), fault.status)

@@ -18,7 +18,7 @@ from holdfast._names import Name
 from holdfast.jetstream import ApiError
 from holdfast.jetstream._durable import SHARED_ACK_SECONDS, Delivery, Durable
 from holdfast.jetstream._work import job_stream, job_subject
-from holdfast.telemetry import Step, Tracing
+from holdfast.telemetry import Step, Tracing, name_of
 from holdfast.worker import AnyWorker, Work
 
 RETRY_SECONDS: Final = 0.5
@@ -111,7 +111,7 @@ class WorkerRunner:
             await self._give_up(delivery, HoldfastError(f"failed {delivery.attempt} times, at last with {error!r}"))
             return
         pause = _backoff(delivery.attempt, self.worker.retry_seconds, self.worker.max_retry_seconds)
-        log.warning("job.failed", **fields, error=repr(error), again_in=pause)
+        log.warning("job.failed", **fields, error=name_of(error), again_in=pause)
         await self._durable.again(delivery, seconds=pause)
 
     async def _give_up(self, delivery: Delivery, error: HoldfastError) -> None:
@@ -122,7 +122,7 @@ class WorkerRunner:
             _, purpose, tenant, _ = delivery.subject.split(".")
             id_, name, seq = f"unreadable-{delivery.sequence}", Name(purpose, tenant, "unknown"), 0
             raw = msgspec.json.encode(delivery.data.decode(errors="replace"))
-        log.error("job.dead", kind=self.worker.kind, id=id_, attempt=delivery.attempt, error=error.message)
+        log.error("job.dead", kind=self.worker.kind, id=id_, attempt=delivery.attempt, code=error.code)
         await bury(
             self._bus,
             name,

@@ -18,7 +18,7 @@ from holdfast._messages import RecordedEvent, State
 from holdfast._names import Name
 from holdfast._remembered import Bounds
 from holdfast._snapshots import Snapshots, schema_fingerprint
-from holdfast.telemetry import EntityMeasures, Measures
+from holdfast.telemetry import EntityMeasures, Measures, name_of
 
 STORE_CALLS_AT_ONCE: Final = 4
 """Fewer than a database has connections: who waits here does not run into the pool's own limit."""
@@ -77,7 +77,7 @@ class Loader:
             async with self._turns:
                 await self._snapshots.save(name, to_snapshot(image, self._fingerprint))
         except Exception as error:  # noqa: BLE001 - whatever the store says, the log has everything
-            log.warning("snapshot.not_saved", name=str(name), seq=image.seq, error=repr(error))
+            log.warning("snapshot.not_saved", name=str(name), seq=image.seq, error=name_of(error))
             self._measures.saved(kept=False)
             return False
         self._measures.saved(kept=True)
@@ -124,7 +124,7 @@ class Loader:
             async with self._turns:
                 snapshot = await self._snapshots.load(name)
         except Exception as error:  # noqa: BLE001 - whatever the store says, the log has everything
-            log.warning("snapshot.not_loaded", name=str(name), error=repr(error))
+            log.warning("snapshot.not_loaded", name=str(name), error=name_of(error))
             return None
         if snapshot is None:
             return None
@@ -138,7 +138,7 @@ class Loader:
         try:
             return from_snapshot(self._judge.entity, snapshot, self._bounds)
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
-            log.warning("snapshot.unreadable", name=str(name), seq=snapshot.seq, error=repr(error))
+            log.warning("snapshot.unreadable", name=str(name), seq=snapshot.seq, error=name_of(error))
             return None
 
 

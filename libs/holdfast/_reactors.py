@@ -107,7 +107,8 @@ class ReactorRunner:
                 async with self._turns:
                     return await self._react(delivery, settled)
             except HoldfastError as error:
-                log.warning("reactor.waiting", **fields, failures=failures, error=str(error))
+                reason = str(error) if error.retryable else error.code
+                log.warning("reactor.waiting", **fields, failures=failures, reason=reason)
             except Exception:  # a bug in a reactor, or an event of newer code: later effects of this entity wait
                 log.exception("reactor.stopped", **fields, failures=failures)
             failures += 1
@@ -163,7 +164,7 @@ class ReactorRunner:
         except HoldfastError as refusal:
             if refusal.retryable:
                 raise
-            log.warning("reactor.refused", reactor=self.reactor.name, to=str(send.name), id=id_, error=str(refusal))
+            log.warning("reactor.refused", reactor=self.reactor.name, to=str(send.name), id=id_, code=refusal.code)
             content = RefusedSend(to=str(send.name), command=send.command.tag, data=data, by=by)
             await bury(
                 self._bus,

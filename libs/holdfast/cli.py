@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import uvloop
 
 from holdfast._errors import HoldfastError
@@ -19,11 +20,13 @@ from holdfast._program.embedded_nats import nats_url
 from holdfast._program.errors import CannotStart
 from holdfast._program.folder import SECRET_FILE, read_secret
 from holdfast._program.keeper import REFUSED, say_ready
-from holdfast._program.logs import configure_logs
+from holdfast._program.logs import configure_logs, log_faults_of
 from holdfast._program.settings import Settings, database_url, read_settings
 from holdfast._program.up import up
 
 DAY_HOURS: Final = 24.0
+
+log = structlog.get_logger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,9 +53,7 @@ def _serve(settings: Settings, given: argparse.Namespace) -> int:
     configure_logs(settings.log, process="+".join(given.services))
     serve_services = load("holdfast._program.serving", "serve_services")
     with _tracing("+".join(given.services)) as tracing:
-        return _until_stopped(
-            serve_services(given.services, settings, nats=_nats(settings), tracing=tracing, ready=_ready)
-        )
+        return _served(serve_services(given.services, settings, nats=_nats(settings), tracing=tracing, ready=_ready))
 
 
 def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
@@ -70,7 +71,7 @@ def _gateway(settings: Settings, _given: argparse.Namespace) -> int:
     except ValueError as error:
         raise CannotStart(str(error)) from None
     with _tracing("gateway") as tracing:
-        return _until_stopped(load("gateway.server", "serve")(told, ready=_ready, tracing=tracing))
+        return _served(load("gateway.server", "serve")(told, ready=_ready, tracing=tracing))
 
 
 def _migrate(settings: Settings, given: argparse.Namespace) -> int:
@@ -197,10 +198,22 @@ def _nats(settings: Settings) -> str:
     return settings.nats or nats_url(settings.folder, port=settings.nats_port)
 
 
+def _served(work: Coroutine[Any, Any, None]) -> int:
+    """Serve until stopped; a fault that ends the process is told as one, without the words of an exception."""
+    try:
+        return _until_stopped(work)
+    except (CannotStart, HoldfastError):
+        raise
+    except Exception:
+        log.exception("process.fault")
+        return 1
+
+
 def _until_stopped(work: Coroutine[Any, Any, None]) -> int:
     """Run until the work ends, or until SIGTERM or SIGINT cancels it so that it cleans up."""
 
     async def run() -> None:
+        log_faults_of(asyncio.get_running_loop())
         task = asyncio.create_task(work)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)

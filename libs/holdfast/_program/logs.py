@@ -1,12 +1,28 @@
 """Logs are events with fields: readable on a terminal, JSON lines anywhere else."""
 
+import asyncio
 import logging
 import sys
 from typing import Any
 
 import structlog
 
-from holdfast.telemetry import add_trace_ids
+from holdfast.telemetry import add_trace_ids, format_fault, print_fault
+
+_TALKATIVE = ("alembic", "httpcore", "httpx", "nats", "urllib3", "uvicorn")
+_INDISCREET = ("aiosqlite", "uvicorn.error", "websockets")
+"""What they say at debug holds statements with their values, and frames with what is in them."""
+
+log = structlog.get_logger(__name__)
+
+
+def log_faults_of(loop: asyncio.AbstractEventLoop) -> None:
+    """Log what a loop has to tell of lost exceptions as an event like any other."""
+
+    def tell(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        log.error("loop.fault", what=context.get("message"), exc_info=context.get("exception"))
+
+    loop.set_exception_handler(tell)
 
 
 def configure_logs(level: str, *, process: str) -> None:
@@ -30,9 +46,9 @@ def configure_logs(level: str, *, process: str) -> None:
     )
     on_terminal = sys.stderr.isatty()
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [structlog.dev.ConsoleRenderer(exception_formatter=print_fault)]
         if on_terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(format_fault), structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -44,5 +60,7 @@ def configure_logs(level: str, *, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for talkative in ("alembic", "nats", "uvicorn"):
+    for talkative in _TALKATIVE:
         logging.getLogger(talkative).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    for indiscreet in _INDISCREET:
+        logging.getLogger(indiscreet).setLevel(logging.INFO if level == "debug" else logging.WARNING)

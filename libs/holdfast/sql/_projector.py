@@ -41,6 +41,10 @@ log = structlog.get_logger(__name__)
 class Stopped(Exception):
     """A commit cannot be applied by this code. All before it are."""
 
+    def __init__(self, place: str, error: Exception) -> None:
+        super().__init__(f"{place}: {error!r}")
+        self.place = place
+
 
 class Overtaken(Exception):
     """Another projector moved the position, a rebuild set it back, or an entity was deleted: nothing was written."""
@@ -108,7 +112,8 @@ class Projector:
                 await asyncio.sleep(_backoff(self._failures, self._retry, MAX_RETRY_SECONDS))
             except Exception as error:  # the log keeps everything that it did not apply
                 self._failures += 1
-                log.exception("projection.stopped", projection=self.projection.name, behind=self.lag, error=str(error))
+                place = error.place if isinstance(error, Stopped) else None
+                log.exception("projection.stopped", projection=self.projection.name, behind=self.lag, place=place)
                 await asyncio.sleep(_backoff(self._failures, STOPPED_SECONDS, MAX_STOPPED_SECONDS))
 
     async def catch_up(self, *, progress: Callable[[int, int], None] | None = None) -> None:
@@ -201,7 +206,7 @@ class Projector:
             if len(commits) == 1:
                 failed = commits[0]
                 seqs = f"{failed.commit.events[0].seq} to {failed.commit.events[-1].seq}"
-                raise Stopped(f"events {seqs} of {failed.name} at position {failed.position}: {error!r}") from error
+                raise Stopped(f"events {seqs} of {failed.name} at position {failed.position}", error) from error
             for each in commits:
                 await self._apply(stand, (each,))
                 stand = stand._replace(position=each.position)

@@ -39,6 +39,8 @@ class Reset(Command, tag="reset"):
 class Break(Command, tag="break"):
     """Raises what no rule raises."""
 
+    because: str = "a bug in a domain"
+
 
 class Added(Event, tag="added"):
     amount: int
@@ -80,8 +82,8 @@ class CounterEntity(Entity[Counter, CounterCommand, CounterEvent]):
                 return [Reminded(rings_at=ctx.now + timedelta(milliseconds=milliseconds))]
             case Reset():
                 return [WasReset()]
-            case Break():
-                raise RuntimeError("a bug in a domain")
+            case Break(because=because):
+                raise RuntimeError(because)
             case _:
                 assert_never(command)
 

@@ -8,10 +8,10 @@ import re
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from holdfast.cli import main as holdfast
 
@@ -80,33 +80,42 @@ class Processes:
 
 
 @contextlib.asynccontextmanager
-async def started(folder: Path, *services: str) -> AsyncGenerator[System]:
-    """Run these services by `holdfast up`, with the data in this folder and on free ports, until the end of the block."""
+async def started(
+    folder: Path, *services: str, level: str = "warning", hear: Callable[[str], None] | None = None
+) -> AsyncGenerator[System]:
+    """Run these services by `holdfast up`, with the data in this folder and on free ports, until the end of the block.
+
+    `hear` is told every line that any of its processes says.
+    """
+    hear = hear or _nothing
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "holdfast.cli", "up", *services),
-        *("--data", str(folder), "--port", "0", "--nats-port", "0", "--log", "warning"),
+        *("--data", str(folder), "--port", "0", "--nats-port", "0", "--log", level),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         limit=LONGEST_LINE,
         env={key: value for key, value in os.environ.items() if key in KEPT or not key.startswith("HOLDFAST_")},
     )
-    reading = asyncio.create_task(_until_ready(process, folder))
+    reading = asyncio.create_task(_until_ready(process, folder, hear))
     try:
         async with asyncio.timeout(START_SECONDS):
             system, said = await reading
-        reading = asyncio.create_task(_follow(process, system.processes, said))
+        reading = asyncio.create_task(_follow(process, system.processes, said, hear))
         yield system
         if process.returncode is not None:
             raise CannotRun("`holdfast up` ended by itself:\n" + "\n".join(said))
     finally:
         await _end(process)
-        reading.cancel()
+        await _read_to_the_end(reading)
 
 
-async def _until_ready(process: asyncio.subprocess.Process, folder: Path) -> tuple[System, deque[str]]:
+async def _until_ready(
+    process: asyncio.subprocess.Process, folder: Path, hear: Callable[[str], None]
+) -> tuple[System, deque[str]]:
     said: deque[str] = deque(maxlen=LINES_KEPT)
     url, pids = "", dict[str, int]()
     while line := await _line(process):
+        hear(line)
         said.append(line.rstrip())
         if found := _ADDRESS.match(line):
             url = found[1]
@@ -117,11 +126,25 @@ async def _until_ready(process: asyncio.subprocess.Process, folder: Path) -> tup
     raise CannotRun("`holdfast up` did not start:\n" + "\n".join(said))
 
 
-async def _follow(process: asyncio.subprocess.Process, processes: Processes, said: deque[str]) -> None:
+async def _follow(
+    process: asyncio.subprocess.Process, processes: Processes, said: deque[str], hear: Callable[[str], None]
+) -> None:
     while line := await _line(process):
+        hear(line)
         said.append(line.rstrip())
         if found := _AGAIN.match(line):
             await processes.serves(found[1], int(found[2]))
+
+
+async def _read_to_the_end(reading: asyncio.Task[Any]) -> None:
+    """Hear what was said last; a process that outlived its parent keeps nobody waiting."""
+    await asyncio.wait([reading], timeout=STOP_SECONDS)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+
+def _nothing(_line: str) -> None:
+    """Where nobody listens."""
 
 
 async def _line(process: asyncio.subprocess.Process) -> str:
