@@ -60,8 +60,10 @@ from services.pos.domain_stock_events import (
     StockAdjusted,
 )
 from services.pos.domain_tab_commands import (
+    AddCombo,
     AddLine,
     ApplyDiscount,
+    ComboPart,
     CompLine,
     MergeTabs,
     MoveLines,
@@ -104,6 +106,7 @@ from services.pos.domain_tab_events import (
 )
 from services.pos.domain_terms import (
     CashRounding,
+    ComboSlot,
     Discount,
     Hours,
     Item,
@@ -204,6 +207,7 @@ contract = Contract.of(
 )
 
 __all__ = [
+    "AddCombo",
     "AddLine",
     "AdjustStock",
     "ApplyDiscount",
@@ -217,6 +221,8 @@ __all__ = [
     "CashSale",
     "CloseDay",
     "CloseTab",
+    "ComboPart",
+    "ComboSlot",
     "CompLine",
     "Configure",
     "Configured",

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from holdfast import Actor, Audience, Context, Entity
 from services.pos import domain_checks as checks
+from services.pos import domain_combos as combos
 from services.pos import domain_day as days
 from services.pos import domain_drawers as drawers
 from services.pos import domain_floor as floor
@@ -112,6 +113,8 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             tabs.open_tab(draft, command)
         case of_tabs.AddLine():
             tabs.add_line(draft, command)
+        case of_tabs.AddCombo():
+            combos.add_combo(draft, command)
         case of_tabs.SetLineQty():
             tabs.set_line_qty(draft, command)
         case of_tabs.RemoveLine():

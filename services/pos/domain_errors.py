@@ -94,6 +94,13 @@ class ModifiersRequired(Rejected):
     status = 422
 
 
+class ComboInvalid(Rejected):
+    """The parts are not one offered choice for each slot of the combo."""
+
+    code = "COMBO_INVALID"
+    status = 422
+
+
 class InsufficientStock(Rejected):
     """Not so many are left; `details.available` tells how many thousandths are."""
 

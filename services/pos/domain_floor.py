@@ -4,11 +4,11 @@ from services.pos import domain_floor_commands as commands
 from services.pos.domain_checks import merge, move
 from services.pos.domain_draft import Draft
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
-from services.pos.domain_prices import Price, price_of
+from services.pos.domain_prices import Price, price_of, taxes_of
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume
 from services.pos.domain_tab_events import LineAdded, LineVoided, TabConflict, TabOpened, TabTransferred
-from services.pos.domain_tabs import taxes_of, worth
+from services.pos.domain_tabs import worth
 from services.pos.domain_terms import OrderType
 
 

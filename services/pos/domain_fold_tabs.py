@@ -124,6 +124,7 @@ def _line_added(session: Session, event: events.LineAdded) -> Session:
         unit_price_minor=event.unit_price_minor,
         price_version=event.price_version,
         price_book=event.price_book,
+        combo=event.combo,
         modifiers=event.modifiers,
         tax_ids=event.tax_ids,
         seat=event.seat,

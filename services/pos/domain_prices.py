@@ -38,6 +38,13 @@ def price_of(session: Session, sku: str, item: Item, order_type: OrderType, now:
     return Price(book.prices[sku], book.version, book_id)
 
 
+def taxes_of(item: Item, order_type: OrderType) -> tuple[str, ...]:
+    """The taxes of an item, which may be others to take away."""
+    if order_type == "takeaway" and item.takeaway_tax_ids is not None:
+        return item.takeaway_tax_ids
+    return item.tax_ids
+
+
 def set_price_book(draft: Draft, command: commands.SetPriceBook) -> None:
     """Sell by a book from now on; lines that are on tabs keep their price."""
     known, book = draft.session.price_books.get(command.book_id), command.book

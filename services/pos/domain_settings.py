@@ -8,6 +8,7 @@ from holdfast import StateConflict, ValidationFailed, VersionConflict
 from holdfast.money import CURRENCIES
 from services.pos import domain_till_commands as commands
 from services.pos import domain_till_events as events
+from services.pos.domain_combos import check_slots
 from services.pos.domain_draft import Draft
 from services.pos.domain_money_events import DayOpened
 from services.pos.domain_prices import check_groups
@@ -52,6 +53,7 @@ def set_item(draft: Draft, command: commands.SetItem) -> None:
     item = command.item
     _check_taxes(draft.settings, (*item.tax_ids, *(item.takeaway_tax_ids or ())))
     check_groups(item.modifier_groups)
+    check_slots(draft.session, item)
     if known is not None and item.price_version <= known.price_version:
         raise VersionConflict(
             f"item.price_version: {known.price_version + 1}, for the price is at {known.price_version}",

@@ -41,6 +41,7 @@ class AddLine(Command, tag="add_line"):
         refusals.PriceOverrideForbidden,
         refusals.ModifierUnknown,
         refusals.ModifiersRequired,
+        refusals.ComboInvalid,
         refusals.LineExists,
         refusals.InsufficientStock,
         AmountInvalid,
@@ -55,6 +56,42 @@ class AddLine(Command, tag="add_line"):
     unit_price_minor: Amount | None = None
     currency: str | None = None
     modifiers: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
+    seat: int | None = None
+    course: int | None = None
+    note: Words = ""
+
+
+class ComboPart(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What is chosen for a slot, and the id of its line, which the terminal made."""
+
+    slot: Key
+    line_id: Key
+    sku: Key
+    modifiers: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
+
+
+class AddCombo(Command, tag="add_combo"):
+    """Put a combo on a tab: a line for each part, which together cost what the combo costs, and their wishes on top."""
+
+    roles = STAFF
+    raises = (
+        refusals.UnknownSku,
+        refusals.QtyInvalid,
+        refusals.ComboInvalid,
+        refusals.ModifierUnknown,
+        refusals.ModifiersRequired,
+        refusals.PriceOverrideForbidden,
+        refusals.LineExists,
+        refusals.InsufficientStock,
+        AmountInvalid,
+        *_CHANGING,
+    )
+
+    tab_id: Key
+    combo_id: Key
+    sku: Key
+    qty_milli: Milli = 1_000
+    parts: Annotated[tuple[ComboPart, ...], msgspec.Meta(min_length=1, max_length=20)]
     seat: int | None = None
     course: int | None = None
     note: Words = ""
@@ -262,6 +299,7 @@ class TransferTab(Command, tag="transfer_tab"):
 TabCommand = (
     OpenTab
     | AddLine
+    | AddCombo
     | SetLineQty
     | RemoveLine
     | VoidLine

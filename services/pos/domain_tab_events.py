@@ -55,6 +55,8 @@ class LineAdded(FactEvent, tag="line_added"):
     price_version: int = 0
     """Of the book, or else of the catalogue."""
     price_book: str | None = None
+    combo: str | None = None
+    """The combo on the tab of which this is a part, at its share of the price."""
     modifiers: tuple[Modifier, ...] = ()
     tax_ids: tuple[str, ...] = ()
     seat: int | None = None

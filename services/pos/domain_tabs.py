@@ -9,7 +9,7 @@ from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_draft import Draft
-from services.pos.domain_prices import check_modifiers, price_of
+from services.pos.domain_prices import check_modifiers, price_of, taxes_of
 from services.pos.domain_session import Tab
 from services.pos.domain_settings import begin_location
 from services.pos.domain_stock import (
@@ -21,7 +21,7 @@ from services.pos.domain_stock import (
     release_all,
     reserve,
 )
-from services.pos.domain_terms import Discount, Item, Line, LinePortion, OrderType, SentDelta
+from services.pos.domain_terms import Discount, Line, LinePortion, SentDelta
 
 
 def open_tab(draft: Draft, command: commands.OpenTab) -> None:
@@ -61,6 +61,8 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
     """Put an item on a tab; nothing when this very line is on it."""
     tab = draft.open_tab(command.tab_id)
     item = item_of(draft.session, command.sku)
+    if item.combo:
+        raise refusals.ComboInvalid("sku: this is a combo; add_combo names its parts")
     check_currency(command.currency, draft.settings.currency)
     check_qty(item, command.qty_milli)
     known = tab.lines.get(command.line_id)
@@ -94,13 +96,6 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
     )
 
 
-def taxes_of(item: Item, order_type: OrderType) -> tuple[str, ...]:
-    """The taxes of an item, which may be others to take away."""
-    if order_type == "takeaway" and item.takeaway_tax_ids is not None:
-        return item.takeaway_tax_ids
-    return item.tax_ids
-
-
 def _is_same(line: Line, command: commands.AddLine) -> bool:
     """Whether the line is what is asked for, at whatever price it was then."""
     asked = (command.sku, command.qty_milli, command.modifiers, command.seat, command.course)
@@ -130,6 +125,8 @@ def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
         return
     if line.share_minor is not None:
         raise StateConflict("this is a share of a line that was split; void it, or add another line")
+    if line.combo is not None:
+        raise StateConflict("this is a part of a combo; add another combo, or remove this part", combo=line.combo)
     check_qty(item_of(draft.session, line.sku), command.qty_milli)
     if command.qty_milli < line.sent_milli:
         raise refusals.LineSent("the kitchen has more of it: void the difference", sent_milli=line.sent_milli)

@@ -92,6 +92,14 @@ class ModifierGroup(Part, frozen=True, kw_only=True, omit_defaults=True):
     """What each adds to the price of one, which may be less than nothing."""
 
 
+class ComboSlot(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a combo, and the items of which one is chosen for it."""
+
+    id: Key
+    name: Words = ""
+    skus: Annotated[tuple[Key, ...], msgspec.Meta(max_length=100)]
+
+
 class Item(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Something that is sold."""
 
@@ -109,6 +117,8 @@ class Item(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Where it is made; lines without one go to no printer."""
     modifier_groups: Annotated[tuple[ModifierGroup, ...], msgspec.Meta(max_length=20)] = ()
     """An item with groups takes only their wishes; one without takes any."""
+    combo: Annotated[tuple[ComboSlot, ...], msgspec.Meta(max_length=20)] = ()
+    """What is sold together at this price, by `add_combo`."""
 
 
 class Window(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -244,6 +254,8 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     unit_price_minor: int
     price_version: int = 0
     price_book: str | None = None
+    combo: str | None = None
+    """The combo on the tab of which this is a part, at its share of the price."""
     modifiers: tuple[Modifier, ...] = ()
     tax_ids: tuple[str, ...] = ()
     seat: int | None = None

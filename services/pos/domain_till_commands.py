@@ -26,6 +26,7 @@ class SetItem(Command, tag="set_item"):
     """Put an item into the catalogue, or give one a newer `price_version`."""
 
     roles = MANAGERS
+    raises = (refusals.UnknownSku, refusals.TerminalRevoked)
 
     sku: Key
     item: Item

@@ -9,7 +9,7 @@ from services.pos.domain import PosSession
 from services.pos.domain_money_commands import BeginPayment, CloseTab, OpenDay, OpenDrawer, RecordPaymentResult
 from services.pos.domain_stock_commands import AdjustStock
 from services.pos.domain_tab_commands import AddLine, OpenTab
-from services.pos.domain_terms import CashRounding, Discount, Item, ModifierGroup, Settings, Tax
+from services.pos.domain_terms import CashRounding, ComboSlot, Discount, Item, ModifierGroup, Settings, Tax
 from services.pos.domain_till_commands import Configure, RegisterTerminal, SetDiscount, SetItem
 
 NOON = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
@@ -51,6 +51,15 @@ ITEMS = {
         ),
     ),
     "water": Item(name="Water", price_minor=300),
+    "menu": Item(
+        name="Menu",
+        price_minor=1_000,
+        combo=(
+            ComboSlot(id="dish", skus=("soup", "steak")),
+            ComboSlot(id="drink", skus=("beer", "water")),
+            ComboSlot(id="sweet", skus=("cake",)),
+        ),
+    ),
 }
 DISCOUNTS = {
     "ten": Discount(ppm=100_000),

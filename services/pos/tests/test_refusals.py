@@ -179,6 +179,7 @@ CASES: list[Case] = [
     (refusals.DayNotClear, lambda: with_tab("beer"), CloseDay(), {"tabs": ["t1"]}),
     (refusals.ModifierUnknown, with_tab, line(sku="steak", modifiers=(Modifier(id="x"),)), {"id": "x"}),
     (refusals.ModifiersRequired, with_tab, line(sku="steak"), {"group": "done", "min": 1, "max": 1, "chosen": 0}),
+    (refusals.ComboInvalid, with_tab, line(sku="menu"), {}),
     (AmountInvalid, lambda: with_tab("beer"), line(unit_price_minor=0.5), {"field": "unit_price_minor"}),
     (CurrencyMismatch, lambda: with_tab("beer"), line(currency="EUR"), {"currency": "USD"}),
 ]
@@ -217,7 +218,7 @@ STATUSES = {
 }
 """The refusals of the specification's tables, and how HTTP says them."""
 COMMON = {"AMOUNT_INVALID": 400, "CURRENCY_MISMATCH": 422}
-OWN = {"DAY_NOT_CLEAR": 409, "MODIFIER_UNKNOWN": 422, "MODIFIERS_REQUIRED": 422}
+OWN = {"DAY_NOT_CLEAR": 409, "MODIFIER_UNKNOWN": 422, "MODIFIERS_REQUIRED": 422, "COMBO_INVALID": 422}
 """Where the specification says that something is refused, and leaves the name open."""
 
 

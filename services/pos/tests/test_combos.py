@@ -1,0 +1,148 @@
+"""Combos: several items at one price."""
+
+from typing import Any
+
+import pytest
+
+from holdfast import StateConflict, ValidationFailed
+from services.pos.contract import (
+    AddCombo,
+    ApplyDiscount,
+    BeginPayment,
+    CloseDay,
+    CloseTab,
+    ComboPart,
+    ComboSlot,
+    DayClosed,
+    Item,
+    LineAdded,
+    Modifier,
+    PriceBook,
+    RecordPaymentResult,
+    RemoveLine,
+    SetEightySix,
+    SetItem,
+    SetLineQty,
+    SetPriceBook,
+    TabClosed,
+)
+from services.pos.domain_errors import ComboInvalid, InsufficientStock, LineExists, ModifiersRequired, UnknownSku
+from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, done, left, location, with_tab
+
+SOUP, BEER, CAKE = (
+    ComboPart(slot="dish", line_id="a", sku="soup"),
+    ComboPart(slot="drink", line_id="b", sku="beer"),
+    ComboPart(slot="sweet", line_id="c", sku="cake"),
+)
+
+
+def menu(*parts: ComboPart, **more: Any) -> AddCombo:
+    return AddCombo(tab_id="t1", combo_id="m1", sku="menu", parts=parts or (SOUP, BEER, CAKE), **more)
+
+
+def test_the_parts_share_the_price_exactly_and_keep_their_taxes_stock_and_kitchen() -> None:
+    scene = with_tab().when(menu(), by=WAITER)
+    lines = [event for event in done(scene).events if isinstance(event, LineAdded)]
+    # 10.00 over 7.33, 5.00 and 4.00 is 4.49, 3.06 and 2.45
+    assert [(line.sku, line.unit_price_minor) for line in lines] == [("soup", 449), ("beer", 306), ("cake", 245)]
+    assert [(line.tax_ids, line.station, line.combo) for line in lines] == [
+        (("vat",), "kitchen", "m1"),
+        (("vat",), "bar", "m1"),
+        ((), "kitchen", "m1"),
+    ]
+    assert left(scene, "cake") == 9_000
+    # a tenth of 4.49 and 3.06 together is 0.755
+    assert balance(scene) == 1_000 + 76
+
+
+def test_the_same_combo_again_changes_nothing_and_another_under_its_lines_is_refused() -> None:
+    scene = with_tab().when(menu(), by=WAITER).when(menu(), by=WAITER).then_nothing()
+    scene.when(menu(qty_milli=2_000), by=WAITER).then_rejected(LineExists)
+
+
+def test_several_of_a_combo_cost_as_many_times_its_price() -> None:
+    scene = with_tab().when(
+        menu(ComboPart(slot="dish", line_id="a", sku="soup"), BEER, CAKE, qty_milli=3_000), by=WAITER
+    )
+    assert left(done(scene), "cake") == 7_000
+    assert balance(scene) == 3_000 + 227
+
+
+def test_wishes_come_on_top() -> None:
+    rare = ComboPart(slot="dish", line_id="a", sku="steak", modifiers=(Modifier(id="rare"),))
+    chips = ComboPart(
+        slot="dish", line_id="a", sku="steak", modifiers=(Modifier(id="rare"), Modifier(id="chips", price_minor=300))
+    )
+    water = ComboPart(slot="drink", line_id="b", sku="water")
+    assert balance(done(with_tab().when(menu(rare, water, CAKE), by=WAITER))) == 1_000
+    assert balance(done(with_tab().when(menu(chips, water, CAKE), by=WAITER))) == 1_300
+    plain = ComboPart(slot="dish", line_id="a", sku="steak")
+    with_tab().when(menu(plain, water, CAKE), by=WAITER).then_rejected(ModifiersRequired)
+
+
+def test_a_combo_has_its_own_price_at_happy_hour() -> None:
+    scene = with_tab().when(SetPriceBook(book_id="happy", book=PriceBook(prices={"menu": 800})), by=MANAGER)
+    water = ComboPart(slot="drink", line_id="b", sku="water")
+    scene.when(menu(SOUP, water, CAKE), by=WAITER).then_includes(LineAdded, price_book="happy")
+    lines = [event.unit_price_minor for event in scene.events if isinstance(event, LineAdded)]
+    assert sum(lines) == 800
+
+
+@pytest.mark.parametrize(
+    ("parts", "slot"),
+    [
+        ((SOUP, BEER), None),
+        ((SOUP, BEER, CAKE, ComboPart(slot="drink", line_id="d", sku="beer")), None),
+        ((SOUP, ComboPart(slot="drink", line_id="b", sku="soup"), CAKE), "drink"),
+        ((SOUP, BEER, ComboPart(slot="sweet", line_id="b", sku="cake")), None),
+    ],
+)
+def test_what_is_not_one_offered_choice_for_each_slot_is_refused(
+    parts: tuple[ComboPart, ...], slot: str | None
+) -> None:
+    with_tab().when(menu(*parts), by=WAITER).then_rejected(ComboInvalid, slot=slot)
+
+
+def test_a_combo_is_refused_as_a_whole_when_one_part_is_lacking() -> None:
+    scene = with_tab().when(menu(qty_milli=11_000), by=WAITER).then_rejected(InsufficientStock, available=10_000)
+    assert scene.view(MANAGER)["tabs"]["t1"]["lines"] == {}
+    scene.when(SetEightySix(sku="menu"), by=WAITER).when(menu(), by=WAITER).then_rejected(InsufficientStock)
+    scene.when(AddCombo(tab_id="t1", combo_id="m", sku="beer", parts=(BEER,)), by=WAITER).then_rejected(ComboInvalid)
+
+
+def test_more_of_one_part_is_another_line_and_a_part_that_is_taken_off_takes_its_share() -> None:
+    scene = with_tab().when(menu(), by=WAITER)
+    scene.when(SetLineQty(line_id="c", qty_milli=2_000, expected_version=1), by=WAITER).then_rejected(StateConflict)
+    scene.when(RemoveLine(line_id="c"), by=WAITER)
+    assert (balance(done(scene)), left(scene, "cake")) == (755 + 76, 10_000)
+
+
+def test_combos_are_counted_in_the_report_as_what_they_cost() -> None:
+    scene = with_tab().when(menu(), by=WAITER).when(ApplyDiscount(tab_id="t1", discount_id="ten"), by=WAITER)
+    pay = BeginPayment(tab_id="t1", payment_id="p", amount_minor=balance(scene), tender="card")
+    scene.when(pay, by=CASHIER).when(RecordPaymentResult(payment_id="p", outcome="captured"), by=CASHIER)
+    done(scene.when(CloseTab(tab_id="t1"), by=CASHIER)).when(CloseDay(), by=MANAGER)
+    totals = next(event.totals for event in scene.events if isinstance(event, TabClosed))
+    report = next(event.totals for event in scene.events if isinstance(event, DayClosed))
+    assert (totals.gross, totals.discount) == (1_000, 100)
+    assert (report.gross_minor, report.discount_minor) == (1_000, 100)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"combo": (ComboSlot(id="a", skus=()),)},
+        {"combo": (ComboSlot(id="a", skus=("beer",)), ComboSlot(id="a", skus=("beer",)))},
+        {"combo": (ComboSlot(id="a", skus=("cheese",)),)},
+        {"combo": (ComboSlot(id="a", skus=("menu",)),)},
+        {"combo": (ComboSlot(id="a", skus=("beer",)),), "tracked": True},
+    ],
+)
+def test_a_combo_of_what_cannot_be_part_of_one_is_refused(changes: dict[str, Any]) -> None:
+    item = Item(price_minor=1, price_version=2, **changes)
+    location().when(SetItem(sku="menu", item=item), by=MANAGER).then_rejected(ValidationFailed)
+
+
+def test_a_combo_of_unknown_items_is_refused() -> None:
+    item = Item(price_minor=1, combo=(ComboSlot(id="a", skus=("caviar",)),))
+    location().when(SetItem(sku="feast", item=item), by=MANAGER).then_rejected(UnknownSku, sku="caviar")
