@@ -14,6 +14,7 @@ from services.floor import domain_commands as commands
 from services.floor import domain_events as events
 from services.floor import domain_kitchen as kitchen
 from services.floor import domain_layouts as layouts
+from services.floor import domain_order_events as order_events
 from services.floor import domain_orders as orders
 from services.floor import domain_reservations as reservations
 from services.floor import domain_tables as tables
@@ -26,7 +27,7 @@ from services.floor.domain_deadlines import next_deadline, on_deadline
 from services.floor.domain_events import FloorEvent
 from services.floor.domain_floor import Floor
 from services.floor.domain_fold import evolve
-from services.floor.domain_roles import FRONT, STAFF
+from services.floor.domain_roles import CARING, FRONT, STAFF
 from services.floor.domain_seen import FloorView
 from services.floor.domain_view import view
 
@@ -62,10 +63,16 @@ class RestaurantFloor(Entity[Floor, FloorCommand, FloorEvent]):
         return view(floor, viewer)
 
     def audience(self, event: FloorEvent, floor: Floor, /) -> Audience | None:
-        """Everyone on the floor sees every event; the kitchen does not see how to reach guests."""
-        if isinstance(event, events.Reserved | events.Waitlisted):
-            return Audience(fields={"contact": FRONT})
-        return None
+        """Everyone on the floor sees every event; how to reach guests, who they are and what they must not eat not all."""
+        match event:
+            case events.Reserved() | events.Waitlisted():
+                return Audience(fields={"contact": FRONT, "vip": FRONT, "allergies": CARING})
+            case events.PartySeated() | events.PartyFlagged():
+                return Audience(fields={"vip": FRONT, "allergies": CARING})
+            case order_events.KitchenTicketIssued() | order_events.TicketReprinted():
+                return Audience(fields={"allergies": CARING})
+            case _:
+                return None
 
     def may_read(self, floor: Floor, viewer: Actor, /) -> bool:
         """Staff, and services such as the till."""
@@ -87,6 +94,8 @@ def judge(floor: Floor, command: FloorCommand, ctx: Context) -> Events:  # noqa:
             return tables.change_settings(floor, command)
         case commands.SeatParty():
             return tables.seat_party(floor, command, ctx)
+        case commands.FlagParty():
+            return tables.flag_party(floor, command, ctx)
         case commands.MoveParty():
             return tables.move_party(floor, command, ctx)
         case commands.LinkTables():

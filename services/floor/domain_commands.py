@@ -25,6 +25,7 @@ from services.floor.domain_order_commands import (
 from services.floor.domain_roles import HOSTS, MANAGERS, SERVICE, WAITERS
 from services.floor.domain_settings import (
     MAX_TABLES,
+    Allergies,
     Covers,
     DayPart,
     Key,
@@ -111,6 +112,20 @@ class SeatParty(Command, tag="seat_party"):
     name: Label | None = None
     reservation_id: Key | None = None
     force: bool = False
+    vip: bool = False
+    allergies: Allergies = ()
+    """Added to those of the reservation, or of the waitlist."""
+
+
+class FlagParty(Command, tag="flag_party"):
+    """Note whom a party is, and what it must not eat; what is left out stays. The kitchen hears of allergies at once."""
+
+    roles = WAITERS
+
+    party_id: Key
+    vip: bool | None = None
+    add_allergies: Allergies = ()
+    drop_allergies: Allergies = ()
 
 
 class MoveParty(Command, tag="move_party"):
@@ -278,6 +293,8 @@ class Reserve(Command, tag="reserve"):
     contact: Label = ""
     """Not shown to the kitchen."""
     note: Label = ""
+    vip: bool = False
+    allergies: Allergies = ()
 
 
 class CancelReservation(Command, tag="cancel_reservation"):
@@ -306,6 +323,8 @@ class JoinWaitlist(Command, tag="join_waitlist"):
     size: Covers
     name: Label = ""
     contact: Label = ""
+    vip: bool = False
+    allergies: Allergies = ()
 
 
 class NotifyParty(Command, tag="notify_party"):
@@ -333,6 +352,7 @@ FloorCommand = (
     | ApplyLayout
     | ChangeSettings
     | SeatParty
+    | FlagParty
     | PlaceOrder
     | FireCourse
     | HoldCourse

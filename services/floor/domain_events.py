@@ -73,6 +73,20 @@ class PartySeated(Event, tag="party_seated"):
     """For a party of the waitlist, with the wait that it was told."""
     quote_min: int | None = None
     forced: bool = False
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
+
+
+class PartyFlagged(Event, tag="party_flagged"):
+    """Who a party is, and what it must not eat, as it stands now."""
+
+    party_id: str
+    vip: bool
+    allergies: tuple[str, ...]
+    table_ref: str
+    stations: tuple[str, ...] = ()
+    """Where tickets of the party hang, when they have to hear of it."""
+    at: datetime
 
 
 class PartyMoved(Event, tag="party_moved"):
@@ -234,6 +248,8 @@ class Reserved(Event, tag="reserved"):
     name: str = ""
     contact: str = ""
     note: str = ""
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
     at: datetime
 
 
@@ -279,6 +295,8 @@ class Waitlisted(Event, tag="waitlisted"):
     quote_min: int
     name: str = ""
     contact: str = ""
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
     at: datetime
 
 
@@ -318,6 +336,7 @@ FloorEvent = (
     | LayoutWaits
     | SettingsChanged
     | PartySeated
+    | PartyFlagged
     | PartyMoved
     | TablesLinked
     | TablesUnlinked

@@ -66,6 +66,8 @@ class Party(Part, frozen=True, kw_only=True, omit_defaults=True):
     held: tuple[int, ...] = ()
     next_course: int | None = None
     fires_at: datetime | None = None
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
 
 
 class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,6 +135,7 @@ class Ticket(Part, frozen=True, kw_only=True, omit_defaults=True):
     issued_at: datetime
     bumped_at: datetime | None = None
     copies: int = 1
+    allergies: tuple[str, ...] = ()
 
 
 class Shift(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -156,6 +159,8 @@ class Reservation(Part, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     contact: str = ""
     note: str = ""
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
 
 
 class Waiting(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,6 +171,8 @@ class Waiting(Part, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime
     name: str = ""
     contact: str = ""
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
     table_id: str | None = None
     arrive_by: datetime | None = None
     skips: int = 0
@@ -239,6 +246,14 @@ class Floor(State, omit_defaults=True):
         lines = [self.lines[delta.line_id] for delta in ticket.deltas if delta.line_id in self.lines]
         parties = dict.fromkeys(line.party_id for line in lines)
         return "/".join(self.table_ref(self.parties[party].table_ids) for party in parties) or ticket.printed_for
+
+    def allergies_of(self, ticket: Ticket) -> tuple[str, ...]:
+        """What the guests of a ticket must not eat: those who ordered it, and those who have lines of it now."""
+        lines = [self.lines[delta.line_id] for delta in ticket.deltas if delta.line_id in self.lines]
+        parties = dict.fromkeys((ticket.party_id, *(line.party_id for line in lines)))
+        gone = () if ticket.party_id in self.parties else ticket.allergies
+        here = (allergy for key in parties if key in self.parties for allergy in self.parties[key].allergies)
+        return tuple(dict.fromkeys((*gone, *here)))
 
     def root_of(self, line_id: str) -> str:
         """The line that this one is shown as a part of; itself when it is not."""

@@ -39,6 +39,8 @@ def evolve(floor: Floor, event: events.FloorEvent) -> Floor:  # noqa: C901, PLR0
             return replace(floor, settings=settings, settings_version=version, next_layout=None)
         case events.PartySeated():
             return _seated(floor, event)
+        case events.PartyFlagged(party_id=party_id, vip=vip, allergies=allergies, at=at):
+            return active(floor, (party_id,), at, vip=vip, allergies=allergies)
         case events.PartyMoved():
             return _moved(floor, event)
         case events.TablesLinked():
@@ -121,6 +123,8 @@ def _seated(floor: Floor, event: events.PartySeated) -> Floor:
         name=event.name,
         waiter_id=event.waiter_id,
         idle_since=event.at,
+        vip=event.vip,
+        allergies=event.allergies,
     )
     shift = None if event.waiter_id is None else floor.shifts.get(event.waiter_id)
     shifts = {**floor.shifts}
@@ -236,6 +240,8 @@ def _reservations(
                 name=event.name,
                 contact=event.contact,
                 note=event.note,
+                vip=event.vip,
+                allergies=event.allergies,
             )
             return replace(floor, reservations={**floor.reservations, event.res_id: reservation})
         case events.ReservationHeld(res_id=res_id):
@@ -257,8 +263,16 @@ def _waitlist(
     floor: Floor, event: events.Waitlisted | events.PartyNotified | events.PartySkipped | events.WaitlistLeft
 ) -> Floor:
     match event:
-        case events.Waitlisted(party_id=party_id, size=size, quote_min=quote, name=name, contact=contact, at=at):
-            waiting = Waiting(size=size, quote_min=quote, since=at, name=name, contact=contact)
+        case events.Waitlisted(party_id=party_id):
+            waiting = Waiting(
+                size=event.size,
+                quote_min=event.quote_min,
+                since=event.at,
+                name=event.name,
+                contact=event.contact,
+                vip=event.vip,
+                allergies=event.allergies,
+            )
         case events.PartyNotified(party_id=party_id, table_id=table_id, arrive_by=arrive_by):
             waiting = replace(floor.waitlist[party_id], table_id=table_id, arrive_by=arrive_by)
         case events.PartySkipped(party_id=party_id, skips=skips, removed=False):

@@ -177,6 +177,7 @@ def _issued(floor: Floor, event: events.KitchenTicketIssued) -> Floor:
         printed_for=event.table_ref,
         deltas=event.deltas,
         issued_at=event.at,
+        allergies=event.allergies,
     )
     told = {
         delta.line_id: replace(line, sent=line.sent + delta.delta)

@@ -83,6 +83,7 @@ def reprint_ticket(floor: Floor, command: commands.ReprintTicket, ctx: Context) 
             kind=ticket.kind,
             table_ref=floor.ticket_ref(ticket),
             deltas=ticket.deltas,
+            allergies=floor.allergies_of(ticket),
             at=ctx.now,
         ),
     )
@@ -113,6 +114,7 @@ def tickets_due(floor: Floor, ctx: Context, *, at: datetime) -> Iterator[order_e
             party_id=party_id,
             table_ref=floor.table_ref(floor.parties[party_id].table_ids),
             deltas=tuple(_delta(line_id, floor.lines[line_id]) for line_id in line_ids),
+            allergies=floor.parties[party_id].allergies,
             at=at,
         )
 

@@ -61,6 +61,8 @@ class KitchenTicketIssued(Event, tag="kitchen_ticket_issued"):
     party_id: str
     table_ref: str
     deltas: tuple[LineDelta, ...]
+    allergies: tuple[str, ...] = ()
+    """What the party must not eat."""
     at: datetime
 
 
@@ -138,6 +140,7 @@ class TicketReprinted(Event, tag="ticket_reprinted"):
     table_ref: str
     """Where the guests sit now."""
     deltas: tuple[LineDelta, ...]
+    allergies: tuple[str, ...] = ()
     at: datetime
 
 

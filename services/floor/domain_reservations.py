@@ -48,6 +48,8 @@ def reserve(floor: Floor, command: commands.Reserve, ctx: Context) -> Events:
         name=command.name,
         contact=command.contact,
         note=command.note,
+        vip=command.vip,
+        allergies=command.allergies,
         at=ctx.now,
     )
     if hold_from > ctx.now:

@@ -11,3 +11,5 @@ SERVICE: Final = frozenset({"service"})
 STAFF: Final = WAITERS | COOKS | SERVICE
 FRONT: Final = ("role:waiter", "role:host", "role:manager", "role:admin")
 """Who meets guests, as the audience of what is said of them."""
+CARING: Final = (*FRONT, "role:kitchen")
+"""Who must know what guests must not eat."""

@@ -98,6 +98,10 @@ class PartyView(Seen, frozen=True, kw_only=True, omit_defaults=True):
     held: tuple[int, ...] = ()
     next_course: int | None = None
     fires_at: datetime | None = None
+    vip: bool = False
+    """Shown to those who meet guests."""
+    allergies: tuple[str, ...] = ()
+    """Shown to those, and to the kitchen."""
 
 
 class TicketView(Seen, frozen=True, kw_only=True, omit_defaults=True):
@@ -113,6 +117,8 @@ class TicketView(Seen, frozen=True, kw_only=True, omit_defaults=True):
     issued_at: datetime
     bumped_at: datetime | None = None
     copies: int = 1
+    allergies: tuple[str, ...] = ()
+    """What its guests must not eat, as it is known now."""
 
 
 class ReservationView(Seen, frozen=True, kw_only=True, omit_defaults=True):
@@ -130,6 +136,8 @@ class ReservationView(Seen, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     contact: str | None = None
     note: str = ""
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
 
 
 class WaitingView(Seen, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,6 +149,8 @@ class WaitingView(Seen, frozen=True, kw_only=True, omit_defaults=True):
     quote_min: int
     name: str = ""
     contact: str | None = None
+    vip: bool = False
+    allergies: tuple[str, ...] = ()
     table_id: str | None = None
     arrive_by: datetime | None = None
     skips: int = 0

@@ -15,6 +15,10 @@ Label = Annotated[str, msgspec.Meta(max_length=200)]
 Covers = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=7 * 1440)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+MAX_ALLERGIES: Final = 20
+Allergies = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=80)], ...], msgspec.Meta(max_length=MAX_ALLERGIES)
+]
 Shape = Literal["round", "square", "rectangle", "bar", "booth"]
 
 MAX_TABLES: Final = 500

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from holdfast import Context, StateConflict, ValidationFailed, VersionConflict
+from holdfast import Context, StateConflict, TooLarge, ValidationFailed, VersionConflict
 from services.floor import domain_commands as commands
 from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
@@ -11,7 +11,7 @@ from services.floor.domain_floor import Floor, Reservation, Table, balance_of, i
 from services.floor.domain_kitchen import stations_with
 from services.floor.domain_layouts import check_not_in_use
 from services.floor.domain_lookup import check_distinct, may_force, party_at, party_named, post_of, table_named, till_of
-from services.floor.domain_settings import check_layout, check_settings, stay_of
+from services.floor.domain_settings import MAX_ALLERGIES, check_layout, check_settings, stay_of
 from services.floor.domain_waiters import check_on_shift, waiter_of
 
 Events = tuple[events.FloorEvent, ...]
@@ -48,6 +48,7 @@ def seat_party(floor: Floor, command: commands.SeatParty, ctx: Context) -> Event
     force = may_force(ctx, asked=command.force)
     reservation = _expected(floor, command)
     waiting = floor.waitlist.get(command.party_id)
+    known_as = [each for each in (command, reservation, waiting) if each is not None]
     for_them = {command.reservation_id, command.party_id}
     _check_free(floor, command.table_ids, ctx, for_them=for_them, force=force)
     _check_size(floor, command.table_ids, command.size, force=force)
@@ -68,8 +69,40 @@ def seat_party(floor: Floor, command: commands.SeatParty, ctx: Context) -> Event
             waiting_since=None if waiting is None else waiting.since,
             quote_min=None if waiting is None else waiting.quote_min,
             forced=force,
+            vip=any(each.vip for each in known_as),
+            allergies=_together(each.allergies for each in known_as),
         ),
     )
+
+
+def flag_party(floor: Floor, command: commands.FlagParty, ctx: Context) -> Events:
+    """Note who a party is and what it must not eat; nothing when that is known."""
+    party = party_named(floor, command.party_id)
+    dropped = set(command.drop_allergies)
+    kept = (allergy for allergy in (*party.allergies, *command.add_allergies) if allergy not in dropped)
+    allergies = _together([kept])
+    vip = party.vip if command.vip is None else command.vip
+    if (vip, allergies) == (party.vip, party.allergies):
+        return ()
+    lines = [line_id for line_id, _ in floor.lines_of(command.party_id)] if allergies != party.allergies else []
+    return (
+        events.PartyFlagged(
+            party_id=command.party_id,
+            vip=vip,
+            allergies=allergies,
+            table_ref=floor.table_ref(party.table_ids),
+            stations=stations_with(floor, lines),
+            at=ctx.now,
+        ),
+    )
+
+
+def _together(allergies: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """All of them, each once."""
+    all_ = tuple(dict.fromkeys(allergy for each in allergies for allergy in each))
+    if len(all_) > MAX_ALLERGIES:
+        raise TooLarge(f"at most {MAX_ALLERGIES} allergies: write the rest into notes", maximum=MAX_ALLERGIES)
+    return all_
 
 
 def move_party(floor: Floor, command: commands.MoveParty, ctx: Context) -> Events:

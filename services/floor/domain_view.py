@@ -6,7 +6,7 @@ from datetime import timedelta
 from holdfast import Actor
 from services.floor.domain_deadlines import idle_at
 from services.floor.domain_floor import Floor, Line, Party, Table, balance_of, is_paying
-from services.floor.domain_roles import WAITERS
+from services.floor.domain_roles import COOKS, WAITERS
 from services.floor.domain_seen import (
     FloorView,
     LayoutView,
@@ -28,6 +28,7 @@ from services.floor.domain_waitlist import next_party
 def view(floor: Floor, viewer: Actor) -> FloorView:
     """The floor as this viewer may see it."""
     front = not WAITERS.isdisjoint(viewer.roles)
+    caring = not (WAITERS | COOKS).isdisjoint(viewer.roles)
     return FloorView(
         version=floor.version,
         layout_id=floor.layout_id,
@@ -35,11 +36,15 @@ def view(floor: Floor, viewer: Actor) -> FloorView:
         settings_version=floor.settings_version,
         settings=floor.settings,
         tables=tuple(_table(floor, table_id, table) for table_id, table in floor.tables.items()),
-        parties=tuple(_party(floor, party_id, party) for party_id, party in floor.parties.items()),
+        parties=tuple(
+            _party(floor, party_id, party, front=front, caring=caring) for party_id, party in floor.parties.items()
+        ),
         orders=tuple(_orders(floor)),
-        tickets=tuple(_tickets(floor)),
-        reservations=tuple(sorted(_reservations(floor, front=front), key=lambda each: (each.start, each.res_id))),
-        waitlist=tuple(_waitlist(floor, front=front)),
+        tickets=tuple(_tickets(floor, caring=caring)),
+        reservations=tuple(
+            sorted(_reservations(floor, front=front, caring=caring), key=lambda each: (each.start, each.res_id))
+        ),
+        waitlist=tuple(_waitlist(floor, front=front, caring=caring)),
         waiters=tuple(_waiters(floor)),
         suggested_waiter=suggested_waiter(floor),
         sections=dict(floor.sections),
@@ -84,7 +89,7 @@ def _table(floor: Floor, table_id: str, table: Table) -> TableView:
     )
 
 
-def _party(floor: Floor, party_id: str, party: Party) -> PartyView:
+def _party(floor: Floor, party_id: str, party: Party, *, front: bool, caring: bool) -> PartyView:
     tabs = ((tab_id, tab) for tab_id, tab in floor.tabs.items() if tab.party_tab == party.tab_id)
     return PartyView(
         party_id=party_id,
@@ -117,6 +122,8 @@ def _party(floor: Floor, party_id: str, party: Party) -> PartyView:
         held=party.held,
         next_course=party.next_course,
         fires_at=party.fires_at,
+        vip=front and party.vip,
+        allergies=party.allergies if caring else (),
     )
 
 
@@ -155,7 +162,7 @@ def _line(floor: Floor, root: str, parts: list[str]) -> LineView:
     )
 
 
-def _tickets(floor: Floor) -> Iterator[TicketView]:
+def _tickets(floor: Floor, *, caring: bool) -> Iterator[TicketView]:
     for ticket_id, ticket in floor.tickets.items():
         yield TicketView(
             ticket_id=ticket_id,
@@ -168,10 +175,11 @@ def _tickets(floor: Floor) -> Iterator[TicketView]:
             issued_at=ticket.issued_at,
             bumped_at=ticket.bumped_at,
             copies=ticket.copies,
+            allergies=floor.allergies_of(ticket) if caring else (),
         )
 
 
-def _reservations(floor: Floor, *, front: bool) -> Iterator[ReservationView]:
+def _reservations(floor: Floor, *, front: bool, caring: bool) -> Iterator[ReservationView]:
     for res_id, reservation in floor.reservations.items():
         yield ReservationView(
             res_id=res_id,
@@ -186,10 +194,12 @@ def _reservations(floor: Floor, *, front: bool) -> Iterator[ReservationView]:
             name=reservation.name,
             contact=reservation.contact if front else None,
             note=reservation.note,
+            vip=front and reservation.vip,
+            allergies=reservation.allergies if caring else (),
         )
 
 
-def _waitlist(floor: Floor, *, front: bool) -> Iterator[WaitingView]:
+def _waitlist(floor: Floor, *, front: bool, caring: bool) -> Iterator[WaitingView]:
     for party_id, waiting in floor.waitlist.items():
         yield WaitingView(
             party_id=party_id,
@@ -198,6 +208,8 @@ def _waitlist(floor: Floor, *, front: bool) -> Iterator[WaitingView]:
             quote_min=waiting.quote_min,
             name=waiting.name,
             contact=waiting.contact if front else None,
+            vip=front and waiting.vip,
+            allergies=waiting.allergies if caring else (),
             table_id=waiting.table_id,
             arrive_by=waiting.arrive_by,
             skips=waiting.skips,

@@ -36,6 +36,8 @@ def join_waitlist(floor: Floor, command: commands.JoinWaitlist, ctx: Context) ->
             quote_min=quote_min(floor, command.size, ctx.now),
             name=command.name,
             contact=command.contact,
+            vip=command.vip,
+            allergies=command.allergies,
             at=ctx.now,
         ),
     )

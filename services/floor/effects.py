@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from holdfast import Actor, Command, Name
 from holdfast.sql import StoredEvent
 from holdfast.worker import Effect, Job, Reactor, Send
@@ -29,6 +31,9 @@ class Kitchen(Reactor[FloorEvent]):
                 events.PartyMoved(stations=stations, note=note) | order_events.LinesMoved(stations=stations, note=note)
             ):
                 return [_slip(Slip(station=station, kind="moved", table_ref=note)) for station in stations]
+            case events.PartyFlagged(stations=stations, table_ref=table_ref, allergies=allergies):
+                told = Slip(station="", kind="allergies", table_ref=table_ref, allergies=allergies)
+                return [_slip(replace(told, station=station)) for station in stations]
             case _:
                 return []
 
@@ -45,6 +50,7 @@ def _ticket(ticket: order_events.KitchenTicketIssued | order_events.TicketReprin
         ticket_id=ticket.ticket_id,
         number=ticket.number,
         copy=copy,
+        allergies=ticket.allergies,
         lines=tuple(_lines(ticket.deltas)),
     )
 

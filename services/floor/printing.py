@@ -13,6 +13,8 @@ from holdfast.worker import Work, Worker
 PRINTERS: Final = "HOLDFAST_PRINTERS"
 """The variable that names the folder into which tickets are printed; without it they are printed into the log."""
 DUPLICATE: Final = "*** DUPLICATE {copy} ***"
+ALLERGIES: Final = "!!! ALLERGIES: {allergies}"
+NO_ALLERGIES: Final = "NO ALLERGIES"
 _THOUSAND: Final = 1_000
 
 log = structlog.get_logger(__name__)
@@ -30,24 +32,32 @@ class PrintedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Slip(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one printer is to print: a ticket, a copy of it, or a word on where guests sit now."""
+    """What one printer is to print: a ticket, a copy of it, or a word on where guests sit now or what they must not eat."""
 
     station: str
-    kind: Literal["order", "cancel", "moved"]
+    kind: Literal["order", "cancel", "moved", "allergies"]
     table_ref: str
     ticket_id: str = ""
     number: int = 0
     copy: int = 1
     lines: tuple[PrintedLine, ...] = ()
+    allergies: tuple[str, ...] = ()
 
 
 def paper(slip: Slip) -> str:
     """The slip as it is printed."""
     if slip.kind == "moved":
         return f"{slip.station}\nMOVED {slip.table_ref}\n"
+    if slip.kind == "allergies":
+        return f"{slip.station}\nTABLE {slip.table_ref}\n{_warning(slip) or NO_ALLERGIES}\n"
     head = [DUPLICATE.format(copy=slip.copy)] if slip.copy > 1 else []
     head += [f"{slip.station}  #{slip.number}", f"{'CANCEL' if slip.kind == 'cancel' else 'TABLE'} {slip.table_ref}"]
+    head += [warning] if (warning := _warning(slip)) else []
     return "\n".join([*head, *map(_line, slip.lines), slip.ticket_id, ""])
+
+
+def _warning(slip: Slip) -> str:
+    return ALLERGIES.format(allergies=", ".join(slip.allergies)) if slip.allergies else ""
 
 
 def _line(line: PrintedLine) -> str:
