@@ -75,7 +75,12 @@ class Floor:
             yield from self._bumps(party)
         for party, table in parties.items():
             tab = self._state.parties[party].tab_id
-            report: dict[str, Any] = {"tab_id": tab, "currency": "EUR", "bill_printed": True}
+            report: dict[str, Any] = {
+                "tab_id": tab,
+                "currency": "EUR",
+                "bill_printed": True,
+                "heard": self._state.posts,
+            }
             yield floors.RecordTab(status="OPEN", balance_minor=900, pos_seq=1, **report)
             yield floors.RecordTab(status="CLOSED", balance_minor=0, paid_minor=900, pos_seq=2, **report)
             yield floors.ClearTable(table=table)

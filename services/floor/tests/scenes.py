@@ -80,7 +80,7 @@ def tab_of(scene: Scenario, party: str = "p1") -> str:
 
 def till(scene: Scenario, status: str = "OPEN", *, party: str = "p1", **more: Any) -> RecordTab:
     """What a till that has heard everything says of a party's tab; each report is newer than the one before."""
-    newest = {"pos_seq": len(scene.log), "heard": posts(scene)}
+    newest = {"pos_seq": len(scene.log), "heard": more["heard"] if "heard" in more else posts(scene)}
     fields: dict[str, Any] = {"balance_minor": 0, "currency": "EUR", **newest, **more}
     return RecordTab(tab_id=tab_of(scene, party), status=status, **fields)  # pyright: ignore[reportArgumentType] - a string of the test
 
