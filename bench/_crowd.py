@@ -89,6 +89,10 @@ class Member(asyncio.Protocol):
         finally:
             self._heard = None
 
+    def write_text(self, payload: bytes) -> None:
+        """Send a text frame."""
+        self._write(_TEXT, payload)
+
     def take(self, payload: bytes) -> None:
         """Look at a frame."""
 

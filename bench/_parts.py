@@ -21,13 +21,18 @@ LONGEST_WORD: Final = 16 * 1024 * 1024
 
 @contextmanager
 def program(
-    name: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+    name: str,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    module: str = "holdfast.cli",
 ) -> Generator[subprocess.Popen[bytes]]:
-    """Run `holdfast` with these arguments until the end of the block, which begins when it serves."""
+    """Run `holdfast`, or another module, until the end of the block, which begins when it serves."""
     said, say = os.pipe()
     told = {**_without_settings(), **environment, READY_VARIABLE: str(say)}
     log = folder / f"{name}.log"
-    command = [sys.executable, "-m", "holdfast.cli", *arguments]
+    command = [sys.executable, "-m", module, *arguments]
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=told, pass_fds=[say])  # noqa: S603 - ours
     os.close(say)

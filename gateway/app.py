@@ -122,7 +122,9 @@ def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar
                 tenant=settings.tenant_commands_per_second,
                 entity=settings.entity_commands_per_second,
             )
-            limits = Limits(rates, sockets_per_user=settings.sockets_per_user)
+            limits = Limits(
+                rates, sockets_per_user=settings.sockets_per_user, tenant_in_flight=settings.tenant_in_flight
+            )
             door = Door(
                 client,
                 app.state.contracts,

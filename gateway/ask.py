@@ -1,6 +1,7 @@
 """The `ask.` door: any NATS client sends a command as an ordinary request."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,6 +19,8 @@ from holdfast.wire import Accepted, Message
 SUBJECT: Final = "ask.*.*.*"
 QUEUE: Final = "gateway"
 MAX_IN_FLIGHT: Final = 1000
+MAX_OF_A_TENANT: Final = MAX_IN_FLIGHT // 4
+"""So that no tenant takes all places."""
 log = structlog.get_logger(__name__)
 
 
@@ -45,31 +48,32 @@ _ask: Final = msgspec.json.Decoder(Ask)
 async def serving(door: Door) -> AsyncGenerator[None, None]:
     """Serve requests until the end of the block, and finish those that have begun."""
     bus = door.client.bus
-    in_flight = 0
+    in_flight: Counter[str] = Counter()
 
     async def reply(message: Message, answer: Answer) -> None:
         await bus.publish(message.reply, msgspec.json.encode(answer))
 
-    async def serve(message: Message) -> None:
-        nonlocal in_flight
+    async def serve(message: Message, tenant: str) -> None:
         try:
             await reply(message, await _traced(door, message))
         except Exception:  # a bug ends this request, not the door
             log.exception("gateway.ask_failed", subject=message.subject)
         finally:
-            in_flight -= 1
+            in_flight[tenant] -= 1
+            if not in_flight[tenant]:
+                del in_flight[tenant]
 
     async with asyncio.TaskGroup() as tasks:
 
         async def receive(message: Message) -> None:
-            nonlocal in_flight
             if not message.reply:
                 return
-            if in_flight >= MAX_IN_FLIGHT:
+            tenant = message.subject.split(".")[2]
+            if in_flight.total() >= MAX_IN_FLIGHT or in_flight[tenant] >= MAX_OF_A_TENANT:
                 await reply(message, Answer(error=Unavailable("too many requests at once: try again").body()))
                 return
-            in_flight += 1
-            tasks.create_task(serve(message))
+            in_flight[tenant] += 1
+            tasks.create_task(serve(message, tenant))
 
         subscription = await bus.subscribe(SUBJECT, receive, queue=QUEUE)
         try:

@@ -1,9 +1,10 @@
 """Bearer tokens in, identities out."""
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jwt
 import msgspec
@@ -15,6 +16,8 @@ from holdfast import Actor, Unauthenticated, ValidationFailed
 
 PUBLIC: Final = frozenset(ALGORITHMS.values())
 MAX_TOKEN_LENGTH: Final = 16 * 1024
+MAX_KNOWN: Final = 4096
+"""Tokens whose signature need not be checked again: of those who were active last."""
 _BEARER: Final = "bearer "
 
 
@@ -32,6 +35,14 @@ class Rules:
     """The longest that a token may live, since revocations are kept no longer."""
 
 
+class _Known(NamedTuple):
+    """A token whose signature was checked: by what it is found again, the key that it was checked with, and whose it is."""
+
+    header: dict[str, Any]
+    key: Any
+    who: Identity
+
+
 class Authenticator:
     """Checks tokens: HS256 with the shared secret, the algorithms of public keys with the issuer's key set."""
 
@@ -47,13 +58,36 @@ class Authenticator:
         self._keys = keys
         self._rules = rules or Rules()
         self._revocations = revocations
+        self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def authenticate(self, token: str) -> Identity:
         """Check a token's signature, times and claims; anything wrong is `UNAUTHENTICATED`."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise Unauthenticated(f"the token is not valid: it is longer than {MAX_TOKEN_LENGTH} characters")
+        who = await self._recognised(token) or await self._checked(token)
+        self.require_valid(who)
+        return who
+
+    async def _recognised(self, token: str) -> Identity | None:
+        """Whose token this is, if its signature was checked before with the key that it would be checked with now."""
+        known = self._known.get(token)
+        if known is None:
+            return None
         try:
-            algorithm, key = await self._key(jwt.get_unverified_header(token))
+            _, key = await self._key(known.header)
+        except jwt.PyJWTError:
+            key = None
+        self._known.pop(token, None)
+        if key is not known.key:
+            return None
+        self._known[token] = known  # as the newest
+        return known.who
+
+    async def _checked(self, token: str) -> Identity:
+        """Check everything that no later use of the token can change."""
+        try:
+            header = jwt.get_unverified_header(token)
+            algorithm, key = await self._key(header)
             claims = msgspec.convert(self._payload(token, algorithm, key), Claims)
             check_claims(claims)
         except jwt.ExpiredSignatureError:
@@ -69,7 +103,9 @@ class Authenticator:
         ) as error:
             raise Unauthenticated(f"the token is not valid: {error}") from None
         who = self._identity(claims)
-        self.require_valid(who)
+        self._known[token] = _Known({"alg": algorithm, "kid": header.get("kid")}, key, who)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
         return who
 
     def require_valid(self, who: Identity) -> None:

@@ -87,16 +87,17 @@ class Door:
         outcome, accepted = "INTERNAL", None
         try:
             self._check(command, data, command_id, expected_seq)
-            self._limits.spend(name, by.user)
-            accepted = await self.client.send(
-                name,
-                command,
-                data,
-                by=by,
-                command_id=command_id,
-                expected_seq=expected_seq,
-                timeout=self._timeout,
-            )
+            with self._limits.under_way(name.tenant):
+                self._limits.spend(name, by.user)
+                accepted = await self.client.send(
+                    name,
+                    command,
+                    data,
+                    by=by,
+                    command_id=command_id,
+                    expected_seq=expected_seq,
+                    timeout=self._timeout,
+                )
         except HoldfastError as error:
             outcome = error.code
             if isinstance(error, RateLimited):
@@ -115,8 +116,17 @@ class Door:
         if ADMIN not in by.roles:
             raise Forbidden(f"deleting an entity needs the role {ADMIN}")
         self._check("delete", b"{}", command_id, None)
-        self._limits.spend(name, by.user)
-        await self.client.delete(name, by=by, command_id=command_id, timeout=self._timeout)
+        with self._limits.under_way(name.tenant):
+            self._limits.spend(name, by.user)
+            await self.client.delete(name, by=by, command_id=command_id, timeout=self._timeout)
+
+    def refusal(self, name: Name, user: str) -> RateLimited | None:
+        """Why a command must not even be looked at now, which is counted; None when it may go on."""
+        error = self._limits.refusal(name, user)
+        if error is not None:
+            self.metrics.count("refused", limit="commands")
+            self.metrics.count("commands", purpose=name.purpose, outcome=error.code)
+        return error
 
     def rate_headers(self, name: Name, user: str) -> Mapping[str, str]:
         """How a user stands after a command to this entity, for the answer over HTTP."""
@@ -126,11 +136,13 @@ class Door:
         """The entity as `by` may see it, now, after `seq`, or at a moment."""
         if seq is not None:
             check_seq("seq", seq)
-        return await self.client.view(name, by=by, seq=seq, at=at, timeout=self._timeout)
+        with self._limits.under_way(name.tenant):
+            return await self.client.view(name, by=by, seq=seq, at=at, timeout=self._timeout)
 
     async def head(self, name: Name, *, by: Actor) -> int:
         """The entity's last seq; `NOT_FOUND` unless `by` may read it."""
-        return await self.client.head(name, by=by, timeout=self._timeout)
+        with self._limits.under_way(name.tenant):
+            return await self.client.head(name, by=by, timeout=self._timeout)
 
     def _check(self, command: str, data: bytes | msgspec.Raw, command_id: str | None, expected_seq: int | None) -> None:
         if not _COMMAND.fullmatch(command):

@@ -47,9 +47,14 @@ def status_of(code: str, contract: Contract | None) -> int:
     return contract.codes.get(code, DEFAULT_STATUS) if contract is not None else DEFAULT_STATUS
 
 
-def problem_response(body: ErrorBody, status: int) -> Response[bytes]:
-    """Build the answer for an error."""
-    problem = Problem(
+def problem(body: ErrorBody, status: int) -> tuple[dict[str, str], Problem]:
+    """The headers and the body of the answer for an error."""
+    headers = {"Content-Type": PROBLEM_TYPE}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(wait := body.details.get("retry_after_ms"), int):
+        headers["Retry-After"] = str(-(-wait // 1000))
+    content = Problem(
         type=f"urn:holdfast:error:{body.code}",
         title=HTTPStatus(status).phrase,
         status=status,
@@ -58,12 +63,14 @@ def problem_response(body: ErrorBody, status: int) -> Response[bytes]:
         retryable=body.retryable,
         details=body.details,
     )
-    headers: dict[str, str] = {}
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(wait := body.details.get("retry_after_ms"), int):
-        headers["Retry-After"] = str(-(-wait // 1000))
-    return Response(msgspec.json.encode(problem), status_code=status, media_type=PROBLEM_TYPE, headers=headers)
+    return headers, content
+
+
+def problem_response(body: ErrorBody, status: int) -> Response[bytes]:
+    """Build the answer for an error."""
+    headers, content = problem(body, status)
+    media_type = headers.pop("Content-Type")
+    return Response(msgspec.json.encode(content), status_code=status, media_type=media_type, headers=headers)
 
 
 def on_refusal(request: Request[Any, Any, Any], error: HoldfastError) -> Response[bytes]:

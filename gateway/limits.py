@@ -1,18 +1,19 @@
-"""How much may be asked for: commands per second of a user, a tenant and an entity, and a user's open sockets."""
+"""How much may be asked for: commands a second, what a tenant has under way, and a user's open sockets."""
 
 import math
+import sys
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.auth import Identity
 from holdfast import Name, RateLimited
-from holdfast.wire import Rate, TokenBucket, too_fast
+from holdfast.wire import Buckets, Rate, too_fast
 
-MAX_BUCKETS: Final = 10_000
+CROWDED_MILLISECONDS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,53 +31,85 @@ class _Policy:
 
     name: str
     whose: str
-    rate: Rate
-    buckets: OrderedDict[Hashable, TokenBucket]
-
-    def bucket(self, key: Hashable, now: float) -> TokenBucket:
-        """The bucket of this key. Room is made by forgetting whoever was idle longest."""
-        bucket = self.buckets.get(key)
-        if bucket is None:
-            bucket = self.buckets[key] = TokenBucket(self.rate, now=now)
-            if len(self.buckets) > MAX_BUCKETS:
-                self.buckets.popitem(last=False)
-        else:
-            self.buckets.move_to_end(key)
-        return bucket
+    key: Callable[[Name, str], Hashable]
+    buckets: Buckets
 
     def header(self) -> str:
         """Itself as an item of `RateLimit-Policy`."""
-        return f'"{self.name}";q={int(self.rate.burst)};w={math.ceil(self.rate.window)}'
+        rate = self.buckets.rate
+        return f'"{self.name}";q={int(rate.burst)};w={math.ceil(rate.window)}'
 
     def standing(self, key: Hashable, now: float) -> str:
         """What is left as an item of `RateLimit`: now, and until all is there again."""
-        bucket = self.buckets.get(key)
-        left = self.rate.burst if bucket is None else bucket.left(now)
-        reset = math.ceil((self.rate.burst - left) / self.rate.per_second)
+        rate, left = self.buckets.rate, self.buckets.left(key, now)
+        reset = math.ceil((rate.burst - left) / rate.per_second)
         return f'"{self.name}";r={int(left)};t={reset}'
 
 
 class Limits:
     """The limits of one gateway; what memory they take is bounded."""
 
-    def __init__(self, rates: Rates, *, sockets_per_user: int, clock: Callable[[], float] = time.monotonic) -> None:
-        kinds = (("user", "of this user", rates.user), ("tenant", "of this tenant", rates.tenant),
-                 ("entity", "to this entity", rates.entity))  # fmt: skip
-        self._policies = [_Policy(name, whose, Rate(rate), OrderedDict()) for name, whose, rate in kinds if rate > 0]
+    def __init__(
+        self,
+        rates: Rates,
+        *,
+        sockets_per_user: int,
+        tenant_in_flight: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        policies = (
+            _Policy("user", "of this user", _user, Buckets(Rate(rates.user))),
+            _Policy("tenant", "of this tenant", _tenant, Buckets(Rate(rates.tenant))),
+            _Policy("entity", "to this entity", _entity, Buckets(Rate(rates.entity))),
+        )
+        self._policies = [policy for policy in policies if policy.buckets.rate.per_second > 0]
         self._sockets_per_user = sockets_per_user
+        self._tenant_in_flight = tenant_in_flight or sys.maxsize
         self._clock = clock
         self._sockets: Counter[tuple[str, str]] = Counter()
+        self._under_way: Counter[str] = Counter()
+
+    def refusal(self, name: Name, user: str) -> RateLimited | None:
+        """What `spend` would raise now, without counting anything: all that it costs is a look."""
+        now = self._clock()
+        for policy in self._policies:
+            wait = policy.buckets.wait(policy.key(name, user), now)
+            if wait > 0:
+                return too_fast(policy.whose, wait)
+        return self._crowded(name.tenant)
 
     def spend(self, name: Name, user: str) -> None:
         """Count one command; `RATE_LIMITED` with `retry_after_ms` when it is over a limit, and then it counts nowhere."""
         now = self._clock()
-        buckets = [(policy, policy.bucket(key, now)) for policy, key in self._keyed(name, user)]
+        buckets = [(policy, policy.buckets.bucket(policy.key(name, user), now)) for policy in self._policies]
         for policy, bucket in buckets:
             wait = bucket.wait(now)
             if wait > 0:
                 raise too_fast(policy.whose, wait)
         for _, bucket in buckets:
             bucket.take()
+
+    @contextmanager
+    def under_way(self, tenant: str) -> Generator[None, None, None]:
+        """Hold one of the tenant's places for what waits for an owner; `RATE_LIMITED` when all are taken."""
+        crowded = self._crowded(tenant)
+        if crowded is not None:
+            raise crowded
+        self._under_way[tenant] += 1
+        try:
+            yield
+        finally:
+            self._under_way[tenant] -= 1
+            if not self._under_way[tenant]:
+                del self._under_way[tenant]
+
+    def _crowded(self, tenant: str) -> RateLimited | None:
+        if self._under_way[tenant] < self._tenant_in_flight:
+            return None
+        return RateLimited(
+            f"this tenant has {self._tenant_in_flight} requests under way: wait for answers",
+            retry_after_ms=CROWDED_MILLISECONDS,
+        )
 
     def headers(self, name: Name, user: str) -> Mapping[str, str]:
         """Policies and standing for the answer to a command (draft-ietf-httpapi-ratelimit-headers-11)."""
@@ -85,12 +118,8 @@ class Limits:
         now = self._clock()
         return {
             "RateLimit-Policy": ", ".join(policy.header() for policy in self._policies),
-            "RateLimit": ", ".join(policy.standing(key, now) for policy, key in self._keyed(name, user)),
+            "RateLimit": ", ".join(policy.standing(policy.key(name, user), now) for policy in self._policies),
         }
-
-    def _keyed(self, name: Name, user: str) -> Sequence[tuple[_Policy, Hashable]]:
-        keys: Mapping[str, Hashable] = {"user": (name.tenant, user), "tenant": name.tenant, "entity": name}
-        return [(policy, keys[policy.name]) for policy in self._policies]
 
     @contextmanager
     def socket(self, who: Identity) -> Generator[None, None, None]:
@@ -116,3 +145,15 @@ class Limits:
         self._sockets[key] -= 1
         if not self._sockets[key]:
             del self._sockets[key]
+
+
+def _user(name: Name, user: str) -> Hashable:
+    return name.tenant, user
+
+
+def _tenant(name: Name, _: str) -> Hashable:
+    return name.tenant
+
+
+def _entity(name: Name, _: str) -> Hashable:
+    return name

@@ -80,6 +80,15 @@ class Operations:
         """Whether the others see anything of this socket."""
         return any(place.member.shown is not None for place in self._places.values())
 
+    def refusal(self, op: frames.Send) -> RateLimited | None:
+        """Why a command is over a limit, before anything else is looked at; None when it may go on."""
+        door = self._doors.door
+        try:
+            name = door.parse(op.name, self._who)
+        except HoldfastError:
+            return None
+        return door.refusal(name, self._who.actor.user)
+
     async def carry_out(self, op: Operation) -> None:
         """Do what was asked and answer it; refusals are raised."""
         name = self._doors.door.parse(op.name, self._who)
@@ -183,9 +192,9 @@ class Operations:
             case "lagging":
                 notice = frames.Lagging(name=str(watch.name), seq=watch.seq)
             case "deleted":
-                notice = _failed(None, str(watch.name), NotFound("this entity was deleted").body())
+                notice = failed(None, str(watch.name), NotFound("this entity was deleted").body())
             case "shut out":
-                notice = _failed(None, str(watch.name), NotFound("no such entity").body())
+                notice = failed(None, str(watch.name), NotFound("no such entity").body())
                 self._lose(watch)
             case _:
                 assert_never(watch.ending)
@@ -229,13 +238,14 @@ class Operations:
 
     async def refuse(self, id_: frames.Id, name: str, error: HoldfastError) -> None:
         """Tell the client that an operation was refused."""
-        await self._put(_failed(id_, name, error.body()))
+        await self._put(failed(id_, name, error.body()))
 
     async def _put(self, answer: frames.Answer) -> None:
         await self._outbox.put(self._codec.write(answer))
 
 
-def _failed(id_: frames.Id, name: str, body: ErrorBody) -> frames.Failed:
+def failed(id_: frames.Id, name: str, body: ErrorBody) -> frames.Failed:
+    """The frame that tells that an operation was refused."""
     return frames.Failed(
         id=id_, name=name, code=body.code, message=body.message, retryable=body.retryable, details=body.details
     )

@@ -14,6 +14,7 @@ from gateway.app import create_app, drain
 from gateway.connection import Connection
 from gateway.patience import PatientConfig
 from gateway.settings import Settings
+from gateway.turnstile import Turnstile
 from holdfast import Contract, HoldfastError, Unavailable
 from holdfast.telemetry import Tracing
 
@@ -61,7 +62,7 @@ async def serve(
             ready(port)
 
     config = PatientConfig(
-        app,
+        Turnstile(app),
         settings,
         ws=Connection,
         ws_max_size=settings.max_frame,

@@ -15,7 +15,7 @@ from gateway.allowance import Allowance
 from gateway.auth import Identity
 from gateway.connection import Connection
 from gateway.frames import Codec
-from gateway.operations import Doors, Operation, Operations
+from gateway.operations import Doors, Operation, Operations, failed
 from gateway.outbox import Frame, SocketOutbox
 from gateway.revocations import Hold
 from holdfast import HoldfastError, RateLimited
@@ -173,10 +173,23 @@ class Session:
                 self.close(CLOSE_MALFORMED, "hello is for the first frame only")
             case frames.Ping():
                 self._outbox.push(self._codec.write(frames.Pong(id=op.id, server_now=utc_now())))
+            case frames.Send() if (refusal := self._operations.refusal(op)) is not None:
+                self._turn_away(op, len(frame), refusal)
             case frames.Watch() | frames.Unwatch() | frames.Send() | frames.Presence():
                 self._start(op, len(frame))
             case _:
                 assert_never(op)
+
+    def _turn_away(self, op: frames.Send, size: int, refusal: RateLimited) -> None:
+        """Refuse a command at once; it holds its place until others had a turn, so that a flood waits unread."""
+        self._under_way.take(size)
+        self._outbox.push(self._codec.write(failed(op.id, op.name, refusal.body())))
+        asyncio.get_running_loop().call_soon(self._turned_away, size)
+        self._count_refusal()
+
+    def _turned_away(self, size: int) -> None:
+        self._under_way.give(size)
+        self._go_on()
 
     def _start(self, op: Operation, size: int) -> None:
         self._under_way.take(size)

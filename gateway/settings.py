@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenant_commands_per_second: float = 10_000.0
     entity_commands_per_second: float = 1000.0
     """Its owner holds to the same setting, so that it is one limit however many gateways there are."""
+    tenant_in_flight: int = 10_000
+    """Commands and looks of one tenant that may wait for owners in this gateway; more are refused. 0 sets no limit."""
     refusals_per_socket: int = 1000
     """A socket whose commands are refused for their rate so often in a row is closed with 4429."""
     sockets_per_user: int = 1000

@@ -1,14 +1,16 @@
+import asyncio
 import base64
 import json
 import time
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.auth import Identity, issue_token
-from gateway.authenticator import MAX_TOKEN_LENGTH, Authenticator, Rules
+from gateway.authenticator import MAX_KNOWN, MAX_TOKEN_LENGTH, Authenticator, Rules
 from gateway.settings import DEVELOPMENT_SECRET, Settings, SettingsInvalid
 from holdfast import Unauthenticated, ValidationFailed
 
@@ -187,3 +189,37 @@ def test_settings_come_from_the_environment() -> None:
     for environment in ({"HOLDFAST_PORT": "many"}, {"HOLDFAST_SECRET": "short"}):
         with pytest.raises(SettingsInvalid, match=r"port|^HOLDFAST_SECRET needs"):
             Settings.from_environment(environment)
+
+
+async def test_a_signature_is_checked_once_and_what_time_changes_at_every_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks, decode = Authenticator(secret=SECRET), jwt.decode
+    decoded: list[str] = []
+
+    def counted(token: str, *arguments: Any, **options: Any) -> Any:
+        decoded.append(token)
+        return decode(token, *arguments, **options)
+
+    monkeypatch.setattr(jwt, "decode", counted)
+    token = raw(right(exp=time.time() + 1.5))
+    who = await checks.authenticate(token)
+    while who.remaining() > 0:
+        assert await checks.authenticate(token) == who
+        await asyncio.sleep(0.05)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await checks.authenticate(token)
+    assert decoded == [token]
+
+
+async def test_the_memory_of_checked_tokens_is_bounded_and_holds_no_refused_one() -> None:
+    checks = Authenticator(secret=SECRET)
+    first = raw(right(sub="first"))
+    for number in range(MAX_KNOWN + 100):
+        await checks.authenticate(raw(right(sub=f"u{number}")))
+        if number % 1000 == 0:
+            await checks.authenticate(first)
+    with pytest.raises(Unauthenticated):
+        await checks.authenticate(first + "x")
+    known = checks._known  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    assert len(known) == MAX_KNOWN
+    assert first in known
+    assert first + "x" not in known

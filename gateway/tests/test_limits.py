@@ -3,9 +3,10 @@ import asyncio
 import pytest
 
 from gateway.auth import Identity
-from gateway.limits import MAX_BUCKETS, Limits, Rates
+from gateway.limits import Limits, Rates
 from gateway.outbox import StreamOutbox
 from holdfast import Actor, Name, RateLimited
+from holdfast.wire import MAX_BUCKETS
 
 
 class Clock:
@@ -110,6 +111,32 @@ def test_the_memory_of_buckets_is_bounded_and_whoever_is_active_is_not_forgotten
             assert refused(limits) is not None
     (policy,) = limits._policies  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
     assert len(policy.buckets) == MAX_BUCKETS
+
+
+def test_a_look_at_the_limits_counts_nothing_and_remembers_nobody() -> None:
+    limits = limits_of(user=1, tenant=100)
+    assert [limits.refusal(NAME, "ann") for _ in range(100)] == [None] * 100
+    (users, _) = limits._policies  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    assert len(users.buckets) == 0
+    while refused(limits) is None:
+        pass
+    refusal = limits.refusal(NAME, "ann")
+    assert refusal is not None
+    assert refusal.details == {"retry_after_ms": 1001}
+    assert limits.refusal(NAME, "bob") is None
+
+
+def test_a_tenant_has_a_bounded_number_of_requests_under_way_and_leaves_others_theirs() -> None:
+    limits = Limits(Rates(), sockets_per_user=1, tenant_in_flight=2)
+    with limits.under_way("acme"), limits.under_way("globex"):
+        with limits.under_way("acme"):
+            assert limits.refusal(NAME, "ann") is not None
+            with pytest.raises(RateLimited), limits.under_way("acme"):
+                pass
+            with limits.under_way("globex"):
+                pass
+        with limits.under_way("acme"):
+            pass
 
 
 def test_a_socket_that_closes_gives_its_place_back() -> None:

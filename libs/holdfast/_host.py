@@ -25,7 +25,7 @@ from holdfast._log import EventLog, Judged
 from holdfast._mailbox import Received
 from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
-from holdfast._rate import Rate, TokenBucket, too_fast
+from holdfast._rate import Buckets, Rate, TokenBucket, too_fast
 from holdfast._recall import Recall
 from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS, Bounds
 from holdfast._rings import ALARM_COMMAND, Rings
@@ -64,6 +64,8 @@ class HostSettings:
     """Commands that wait for one entity; more are answered `UNAVAILABLE` at once."""
     commands_per_second: float = 0.0
     """To one entity, with bursts of twice as many; more are answered `RATE_LIMITED`. 0 sets no limit."""
+    tenant_commands_per_second: float = 0.0
+    """Of one tenant to all entities here, likewise: whoever sends past the gateways is held to it too."""
     mailbox_bytes: int = 16 * 1024 * 1024
     """The bytes that wait for one entity, apart from one command that may be larger."""
     awake_limit: int = 10_000
@@ -103,6 +105,7 @@ class Host:
         self._tracing = tracing
         self._settings = settings or HostSettings()
         self._rate = Rate(self._settings.commands_per_second)
+        self._tenants = Buckets(Rate(self._settings.tenant_commands_per_second))
         self._judge = Judge(entity)
         self._measures = measures or Measures().of(entity.purpose)
         history = EntityHistory(events, archive)
@@ -156,8 +159,11 @@ class Host:
             envelope = _decode(data)
             if step is not None:
                 self._describe(step, name, envelope)
+            limited = envelope.command not in _INTERNAL_COMMANDS
+            if limited:
+                self._require_pace_of_tenant(name, place)
             entity = self._wake(name)
-            if envelope.command not in _INTERNAL_COMMANDS:
+            if limited:
                 self._require_pace(entity, place)
             if not entity.accept(Received(envelope, place, reply, step)):
                 raise Unavailable("too many commands wait for this entity; try again", retry_after_ms=100)
@@ -173,6 +179,19 @@ class Host:
         """Name a command only when there is one of that name: anything else may be what its sender did not mean to tell."""
         known = envelope.command in _INTERNAL_COMMANDS or envelope.command in self._judge.entity.command_types
         step.tell(entity=name, command=envelope.command if known else None, command_id=envelope.command_id)
+
+    def _require_pace_of_tenant(self, name: Name, place: Judged) -> None:
+        """Refuse a command above its tenant's rate before it wakes anything."""
+        if self._tenants.rate.per_second <= 0:
+            return
+        now = place.received / NANOSECONDS
+        bucket = self._tenants.bucket(name.tenant, now)
+        wait = bucket.wait(now)
+        if wait > 0:
+            if (entity := self._awake.get(name)) is not None:
+                entity.missed(place)
+            raise too_fast("of this tenant", wait)
+        bucket.take()
 
     def _require_pace(self, entity: LiveEntity, place: Judged) -> None:
         """Refuse a command above the entity's rate, by times of receipt: those that waited for an owner came slowly."""

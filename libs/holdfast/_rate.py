@@ -1,11 +1,14 @@
 """So many at once, then so many a second: token buckets."""
 
+from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final
 
 from holdfast._errors import RateLimited
 
 BURST_SECONDS: Final = 2.0
+MAX_BUCKETS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,40 @@ class TokenBucket:
     def take(self) -> None:
         """Take one; ask `wait` first."""
         self._tokens -= 1
+
+
+class Buckets:
+    """The buckets of those who were active last, all of one rate. Whoever is forgotten begins with a full one."""
+
+    __slots__ = ("_kept", "rate")
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self._kept: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def bucket(self, key: Hashable, now: float) -> TokenBucket:
+        """The bucket of this key. Room is made by forgetting whoever was idle longest."""
+        bucket = self._kept.get(key)
+        if bucket is None:
+            bucket = self._kept[key] = TokenBucket(self.rate, now=now)
+            if len(self._kept) > MAX_BUCKETS:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return bucket
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """Seconds until one may be taken of this key's bucket, 0 when one may be taken now."""
+        bucket = self._kept.get(key)
+        return 0.0 if bucket is None else bucket.wait(now)
+
+    def left(self, key: Hashable, now: float) -> float:
+        """How many tokens this key's bucket holds."""
+        bucket = self._kept.get(key)
+        return self.rate.burst if bucket is None else bucket.left(now)
 
 
 def too_fast(what: str, seconds: float) -> RateLimited:

@@ -6,7 +6,7 @@ from holdfast._clock import utc_now
 from holdfast._deletion import ADMIN
 from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
 from holdfast._messages import Accepted, CommandEnvelope, Commit, RecordedEvent, View
-from holdfast._rate import Rate, TokenBucket, too_fast
+from holdfast._rate import MAX_BUCKETS, Buckets, Rate, TokenBucket, too_fast
 from holdfast._sight import EVERYTHING, render, render_for, shuts_out, sight
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "COMMON_ERRORS",
     "COMMON_STATUS",
     "EVERYTHING",
+    "MAX_BUCKETS",
     "Accepted",
+    "Buckets",
     "Bus",
     "CommandEnvelope",
     "Commit",

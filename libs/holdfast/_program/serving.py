@@ -21,6 +21,7 @@ async def serve_services(
     measures, health = Measures(), Health()
     bounds = HostSettings(
         commands_per_second=settings.entity_commands_per_second,
+        tenant_commands_per_second=settings.tenant_commands_per_second,
         idle_seconds=settings.idle_seconds,
         remembered_commands=settings.remembered_commands,
         remembered_seconds=settings.remembered_seconds,

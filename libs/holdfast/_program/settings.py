@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """An entity that nobody commands this long is put to sleep, and costs no memory until it is asked for again."""
     entity_commands_per_second: Annotated[float, msgspec.Meta(ge=0)] = 1000.0
     """To one entity, whoever sends them; 0 sets no limit."""
+    tenant_commands_per_second: Annotated[float, msgspec.Meta(ge=0)] = 10_000.0
+    """Of one tenant to this process's share of each purpose; the gateways keep the same one."""
     operators_host: Text = "127.0.0.1"
     operators_port: Port = 0
     step_back_seconds: Annotated[float, msgspec.Meta(ge=0)] = 10.0

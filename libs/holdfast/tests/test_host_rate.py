@@ -68,6 +68,41 @@ async def test_another_entity_has_a_rate_of_its_own() -> None:
     assert await outcomes(world, 1, name=NAME._replace(id="y")) == ["ok"]
 
 
+async def test_a_tenant_has_one_rate_over_all_its_entities_and_others_have_their_own() -> None:
+    world = World(tenant_commands_per_second=2)
+    names = [NAME._replace(id=f"x{number}") for number in range(5)]
+    codes = [(await outcomes(world, 1, name=name))[0] for name in names]
+    assert codes == ["ok"] * 4 + ["RATE_LIMITED"]
+    assert await outcomes(world, 1, name=NAME._replace(tenant="globex")) == ["ok"]
+    world.now += timedelta(seconds=0.5)
+    assert await outcomes(world, 2, name=names[0]) == ["ok", "RATE_LIMITED"]
+
+
+async def test_what_is_over_a_tenants_rate_wakes_nothing() -> None:
+    world = World(tenant_commands_per_second=1)
+    await outcomes(world, 2)
+    awake = world.host.awake
+    assert await outcomes(world, 1, name=NAME._replace(id="asleep")) == ["RATE_LIMITED"]
+    assert world.host.awake == awake
+
+
+async def test_views_and_deletions_do_not_count_for_a_tenant() -> None:
+    world = World(tenant_commands_per_second=1)
+    await outcomes(world, 3)
+    assert "ok" in await world.ask("_view")
+    assert "error" not in await world.ask("_delete", by=ADMIN)
+
+
+async def test_a_command_refused_for_its_tenants_rate_happens_once_when_it_comes_again() -> None:
+    world = World(tenant_commands_per_second=1)
+    await outcomes(world, 2)
+    for code in ("RATE_LIMITED", "ok", "ok"):
+        answer = await world.ask("add", data={"amount": 1}, command_id="again")
+        assert (answer["error"]["code"] if "error" in answer else "ok") == code
+        world.now += timedelta(seconds=1)
+    assert len(await world.events()) == 3
+
+
 @pytest.mark.parametrize("per_second", [0.1, 1, 1000])
 def test_a_bucket_gives_its_rate_over_any_time(per_second: float) -> None:
     bucket, taken, now = TokenBucket(Rate(per_second), now=0.0), 0, 0.0
