@@ -48,6 +48,8 @@ ASSETS: Final = {
     "link.js": "text/javascript",
     "lot.js": "text/javascript",
     "lot.css": "text/css",
+    "floor.js": "text/javascript",
+    "floor.css": "text/css",
     "lot.svg": "image/svg+xml",
 }
 
@@ -78,7 +80,8 @@ def create_app(
             _socket,
             _schema,
             _asyncapi,
-            _page,
+            _lot_page,
+            _floor_page,
             _asset,
         ],
         dependencies={"who": Provide(http.identify)},
@@ -228,9 +231,18 @@ async def _asyncapi(state: State) -> Response[bytes]:
 
 
 @get("/", include_in_schema=False, sync_to_thread=True)
-def _page() -> Response[str]:
+def _lot_page() -> Response[str]:
+    return _page("index.html")
+
+
+@get("/floor", include_in_schema=False, sync_to_thread=True)
+def _floor_page() -> Response[str]:
+    return _page("floor.html")
+
+
+def _page(file: str) -> Response[str]:
     return Response(
-        (WEB / "index.html").read_text(encoding="utf-8"),
+        (WEB / file).read_text(encoding="utf-8"),
         media_type=MediaType.HTML,
         headers={"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"},
     )

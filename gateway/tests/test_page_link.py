@@ -24,7 +24,8 @@ globalThis.setTimeout = (work, ms) => {
 };
 const { Link } = await import(process.argv[1]);
 globalThis.location = { href: process.argv[2] };
-new Link(process.argv[3], "lot", { link: (text) => say({ link: text }), state() {}, event() {}, answer() {}, refusal() {} });
+const page = { noun: "lot", link: (text) => say({ link: text }), state() {}, event() {}, sent() {} };
+new Link(process.argv[3], "auction", "lot", page);
 """
 
 

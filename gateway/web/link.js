@@ -1,4 +1,4 @@
-// One lot over /v1/ws. It comes back after every interruption, misses no event, and sends no bid as two.
+// One entity over /v1/ws. It comes back after every interruption, misses no event, and sends no command as two.
 
 const PING_MS = 20_000;
 const RETRY_FIRST_MS = 500;
@@ -7,21 +7,27 @@ const AGAIN_MS = 1_000;
 const HISTORY_LENGTH = 20;
 const FINAL_CODES = [4400, 4401, 4403];
 
-// `page` shows what happens: state(frame), event(event), link(text, bad), answer(text), refusal(error).
+// `page` has a `noun` for its entity and shows what happens: state(frame), event(event), link(text, bad), and
+// sent(what, frame, answer) of each command: "sent", "waiting" for a connection or an answer, "accepted" or "refused".
 export class Link {
-  constructor(token, lot, page) {
+  constructor(token, purpose, id, page) {
     this.token = token;
-    this.lot = lot;
+    this.purpose = purpose;
+    this.id = id;
     this.page = page;
     this.name = null;
     this.seq = null;
     this.retryMs = RETRY_FIRST_MS;
     this.retryAfterMs = null; // when a draining gateway wants us back
-    this.bids = new Map();
+    this.commands = new Map(); // by the id of their frame, until they are answered
     this.nextId = 1;
     this.stopped = false;
     this.refreshing = false;
     this.stale = false;
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    globalThis.addEventListener?.("offline", () => this.isOpen() && this.closed({ code: 1006 }), { signal });
+    globalThis.addEventListener?.("online", () => this.isOpen() || this.again(), { signal });
     this.open();
   }
 
@@ -35,6 +41,17 @@ export class Link {
     socket.onclose = (close) => this.socket === socket && this.closed(close);
   }
 
+  isOpen() {
+    return this.socket.readyState <= WebSocket.OPEN;
+  }
+
+  // Do not wait longer: the network is back.
+  again() {
+    clearTimeout(this.retry);
+    this.retryMs = RETRY_FIRST_MS;
+    this.open();
+  }
+
   send(frame) {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame));
   }
@@ -44,13 +61,14 @@ export class Link {
     this.send(this.seq === null ? frame : { ...frame, after: this.seq });
   }
 
-  bid(minor) {
+  // Without a connection it waits, and goes out under the same id when there is one.
+  command(command, data) {
     const id = this.nextId++;
-    const data = { max_minor: minor };
-    const frame = { op: "send", id, name: this.name, command: "place_bid", data, command_id: newId() };
-    this.bids.set(id, frame);
-    this.page.answer("Sent, waiting for the answer.");
-    this.send(frame);
+    const frame = { op: "send", id, name: this.name, command, data, command_id: newId() };
+    this.commands.set(id, frame);
+    this.page.sent(this.socket.readyState === WebSocket.OPEN ? "sent" : "waiting", frame);
+    if (this.name !== null) this.send(frame);
+    return id;
   }
 
   receive(frame) {
@@ -75,7 +93,7 @@ export class Link {
         this.watch();
         break;
       case "ok":
-        if (this.bids.delete(frame.id)) this.page.answer("Your bid was accepted.");
+        this.answered("accepted", frame);
         break;
       case "error":
         this.refused(frame);
@@ -89,11 +107,11 @@ export class Link {
 
   welcomed({ tenant, user }) {
     this.retryMs = RETRY_FIRST_MS;
-    this.name = `auction:${tenant}:${this.lot}`;
+    this.name = `${this.purpose}:${tenant}:${this.id}`;
     this.pings = setInterval(() => this.ping(), PING_MS);
     this.page.link(`Connected as ${user}.`);
     this.watch();
-    for (const bid of this.bids.values()) this.send(bid);
+    for (const command of this.commands.values()) this.send(Object.assign(command, { name: this.name }));
   }
 
   async begun(frame) {
@@ -104,19 +122,24 @@ export class Link {
     for (const event of found?.events ?? []) this.page.event(event);
   }
 
+  answered(what, answer) {
+    const command = this.commands.get(answer.id);
+    this.commands.delete(answer.id);
+    if (command) this.page.sent(what, command, answer);
+  }
+
   refused(frame) {
     const { id, code, message, retryable, details } = frame;
-    const bid = this.bids.get(id);
-    if (bid && retryable) {
-      this.page.answer("No answer yet; asking again with the same bid.");
-      setTimeout(() => this.bids.has(id) && this.send(bid), details.retry_after_ms ?? AGAIN_MS);
-    } else if (bid) {
-      this.bids.delete(id);
-      this.page.refusal(frame);
+    const command = this.commands.get(id);
+    if (command && retryable) {
+      this.page.sent("waiting", command, frame);
+      setTimeout(() => this.commands.has(id) && this.send(command), details.retry_after_ms ?? AGAIN_MS);
+    } else if (command) {
+      this.answered("refused", frame);
     } else if (retryable) {
       setTimeout(() => this.watch(), details.retry_after_ms ?? AGAIN_MS);
     } else if (code === "NOT_FOUND") {
-      this.page.link(`There is no lot ${this.lot} that you may see.`, true);
+      this.page.link(`There is no ${this.page.noun} ${this.id} that you may see.`, true);
     } else if (code !== "RESUME_GAP") { // after a gap the server sends the state by itself
       this.page.link(`Refused: ${message}.`, true);
     }
@@ -147,7 +170,7 @@ export class Link {
 
   async read(path) {
     try {
-      const answer = await fetch(`/v1/auction/${encodeURIComponent(this.lot)}${path}`, {
+      const answer = await fetch(`/v1/${this.purpose}/${encodeURIComponent(this.id)}${path}`, {
         headers: { Authorization: `Bearer ${this.token}` },
       });
       return answer.ok && !this.stopped ? await answer.json() : null;
@@ -171,6 +194,7 @@ export class Link {
       return;
     }
     this.page.link("Connection lost; trying again.", true);
+    for (const command of this.commands.values()) this.page.sent("waiting", command);
     this.retry = setTimeout(() => this.open(), this.pauseMs());
   }
 
@@ -186,6 +210,7 @@ export class Link {
 
   stop() {
     this.stopped = true;
+    this.listening.abort();
     clearTimeout(this.retry);
     clearInterval(this.pings);
     this.socket.close();
@@ -193,7 +218,7 @@ export class Link {
 }
 
 // A UUIDv7: by its own time a fresh command is known to be no repeated one.
-function newId() {
+export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   new DataView(bytes.buffer).setBigUint64(0, (BigInt(Date.now()) << 16n) | BigInt(bytes[6] << 8 | bytes[7]));
   bytes[6] = (bytes[6] & 0x0f) | 0x70;

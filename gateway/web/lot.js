@@ -112,13 +112,20 @@ function tell(id, text, bad = false) {
 }
 
 const page = {
+  noun: "lot",
   state: showState,
   event: showEvent,
   link: (text, bad) => tell("link", text, bad),
-  answer: (text, bad) => tell("outcome", text, bad),
-  refusal: ({ code, message, details }) =>
-    tell("outcome", code === "BID_TOO_LOW" ? `Refused: bid at least ${money(details.minimum)}.` : `Refused: ${message}.`, true),
+  sent: showBid,
 };
+
+function showBid(what, frame, answer) {
+  if (what === "sent") tell("outcome", "Sent, waiting for the answer.");
+  else if (what === "accepted") tell("outcome", "Your bid was accepted.");
+  else if (what === "waiting") tell("outcome", "No answer yet; asking again with the same bid.");
+  else if (answer.code === "BID_TOO_LOW") tell("outcome", `Refused: bid at least ${money(answer.details.minimum)}.`, true);
+  else tell("outcome", `Refused: ${answer.message}.`, true);
+}
 
 at("connect").addEventListener("submit", (submit) => {
   submit.preventDefault();
@@ -129,14 +136,14 @@ at("connect").addEventListener("submit", (submit) => {
   at("now").hidden = true;
   tell("outcome", "");
   tell("link", "Connecting.");
-  link = new Link(at("token").value.trim(), at("lot").value.trim(), page);
+  link = new Link(at("token").value.trim(), "auction", at("lot").value.trim(), page);
 });
 
 at("bid").addEventListener("submit", (submit) => {
   submit.preventDefault();
   const minor = minorUnits(at("maximum").value);
   if (minor === null) tell("outcome", "Write an amount such as 12.50.", true);
-  else link?.bid(minor);
+  else link?.command("place_bid", { max_minor: minor });
 });
 
 setInterval(tick, TICK_MS);
