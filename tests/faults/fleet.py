@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+import httpx
 
 from gateway.auth import issue_token
 from gateway.settings import DEVELOPMENT_SECRET
@@ -23,6 +26,7 @@ NATS_PORT, ROUTE_PORT = 4222, 6222
 """Of NATS servers that have a host for themselves."""
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+PATIENCE = 60.0
 DAY = timedelta(days=1)
 
 
@@ -82,6 +86,25 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a replica uses instead of what all others use; empty means the same."""
+
+    database: str = ""
+    nats: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a replica tells its operators."""
+
+    ready: bool
+    failing: frozenset[str]
+    """The names of the checks that fail."""
+    partitions: int
+
+
+@dataclass(frozen=True)
 class Fleet:
     """What runs, and where the callers find it."""
 
@@ -90,6 +113,30 @@ class Fleet:
     gateways: list[Part]
     doors: list[str]
     """The gateways' addresses, in their order."""
+    operators: list[str]
+    """The addresses of the replicas' doors for operators, in their order; out of reach on a network of hosts."""
+
+    async def condition(self, number: int) -> Condition:
+        """How a replica says that it is."""
+        async with httpx.AsyncClient(base_url=self.operators[number], timeout=START_SECONDS) as http:
+            report = (await http.get("/readyz")).json()
+            figures = (await http.get("/metrics")).text
+        owned = re.search(r"^holdfast_partitions_owned\{.*\} (\S+)$", figures, re.MULTILINE)
+        return Condition(
+            ready=report["ready"],
+            failing=frozenset(name for name, check in report["checks"].items() if not check["ok"]),
+            partitions=int(float(owned[1])) if owned else 0,
+        )
+
+    async def until(self, number: int, wanted: Callable[[Condition], bool]) -> None:
+        """Wait until a replica is in this condition."""
+        found: Condition | None = None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not wanted(found := await self.condition(number)):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"replica{number} stays {found}") from None
 
     @property
     def servers(self) -> list[str]:
@@ -119,12 +166,21 @@ class Fleet:
             each.kill()
 
 
-def replica(number: int, folder: Path, nodes: Sequence[NatsServer], *, inside: Sequence[str] = ()) -> Part:
-    """A replica of the counter's service; all share one database."""
+def replica(
+    number: int,
+    folder: Path,
+    nodes: Sequence[NatsServer],
+    *,
+    operators: int,
+    needs: Needs,
+    inside: Sequence[str] = (),
+) -> Part:
+    """A replica of the counter's service; all that need nothing else share one database."""
     command = [*inside, sys.executable, "-m", "holdfast.cli", "serve", "holdfast.testing.counter:service"]
-    command += ["--nats", ",".join(node.url for node in nodes), "--replicas", str(len(nodes))]
-    command += ["--database", f"sqlite+aiosqlite:///{folder}/{{service}}.db"]
-    return Part(f"replica{number}", command, folder=folder, environment={})
+    command += ["--nats", needs.nats or ",".join(node.url for node in nodes), "--replicas", str(len(nodes))]
+    command += ["--database", needs.database or f"sqlite+aiosqlite:///{folder}/{{service}}.db"]
+    command += ["--operators-port", str(operators)]
+    return Part(f"replica{number}", command, folder=folder, environment=needs.environment)
 
 
 def nodes_on(network: Network, folder: Path, count: int) -> list[NatsServer]:
@@ -145,6 +201,10 @@ def nodes_on(network: Network, folder: Path, count: int) -> list[NatsServer]:
     ]
 
 
+def _servers(folder: Path, count: int, network: Network | None) -> list[NatsServer]:
+    return nats_nodes(folder, count) if network is None else nodes_on(network, folder, count)
+
+
 def gateway(number: int, folder: Path, nodes: Sequence[NatsServer], *, port: int) -> Part:
     """A gateway in front of the counters."""
     environment = {
@@ -158,20 +218,31 @@ def gateway(number: int, folder: Path, nodes: Sequence[NatsServer], *, port: int
 
 @asynccontextmanager
 async def fleet(
-    folder: Path, *, nodes: int, replicas: int, gateways: int, network: Network | None = None
+    folder: Path,
+    *,
+    nodes: int | Sequence[NatsServer],
+    replicas: int,
+    gateways: int,
+    network: Network | None = None,
+    needs: Mapping[int, Needs] | None = None,
 ) -> AsyncGenerator[Fleet]:
-    """A system that serves until the end of the block.
+    """A system that serves until the end of the block; `nodes` are that many NATS servers, or these.
 
     With a network, NATS servers and replicas have hosts of their own there, by their names; gateways stay outside.
     """
-    servers = nats_nodes(folder, nodes) if network is None else nodes_on(network, folder, nodes)
+    servers = list(nodes) if not isinstance(nodes, int) else _servers(folder, nodes, network)
+    needs = needs or {}
     inside = [() if network is None else network.host(f"replica{number}").inside for number in range(replicas)]
-    ports = free_ports(gateways)
+    ports, operators = free_ports(gateways), free_ports(replicas)
     running = Fleet(
         nodes=servers,
-        replicas=[replica(number, folder, servers, inside=inside[number]) for number in range(replicas)],
+        replicas=[
+            replica(number, folder, servers, operators=port, needs=needs.get(number, Needs()), inside=inside[number])
+            for number, port in enumerate(operators)
+        ],
         gateways=[gateway(number, folder, servers, port=port) for number, port in enumerate(ports)],
         doors=[f"http://{LOOPBACK}:{port}" for port in ports],
+        operators=[f"http://{LOOPBACK}:{port}" for port in operators],
     )
     try:
         await running.start()

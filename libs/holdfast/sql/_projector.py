@@ -103,9 +103,7 @@ class Projector:
         self._level_at = asyncio.get_running_loop().time()
         while True:
             try:
-                await self._follow(until=None)
-            except Overtaken:
-                await self._stand_by()
+                await self._follow_or_stand_by()
             except _BUSY as error:
                 self._failures += 1
                 log.warning("projection.restarting", projection=self.projection.name, error=str(error))
@@ -232,6 +230,12 @@ class Projector:
 
         async with asyncio.timeout(WRITE_SECONDS), self._database.begin() as connection:
             await connection.run_sync(apply)
+
+    async def _follow_or_stand_by(self) -> None:
+        try:
+            await self._follow(until=None)
+        except Overtaken:
+            await self._stand_by()
 
     async def _stand_by(self) -> None:
         """Leave the work to the projector that won, for as long as it goes on."""

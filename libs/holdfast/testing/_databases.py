@@ -5,10 +5,12 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,45 +37,66 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def postgresql_folder() -> Iterator[Path]:
     """The folder with the socket of a PostgreSQL server that listens nowhere else; skips where none can run."""
+    with postgresql() as server:
+        yield server.folder
+
+
+class PostgreSql:
+    """A PostgreSQL server that listens on a socket in its folder only, and may be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._account = _account()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Make its files."""
+        if self._account:
+            shutil.chown(self.folder, self._account["user"], self._account["group"])
+        data = self.folder / "data"
+        _run(_programs() / "initdb", "-D", data, "-A", "trust", "-U", _SUPERUSER, "--no-sync", **self._account)
+
+    def start(self) -> None:
+        """Start it, and wait until it serves."""
+        command = (_programs() / "postgres", "-D", self.folder / "data", "-k", self.folder)
+        command += ("-c", "listen_addresses=", "-c", "fsync=off")
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen[bytes](command, cwd=self.folder, stdout=log, stderr=log, **self._account)
+        self._process = process
+        deadline = time.monotonic() + START_SECONDS
+        while subprocess.call((_programs() / "pg_isready", "-q", "-h", self.folder)):  # noqa: S603 - fixed words
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start:\n{(self.folder / 'log').read_text()}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End it and every connection to it; what was written stays."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(START_SECONDS)
+            self._process = None
+
+    def create(self, database: str) -> str:
+        """Make an empty database; its URL, as the setting HOLDFAST_DATABASE has it."""
+        _run(_programs() / "createdb", "-h", self.folder, "-U", _SUPERUSER, database)
+        return f"postgresql+asyncpg://{_SUPERUSER}@/{database}?host={self.folder}"
+
+
+@contextmanager
+def postgresql() -> Generator[PostgreSql]:
+    """A server until the end of the block; skips the test where none can run."""
     if importlib.util.find_spec("asyncpg") is None:
         pytest.skip("PostgreSQL is left out: the package asyncpg is not installed")
     if not _INSTALLED.is_dir():
         pytest.skip(f"PostgreSQL is left out: there is none in {_INSTALLED} (Debian package postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
-    account = _account()
-    if account:
-        shutil.chown(folder, account["user"], account["group"])
+    server = PostgreSql(Path(tempfile.mkdtemp(prefix="holdfast-pg-")))
     try:
-        _run(_programs() / "initdb", "-D", folder / "data", "-A", "trust", "-U", _SUPERUSER, "--no-sync", **account)
-        yield from _served(folder, account)
+        server.prepare()
+        server.start()
+        yield server
     finally:
-        shutil.rmtree(folder)
-
-
-def _served(folder: Path, account: Mapping[str, Any]) -> Iterator[Path]:
-    command = (
-        _programs() / "postgres",
-        "-D",
-        folder / "data",
-        "-k",
-        folder,
-        "-c",
-        "listen_addresses=",
-        "-c",
-        "fsync=off",
-    )
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **account)  # noqa: S603 - fixed words
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while subprocess.call((_programs() / "pg_isready", "-q", "-h", folder)):  # noqa: S603 - fixed words
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL does not start:\n{(folder / 'log').read_text()}")
-            time.sleep(_POLL_SECONDS)
-        yield folder
-    finally:
-        server.terminate()
-        server.wait(START_SECONDS)
+        server.stop()
+        shutil.rmtree(server.folder)
 
 
 def _programs() -> Path:

@@ -46,7 +46,8 @@ class NatsServer:
     """One nats-server process with JetStream that syncs every message; its data outlive a kill.
 
     `routes` are its own port for the others of a cluster, and their addresses; `inside` is the command that it is
-    started by, such as one that puts it into a network namespace.
+    started by, such as one that puts it into a network namespace; `max_store` is the bytes that its streams may take on
+    disk, 0 for what the disk has.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class NatsServer:
         host: str = LOOPBACK,
         routes: tuple[int, Sequence[str]] | None = None,
         inside: Sequence[str] = (),
+        max_store: int = 0,
     ) -> None:
         self.url = f"nats://{host}:{port}"
         self.system_url = f"nats://sys:sys@{host}:{port}"
@@ -66,6 +68,7 @@ class NatsServer:
         self.log = folder / f"{name}.log"
         self._configuration = folder / f"{name}.conf"
         self._process: subprocess.Popen[bytes] | None = None
+        limit = f", max_file_store: {max_store}" if max_store else ""
         cluster = ""
         if routes is not None:
             own, others = routes
@@ -73,7 +76,7 @@ class NatsServer:
             cluster = f"cluster {{ name: test, listen: {host}:{own}, routes: [{urls}] }}\n{ACCOUNTS}"
         self._configuration.write_text(
             f"server_name: {name}\nlisten: {host}:{port}\nmax_payload: {MAX_PAYLOAD}\n"
-            f'jetstream {{ store_dir: "{folder / name}", sync_interval: always }}\n{cluster}'
+            f'jetstream {{ store_dir: "{folder / name}", sync_interval: always{limit} }}\n{cluster}'
         )
 
     def start(self) -> Self:

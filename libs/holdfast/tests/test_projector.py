@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, event, insert, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -278,6 +279,36 @@ async def test_another_projector_takes_over_from_one_that_died(world: World) -> 
             await world.until_complete()
         await some_history(world.history)
         await world.until_complete()
+
+
+class Overrun(Mixtures):
+    """Another projector is faster at first, and then the database is away for a while."""
+
+    away = 0
+
+    def apply(self, connection: Connection, stored: StoredEvent[CounterEvent], /) -> None:
+        if not self.away:
+            self.away = 4
+            raise Overtaken(self.name)
+        super().apply(connection, stored)
+
+
+async def test_a_projector_that_stands_by_outlives_a_database_that_is_away(world: World) -> None:
+    database, overrun = open_database(world.url, "counter"), Overrun(world.history.purpose)
+
+    def begun(_: Any) -> None:
+        if overrun.away > 1:
+            overrun.away -= 1
+            raise OperationalError("BEGIN", None, OSError("the database is away"))
+
+    event.listen(database.sync_engine, "begin", begun, insert=True)
+    try:
+        await some_history(world.history)
+        async with running(world.projector(database, overrun)):
+            await world.until_complete()
+        assert overrun.away == 1
+    finally:
+        await database.dispose()
 
 
 async def test_a_rebuild_gives_the_same_rows_while_events_come_and_projectors_run(world: World) -> None:
