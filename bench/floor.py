@@ -24,6 +24,7 @@ OPENING: Final = datetime(2026, 1, 1, 18, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
 MINUTE: Final = timedelta(minutes=1)
 REPORT_EVERY: Final = 50
+MANY: Final = 5
 
 
 class Floor:
@@ -98,6 +99,19 @@ def measured(floor: Floor, number: int) -> tuple[float, int]:
     return statistics.median(floor.decided) * 1e6, floor.state_bytes
 
 
+def crowded(tables: int) -> float:
+    """The middle decision in microseconds when a party with a dozen lines sits at every table."""
+    floor = Floor(tables)
+    for table in floor.tables:
+        floor.send(floors.SeatParty(party_id=f"p{table}", table_ids=(table,), size=2))
+        lines = tuple(floors.OrderLine(line_id=f"{table}-{nth}", sku="coke") for nth in range(12))
+        floor.send(floors.PlaceOrder(order_id=f"o{table}", table_id=table, lines=lines))
+    floor.decided.clear()
+    for table in floor.tables:
+        floor.send(floors.AdvanceItem(line_id=f"{table}-0", to="READY"))
+    return statistics.median(floor.decided) * 1e6
+
+
 def main() -> None:
     """Print both floors, and the ratios between them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -116,6 +130,10 @@ def main() -> None:
     print(f"{'its first evening':<34}{new_us:>12,.0f}{new_bytes:>14,}")
     print(f"{f'after {parties:,} parties':<34}{old_us:>12,.0f}{old_bytes:>14,}")
     print(f"{'ratio':<34}{old_us / new_us:>12.2f}{old_bytes / new_bytes:>14.2f}")
+    few_us, many_us = crowded(asked.tables), crowded(MANY * asked.tables)
+    print(f"{f'with {asked.tables} parties of 12 lines':<34}{few_us:>12,.0f}")
+    print(f"{f'with {MANY * asked.tables} parties of 12 lines':<34}{many_us:>12,.0f}")
+    print(f"{f'ratio, to {MANY} times as many':<34}{many_us / few_us:>12.2f}")
 
 
 if __name__ == "__main__":

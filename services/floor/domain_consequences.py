@@ -10,7 +10,7 @@ from holdfast import Context
 from services.floor import domain_events as events
 from services.floor import domain_order_events as order_events
 from services.floor.domain_commands import TableStatus
-from services.floor.domain_floor import Floor, Line, status_of
+from services.floor.domain_floor import Floor, Line, lines_by_party, statuses
 from services.floor.domain_fold import evolve
 from services.floor.domain_kitchen import tickets_due
 from services.floor.domain_layouts import layouts_due
@@ -40,8 +40,9 @@ def courses_due(floor: Floor, at: datetime) -> Iterator[order_events.CourseSched
     pause = floor.settings.auto_fire
     if pause is None:
         return
+    by_party = lines_by_party(floor)
     for party_id, party in floor.parties.items():
-        lines = [line for _, line in floor.lines_of(party_id) if line.state != "CANCELLED"]
+        lines = [line for line in by_party.get(party_id, ()) if line.state != "CANCELLED"]
         course = None if party.fires_at is not None else _next_course(lines, party.held)
         if course is not None:
             yield order_events.CourseScheduled(party_id=party_id, course=course, fires_at=at + timedelta(minutes=pause))
@@ -58,8 +59,8 @@ def _next_course(lines: list[Line], held: tuple[int, ...]) -> int | None:
 
 def status_changes(floor: Floor, at: datetime) -> Iterator[events.TableStatusChanged]:
     """The tables whose status is no longer what facts say; a status set by hand stands until the facts change."""
-    for party_id, party in floor.parties.items():
-        derived = status_of(floor, party_id, party)
+    for party_id, derived in statuses(floor):
+        party = floor.parties[party_id]
         to = party.status if derived == party.derived else derived
         yield from _changed(floor, party.table_ids, to, party_id=party_id, at=at)
     kept = {

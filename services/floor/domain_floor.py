@@ -1,6 +1,6 @@
 """The floor: what a history of events makes it. Nothing is judged here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -269,11 +269,13 @@ def balance_of(floor: Floor, party: Party) -> int:
 
 def owes(floor: Floor, party: Party) -> bool:
     """Whether money is open, or may be: then no timer and no mistake closes the table."""
+    return _owes(floor, party, floor.tabs_of(party))
+
+
+def _owes(floor: Floor, party: Party, tabs: Iterable[Tab]) -> bool:
     if floor.settings.payments == "none":
         return False
-    return floor.awaits_till(party) or any(
-        tab.balance_minor != 0 or tab.status == "PAYING" for tab in floor.tabs_of(party)
-    )
+    return floor.awaits_till(party) or any(tab.balance_minor != 0 or tab.status == "PAYING" for tab in tabs)
 
 
 def is_paying(floor: Floor, party: Party) -> bool:
@@ -288,12 +290,34 @@ def has_paid(floor: Floor, party: Party) -> bool:
 
 def status_of(floor: Floor, party_id: str, party: Party) -> TableStatus:
     """The status that facts give a party's tables."""
-    tabs = [tab for tab in floor.tabs_of(party) if tab.status not in GONE]
-    if tabs and not owes(floor, party) and all(tab.status in SETTLED for tab in tabs):
+    return _status(floor, party, (line for _, line in floor.lines_of(party_id)), floor.tabs_of(party))
+
+
+def statuses(floor: Floor) -> Iterator[tuple[str, TableStatus]]:
+    """The status that facts give the tables of each party, in one pass: a floor may have many parties, lines and tabs."""
+    lines, tabs = lines_by_party(floor), dict[str, list[Tab]]()
+    for tab in floor.tabs.values():
+        tabs.setdefault(tab.party_tab, []).append(tab)
+    for party_id, party in floor.parties.items():
+        theirs = [tab for tab_id in dict.fromkeys((party.tab_id, *party.also)) for tab in tabs.get(tab_id, ())]
+        yield party_id, _status(floor, party, lines.get(party_id, ()), theirs)
+
+
+def lines_by_party(floor: Floor) -> dict[str, list[Line]]:
+    """The lines of every party that has some."""
+    found: dict[str, list[Line]] = {}
+    for line in floor.lines.values():
+        found.setdefault(line.party_id, []).append(line)
+    return found
+
+
+def _status(floor: Floor, party: Party, lines: Iterable[Line], known: Sequence[Tab]) -> TableStatus:
+    tabs = [tab for tab in known if tab.status not in GONE]
+    if tabs and not _owes(floor, party, known) and all(tab.status in SETTLED for tab in tabs):
         return "PAID"
     if not floor.awaits_till(party) and any(tab.bill_printed and tab.status not in SETTLED for tab in tabs):
         return "CHECK_DROPPED"
-    states = [line.state for _, line in floor.lines_of(party_id) if line.state != "CANCELLED"]
+    states = [line.state for line in lines if line.state != "CANCELLED"]
     if states and all(state == "SERVED" for state in states):
         return "SERVED"
     return "ORDERED" if any(state != "NEW" for state in states) else "SEATED"
