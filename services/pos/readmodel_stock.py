@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select
 
 from holdfast import Name
 from services.pos import domain_stock_events as events
+from services.pos.domain_money_events import PaymentFailed, PaymentTimedOut
 from services.pos.domain_till_events import ItemSet
 from services.pos.readmodel_rows import Stored, add, change, more, of
 from services.pos.readmodel_tables import holds, stock
@@ -31,6 +32,10 @@ def follow_stock(connection: Connection, stored: Stored) -> None:
             | events.HoldConsumed(hold_id=hold_id)
         ):
             _end_hold(connection, name, hold_id)
+        case PaymentFailed(tab_id=tab_id, at=at) | PaymentTimedOut(tab_id=tab_id, effective_at=at):
+            # What the payment kept beyond its time is over now.
+            kept_too_long = (holds.c.tab_id == tab_id, holds.c.expires_at < at)
+            change(connection, holds, name, *kept_too_long, expires_at=at)
         case events.ItemEightySixed(sku=sku):
             change(connection, stock, name, stock.c.sku == sku, eighty_six=True)
         case events.ItemBack(sku=sku):

@@ -26,8 +26,9 @@ def follow_tabs(connection: Connection, stored: Stored) -> None:  # noqa: C901 -
             _set(connection, stored, tab_id, owner=owner, table_ref=table_ref)
         case events.BillPrinted(tab_id=tab_id):
             _set(connection, stored, tab_id, bill_printed=True)
-        case events.TabBalanceChanged(tab_id=tab_id, status=status, total_minor=total, paid_minor=paid):
-            _set(connection, stored, tab_id, status=status, **_standing(total, paid))
+        case events.TabBalanceChanged(tab_id=tab_id, status=status, floor=floor) as changed:
+            standing = _standing(changed.total_minor, changed.paid_minor)
+            _set(connection, stored, tab_id, status=status, floor=floor, **standing)
         case events.TabClosed(tab_id=tab_id, receipt_no=receipt_no, totals=totals):
             standing = _standing(totals.due, totals.due)
             _end(connection, stored, tab_id, status="CLOSED", receipt_no=receipt_no, **standing)

@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from holdfast.sql import migrate, open_database
 from holdfast.sql._tables import metadata as shared
 from holdfast.testing import Scenario
+from services.pos.contract import BeginPayment, PlaceHold, RecordPaymentResult
 from services.pos.domain_money_events import DayClosed
 from services.pos.domain_terms import DayTotals, Flow
 from services.pos.readmodel_tables import TENDERS, metadata
 from services.pos.tests.histories import HISTORIES, Act, Rows, a_day, all_rows, played, project, rows_of
-from services.pos.tests.scenes import MANAGER
+from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, done, with_tab
 
 pytest_plugins = ["holdfast.testing._databases"]
 
@@ -89,7 +90,7 @@ def total(rows: Iterable[dict[str, Any]], column: str, **where: str) -> int:
     return sum(row[column] for row in rows if all(row[key] == value for key, value in where.items()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @for_all(history=HISTORIES)
 def test_a_z_report_is_the_sum_of_its_receipts_and_what_the_till_says_itself(
     history: list[tuple[timedelta, bool, Act]],
@@ -110,7 +111,7 @@ def test_a_z_report_is_the_sum_of_its_receipts_and_what_the_till_says_itself(
     assert [shown(reports[day]) for day in running] in ([so_far], [] if so_far == report_of(DayTotals()) else [so_far])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @for_all(history=HISTORIES)
 def test_rows_show_what_the_view_shows(history: list[tuple[timedelta, bool, Act]]) -> None:
     scene = played(history)
@@ -198,3 +199,13 @@ async def test_every_database_holds_the_same_rows(database: AsyncEngine) -> None
     async with database.connect() as connection:
         found = await connection.run_sync(rows_of)
     assert found == all_rows(scene)
+
+
+def test_a_hold_that_a_payment_kept_beyond_its_time_is_over_when_the_payment_fails() -> None:
+    scene = with_tab("water")
+    scene.when(PlaceHold(hold_id="h1", tab_id="t1", sku="cake", qty_milli=1_000, ttl_s=60), by=WAITER)
+    done(scene.when(BeginPayment(tab_id="t1", payment_id="p1", amount_minor=100, tender="card"), by=WAITER))
+    scene.after(timedelta(seconds=100))
+    done(scene.when(RecordPaymentResult(payment_id="p1", outcome="failed"), by=CASHIER))
+    [hold] = all_rows(scene)["holds"]
+    assert hold["expires_at"] == scene.view(MANAGER)["holds"]["h1"]["expires_at"] == "2026-06-01T12:01:40Z"
