@@ -266,22 +266,21 @@ class Client:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         backoff = BACKOFF_SECONDS
+        under_way = False
         while True:
             try:
                 return opened(await self._ask(subject, body, deadline, step))
-            except Unavailable:
+            except Unavailable as error:
                 if step is not None:
                     step.happened("unavailable")
+                under_way = under_way or isinstance(error, _Interrupted)
                 pause = backoff * (0.5 + random.random())  # noqa: S311 - jitter
                 if loop.time() + pause >= deadline:
-                    raise
+                    raise (_unknown(envelope) if under_way else error) from None
                 await asyncio.sleep(pause)
                 backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
             except TimeoutError:
-                raise TimedOut(
-                    "no answer in time; send the same command id again to learn the outcome",
-                    command_id=envelope.command_id,
-                ) from None
+                raise _unknown(envelope) from None
 
     async def _ask(self, subject: str, body: bytes, deadline: float, step: Step | None) -> bytes:
         """Publish, and publish again at growing intervals, until the answer or the deadline comes.
@@ -302,7 +301,7 @@ class Client:
                 if step is not None:
                     headers[TRACEPARENT] = step.header
                     step.happened("published", copy=call.copies)
-                await self.bus.publish(subject, body, headers=headers)
+                await self._publish(call, subject, body, headers)
                 pause = patience * (0.75 + random.random() / 2)  # noqa: S311 - jitter
                 await _wait(call, min(pause, deadline - loop.time()))
                 patience = min(patience * 2, RESEND_MAX_SECONDS)
@@ -311,6 +310,14 @@ class Client:
             return call.answer.result()
         finally:
             del self._waiting[inbox.removeprefix(self._prefix)]
+
+    async def _publish(self, call: "_Call", subject: str, body: bytes, headers: Mapping[str, str]) -> None:
+        try:
+            await self.bus.publish(subject, body, headers=headers)
+        except Unavailable as error:
+            if call.copies == 1:
+                raise
+            raise _Interrupted(error.message, **error.details) from error
 
     def _on_election(self, message: Message) -> None:
         """Copies that left while the commands stream had no leader are lost."""
@@ -332,6 +339,15 @@ class Client:
             return
         if copy == str(call.copies) or _is_final(message.data):
             call.answer.set_result(message.data)
+
+
+class _Interrupted(Unavailable):
+    """No further copy can be sent, and what became of an earlier one is not known."""
+
+
+def _unknown(envelope: CommandEnvelope) -> TimedOut:
+    words = "no answer in time; send the same command id again to learn the outcome"
+    return TimedOut(words, command_id=envelope.command_id)
 
 
 def _nothing() -> None:
