@@ -87,9 +87,10 @@ def report(
         print(f"{what + ', ' + name:<40}{len(seconds):>10,}{columns}")
     ratio = percentile(shared, 0.99) / percentile(alone, 0.99)
     took = sum(loud["took"] for loud in noise)
-    rates = {word: sum(loud.get(word, 0) for loud in noise) / took for word in ("offered", "accepted", "refused")}
+    words = ("offered", "accepted", "refused", "unread")
+    rates = {word: sum(loud.get(word, 0) for loud in noise) / took for word in words}
     rest = sum(loud.get("other", 0) + loud.get("lost", 0) for loud in noise)
-    print("  the noise: " + ", ".join(f"{rate:,.0f} {word} a second" for word, rate in rates.items()), end="")
+    print("  the noise, a second: " + ", ".join(f"{rate:,.0f} {word}" for word, rate in rates.items()), end="")
     print(f", {rest} otherwise; the gateway used {used:.0%} of a core")
     print(
         f"  p99 beside / alone: {ratio:.2f} over all; by rounds {', '.join(f'{each:.2f}' for each in ratios)}",

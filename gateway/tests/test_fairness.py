@@ -14,6 +14,9 @@ from gateway.tests.test_sends import SILENT, owner
 from gateway.tests.world import WAIT_SECONDS, World, pad_id
 from holdfast.client import Client
 
+LONG = 60.0
+"""More than anything here takes."""
+
 
 async def post(
     world: World, pad: str, *, tenant: str = "acme", content: bytes = b'{"text":"x"}', **headers: str
@@ -41,6 +44,20 @@ async def test_what_is_over_a_limit_is_refused_before_its_body_is_read(gateway: 
             assert (await reader.readline()).startswith(b"HTTP/1.1 429 ")
     assert code(await post(world, pad, content=b"no json")) == (429, "RATE_LIMITED")
     assert code(await post(world, pad, tenant="globex", content=b"no json")) == (400, "VALIDATION")
+
+
+async def test_a_refusal_is_kept_back_and_holds_up_nobody_else(
+    gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.turnstile.PAUSE_SECONDS", LONG)
+    world = await gateway(tenant_commands_per_second=0.001)
+    pad = pad_id()
+    assert (await post(world, pad)).status_code == 200
+    refused = asyncio.ensure_future(post(world, pad))
+    assert (await post(world, pad, tenant="globex")).status_code == 200
+    assert (await world.http.get(f"/v1/pad/{pad}", headers=world.bearer())).status_code == 200
+    assert not refused.done()
+    refused.cancel()
 
 
 async def test_a_refusal_says_as_much_as_ever(gateway: GatewayFactory) -> None:
