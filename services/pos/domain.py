@@ -127,6 +127,8 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             tabs.apply_discount(draft, command)
         case of_tabs.RemoveDiscount():
             tabs.remove_discount(draft, command)
+        case of_tabs.WaiveGratuity():
+            tabs.waive_gratuity(draft, command)
         case of_tabs.SendToKitchen():
             tabs.send_to_kitchen(draft, command)
         case of_tabs.PrintBill():

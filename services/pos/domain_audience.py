@@ -33,7 +33,14 @@ def audience(event: SessionEvent) -> Audience | None:  # noqa: PLR0911 - one lin
             return Audience(only=_STAFF, fields={"processor_ref": _CASHIERS})
         case money.OfflinePaymentStored() | money.OfflinePaymentExpired():
             return Audience(only=_STAFF)
-        case tabs.TabClosed() | tabs.TabReopened() | tabs.BillPrinted() | tabs.TabBalanceChanged() | tabs.FloorHeard():
+        case (
+            tabs.GratuityWaived()
+            | tabs.TabClosed()
+            | tabs.TabReopened()
+            | tabs.BillPrinted()
+            | tabs.TabBalanceChanged()
+            | tabs.FloorHeard()
+        ):
             return Audience(only=_STAFF)
         case _:
             return None

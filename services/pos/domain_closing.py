@@ -133,6 +133,7 @@ def _day(session: Session, totals: Totals, paid: Flow, *, receipt_no: str | None
         discount_minor=before.discount_minor + sign * totals.discount,
         comp_minor=before.comp_minor + sign * totals.comp,
         tax=tax,
+        gratuity_minor=before.gratuity_minor + sign * totals.gratuity,
         due_minor=before.due_minor + sign * totals.due,
         rounding_minor=before.rounding_minor + sign * totals.rounding,
         tip_minor=before.tip_minor + sign * totals.tip,

@@ -43,6 +43,7 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             | tabs.LineComped()
             | tabs.DiscountApplied()
             | tabs.DiscountRemoved()
+            | tabs.GratuityWaived()
             | tabs.LinesSent()
             | tabs.BillPrinted()
             | tabs.TabVoided()

@@ -5,6 +5,7 @@ from services.pos.domain_checks import merge, move
 from services.pos.domain_draft import Draft
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
 from services.pos.domain_prices import Price, price_of, taxes_of
+from services.pos.domain_pricing import gratuity_of
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume
 from services.pos.domain_tab_events import LineAdded, LineVoided, TabConflict, TabOpened, TabTransferred
@@ -21,6 +22,7 @@ def post_order(draft: Draft, command: commands.PostOrder) -> None:
         table_ref=command.table_ref,
         floor=command.floor,
         order_type=command.order_type,
+        gratuity_ppm=gratuity_of(draft.settings, command.guest_count),
     )
     known = known_lines(draft, command.tab_id)
     lines = [line for line in command.lines if line.line_id not in known]
@@ -160,6 +162,7 @@ def _beside(tab: Tab, tab_id: str, table_ref: str | None) -> TabOpened:
         table_ref=tab.table_ref if table_ref is None else table_ref,
         floor=tab.floor,
         order_type=tab.order_type,
+        gratuity_ppm=tab.gratuity_ppm,
     )
 
 

@@ -19,6 +19,7 @@ OnOpenTab = (
     | events.LineComped
     | events.DiscountApplied
     | events.DiscountRemoved
+    | events.GratuityWaived
     | events.LinesSent
     | events.BillPrinted
     | events.TabVoided
@@ -55,6 +56,9 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             taken = (discount_id, line_id)
             kept = tuple(each for each in session.tabs[tab_id].discounts if (each.discount_id, each.line_id) != taken)
             return with_tab(session, tab_id, discounts=kept)
+        case events.GratuityWaived(tab_id=tab_id):
+            lines = {key: replace(line, gratuity_ppm=0) for key, line in session.tabs[tab_id].lines.items()}
+            return with_tab(session, tab_id, lines=lines, gratuity_ppm=0)
         case events.LinesSent(tab_id=tab_id, deltas=deltas):
             for delta in deltas:
                 line = session.tabs[tab_id].lines[delta.line_id]
@@ -113,6 +117,7 @@ def _opened(session: Session, event: events.TabOpened) -> Session:
         floor=event.floor,
         branch_of=event.instead_of,
         order_type=event.order_type,
+        gratuity_ppm=event.gratuity_ppm,
     )
     return replace(session, tabs={**session.tabs, event.tab_id: tab})
 
@@ -134,6 +139,7 @@ def _line_added(session: Session, event: events.LineAdded) -> Session:
         tracked=event.tracked,
         sent_milli=event.sent_milli,
         firm_milli=event.firm_milli,
+        gratuity_ppm=session.tabs[event.tab_id].gratuity_ppm,
     )
     return _with_line(adjusted(session, line.sku, sold=line.firm_milli), event.tab_id, event.line_id, line)
 
@@ -198,6 +204,7 @@ def _split(session: Session, event: events.TabSplit) -> Session:
             floor=source.floor,
             branch_of=source.branch_of or event.tab_id,
             order_type=source.order_type,
+            gratuity_ppm=source.gratuity_ppm,
             lines=child.lines,
             discounts=child.discounts,
         )

@@ -32,12 +32,13 @@ class Bill:
 
     lines: Mapping[str, PricedLine]
     tax: tuple[TaxAmount, ...]
+    gratuity_minor: int = 0
 
     @property
     def due_minor(self) -> int:
         """What has to be paid, before cash rounding."""
         on_top = sum(tax.minor for tax in self.tax if not tax.inclusive)
-        return sum(line.remaining_minor for line in self.lines.values()) + on_top
+        return sum(line.remaining_minor for line in self.lines.values()) + on_top + self.gratuity_minor
 
     def totals(self, tab: Tab) -> Totals:
         """The fields of a receipt, with what was paid so far."""
@@ -47,6 +48,7 @@ class Bill:
             discount=sum(sum(line.off_minor.values()) for line in lines),
             comp=sum(line.comp_minor for line in lines),
             tax=self.tax,
+            gratuity=self.gratuity_minor,
             due=self.due_minor,
             rounding=tab.rounding_minor,
             tip=tab.tip_minor,
@@ -71,7 +73,22 @@ def bill_of(tab: Tab, settings: Settings) -> Bill:
         lines[line_id] = PricedLine(gross, comp, gross - comp)
     for place, discount in sorted(enumerate(tab.discounts), key=_turn):
         _take_off(lines, place, discount, settings.rounding)
-    return Bill(lines, _taxes(tab.lines, lines, settings))
+    return Bill(lines, _taxes(tab.lines, lines, settings), _gratuity(tab.lines, lines, settings.rounding))
+
+
+def gratuity_of(settings: Settings, guest_count: int | None) -> int:
+    """The rate of a party of this size."""
+    terms = settings.gratuity
+    return terms.ppm if terms is not None and (guest_count or 0) >= terms.guests else 0
+
+
+def _gratuity(lines: Mapping[str, Line], priced: Mapping[str, PricedLine], rounding: Rounding) -> int:
+    """One rounding for each rate, as of a tax."""
+    charged: dict[int, int] = {}
+    for line_id, line in lines.items():
+        if line.gratuity_ppm:
+            charged[line.gratuity_ppm] = charged.get(line.gratuity_ppm, 0) + priced[line_id].remaining_minor
+    return sum(at_rate(whole, ppm, rounding) for ppm, whole in charged.items())
 
 
 def _turn(placed: tuple[int, AppliedDiscount]) -> tuple[bool, bool]:

@@ -40,6 +40,8 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     branch_of: str | None = None
     """The tab that the floor knows, when this one was made of it here."""
     order_type: OrderType = "dine_in"
+    gratuity_ppm: int = 0
+    """Of the lines that will be added."""
     lines: Mapping[str, Line] = {}
     discounts: tuple[AppliedDiscount, ...] = ()
     total_minor: int = 0

@@ -178,6 +178,17 @@ class RemoveDiscount(Command, tag="remove_discount"):
     line_id: Key | None = None
 
 
+class WaiveGratuity(Command, tag="waive_gratuity"):
+    """Let a large party pay nothing for service, for a reason."""
+
+    roles = STAFF
+    raises = (*_REASONED, refusals.TabPaid, *_CHANGING)
+
+    tab_id: Key
+    reason_code: str = ""
+    approver: Key | None = None
+
+
 class SendToKitchen(Command, tag="send_to_kitchen"):
     """Let the kitchen make what it does not have yet: all lines when none is named."""
 
@@ -306,6 +317,7 @@ TabCommand = (
     | CompLine
     | ApplyDiscount
     | RemoveDiscount
+    | WaiveGratuity
     | SendToKitchen
     | PrintBill
     | VoidTab

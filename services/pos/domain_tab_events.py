@@ -39,6 +39,8 @@ class TabOpened(FactEvent, tag="tab_opened"):
     guest_count: int | None = None
     table_ref: str | None = None
     order_type: OrderType = "dine_in"
+    gratuity_ppm: int = 0
+    """What its lines pay for service, for the party is large."""
     floor: str | None = None
     instead_of: str | None = None
     """The tab on which its lines would have gone, had it been open."""
@@ -133,6 +135,15 @@ class DiscountRemoved(Event, tag="discount_removed"):
     tab_id: str
     discount_id: str
     line_id: str | None = None
+
+
+class GratuityWaived(Event, tag="gratuity_waived"):
+    """A large party pays nothing for service after all."""
+
+    tab_id: str
+    reason_code: str
+    value_minor: int
+    approved_by: str | None = None
 
 
 class LinesSent(Event, tag="lines_sent"):
@@ -310,6 +321,7 @@ TabEvent = (
     | LineComped
     | DiscountApplied
     | DiscountRemoved
+    | GratuityWaived
     | LinesSent
     | BillPrinted
     | TabClosed

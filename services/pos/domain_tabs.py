@@ -10,6 +10,7 @@ from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import check_modifiers, price_of, taxes_of
+from services.pos.domain_pricing import gratuity_of
 from services.pos.domain_session import Tab
 from services.pos.domain_settings import begin_location
 from services.pos.domain_stock import (
@@ -43,6 +44,7 @@ def open_tab(draft: Draft, command: commands.OpenTab) -> None:
             guest_count=command.guest_count,
             table_ref=command.table_ref,
             order_type=command.order_type,
+            gratuity_ppm=gratuity_of(draft.settings, command.guest_count),
         )
     )
 
@@ -282,6 +284,25 @@ def remove_discount(draft: Draft, command: commands.RemoveDiscount) -> None:
         draft.record(
             events.DiscountRemoved(tab_id=command.tab_id, discount_id=command.discount_id, line_id=command.line_id)
         )
+
+
+def waive_gratuity(draft: Draft, command: commands.WaiveGratuity) -> None:
+    """Charge nothing for service; nothing when nothing is charged."""
+    tab = draft.open_tab(command.tab_id)
+    if not tab.gratuity_ppm and not any(line.gratuity_ppm for line in tab.lines.values()):
+        return
+    check_reason(draft, command.reason_code)
+    value = draft.bill(command.tab_id).gratuity_minor
+    limit = draft.settings.discount_limit_minor
+    approver = approved_by(
+        draft, command.approver, action="gratuity", tab_id=command.tab_id, value_minor=value, limit_minor=limit
+    )
+    draft.record(
+        events.GratuityWaived(
+            tab_id=command.tab_id, reason_code=command.reason_code, value_minor=value, approved_by=approver
+        )
+    )
+    check_worth(draft, command.tab_id, refusals.TabPaid)
 
 
 def send_to_kitchen(draft: Draft, command: commands.SendToKitchen) -> None:

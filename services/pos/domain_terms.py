@@ -45,6 +45,14 @@ class CashRounding(Part, frozen=True, kw_only=True, omit_defaults=True):
     rounding: Rounding = "HALF_UP"
 
 
+class Gratuity(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What large parties pay for service: a rate of what they are charged before taxes, untaxed."""
+
+    guests: Guests
+    """From how many guests on."""
+    ppm: Ppm
+
+
 class Settings(Part, frozen=True, kw_only=True, omit_defaults=True):
     """How a location does business; replaced as a whole by `configure`."""
 
@@ -77,6 +85,7 @@ class Settings(Part, frozen=True, kw_only=True, omit_defaults=True):
     """How long a stored card payment may wait for the processor."""
     timezone: Annotated[str, msgspec.Meta(max_length=100)] = "UTC"
     """IANA name; the hours of price books are read in it."""
+    gratuity: Gratuity | None = None
     floors: Annotated[tuple[Key, ...], msgspec.Meta(max_length=50)] = ()
     """The floors, by their ids, that are told what is sold out."""
 
@@ -218,8 +227,10 @@ class Totals(Part, frozen=True, kw_only=True, omit_defaults=False):
     comp: int = 0
     """The value of what was given away: neither a discount nor a void."""
     tax: tuple[TaxAmount, ...] = ()
+    gratuity: int = 0
+    """What a large party pays for service."""
     due: int = 0
-    """Gross less discounts and comps, with the taxes that are not in the prices."""
+    """Gross less discounts and comps, with the gratuity and the taxes that are not in the prices."""
     rounding: int = 0
     """What cash rounding added to the due."""
     tip: int = 0
@@ -269,6 +280,8 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     """What of a tracked item counts as sold; the rest relies on holds."""
     comped: bool = False
     version: int = 1
+    gratuity_ppm: int = 0
+    """That of its tab when it was added; it goes with the line."""
     share_minor: int | None = None
     """Its price as a share of a line that was split; a line that was not is priced by its unit."""
 
@@ -326,6 +339,7 @@ class DayTotals(Part, frozen=True, kw_only=True, omit_defaults=True):
     discount_minor: int = 0
     comp_minor: int = 0
     tax: Mapping[str, int] = {}
+    gratuity_minor: int = 0
     due_minor: int = 0
     rounding_minor: int = 0
     tip_minor: int = 0

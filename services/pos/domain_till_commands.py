@@ -9,7 +9,7 @@ from services.pos import domain_errors as refusals
 from services.pos.domain_roles import ADMINS, MANAGERS, STAFF, TERMINALS
 from services.pos.domain_terms import Discount, Item, Key, Moment, OrderType, Part, PriceBook, Settings, Units, Words
 
-ApprovalOf = Literal["void", "comp", "discount", "refund"]
+ApprovalOf = Literal["void", "comp", "discount", "gratuity", "refund"]
 
 
 class Configure(Command, tag="configure"):

@@ -45,6 +45,7 @@ class TabView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     bill_printed: bool = False
     lines: Mapping[str, LineView]
     discounts: tuple[AppliedDiscount, ...] = ()
+    gratuity_ppm: int = 0
     total_minor: int | None = None
     paid_minor: int | None = None
     balance_minor: int | None = None
@@ -157,6 +158,7 @@ def _tab(tab: Tab, *, staff: bool) -> TabView:
         bill_printed=tab.bill_printed,
         lines={line_id: _line(line, staff=staff) for line_id, line in tab.lines.items()},
         discounts=tab.discounts if staff else (),
+        gratuity_ppm=tab.gratuity_ppm if staff else 0,
         total_minor=tab.total_minor if staff else None,
         paid_minor=tab.paid_minor if staff else None,
         balance_minor=tab.total_minor - tab.paid_minor if staff else None,

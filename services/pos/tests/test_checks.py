@@ -14,10 +14,12 @@ from services.pos.contract import (
     ApplyDiscount,
     BeginPayment,
     BillPrinted,
+    Gratuity,
     LinePortion,
     LinesMoved,
     MergeTabs,
     MoveLines,
+    OpenTab,
     PlaceHold,
     PrintBill,
     RecordPaymentResult,
@@ -38,7 +40,7 @@ from services.pos.domain_errors import (
     TabNotOpen,
     TabPaid,
 )
-from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, closed, done, left, paid, with_tab
+from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, closed, done, left, opened, paid, with_tab
 
 EVENLY = SplitTab(tab_id="t1", mode="evenly", parts=(SplitPart(tab_id="t2"), SplitPart(tab_id="t3")))
 
@@ -201,11 +203,13 @@ def net_prices(scene: Scenario) -> tuple[int, int]:
     parts=st.integers(1, 6),
     mode=st.sampled_from(["evenly", "amount", "lines"]),
     scope=st.sampled_from(["PER_LINE", "PER_RATE_BUCKET"]),
+    guests=st.sampled_from([1, 6]),
 )
 def test_splitting_and_merging_again_keep_totals_to_the_cent(
-    lines: list[tuple[str, int]], discounts: list[str], parts: int, mode: Any, scope: Any
+    lines: list[tuple[str, int]], discounts: list[str], parts: int, mode: Any, scope: Any, guests: int
 ) -> None:
-    scene = with_tab(tax_scope=scope)
+    scene = opened(tax_scope=scope, gratuity=Gratuity(guests=6, ppm=180_000))
+    scene.when(OpenTab(tab_id="t1", guest_count=guests), by=WAITER)
     for number, (sku, qty) in enumerate(lines):
         scene.when(AddLine(tab_id="t1", line_id=f"x{number}", sku=sku, qty_milli=qty * 1_000), by=WAITER)
     for discount in discounts:

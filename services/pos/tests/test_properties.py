@@ -54,7 +54,7 @@ from services.pos.contract import (
     VoidTab,
 )
 from services.pos.domain_session import Session
-from services.pos.domain_terms import DayTotals, Flow
+from services.pos.domain_terms import DayTotals, Flow, Gratuity
 from services.pos.tests.scenes import CASHIER, MANAGER, NOON, SERVICE, WAITER, done, left, opened, with_tab
 
 TABS = st.sampled_from(["t1", "t2"])
@@ -308,7 +308,7 @@ def test_a_second_day_begins_where_the_numbers_of_the_first_ended() -> None:
 def a_sale(number: int, sku: str, tender: Any, more: str) -> list[Step]:
     tab_id, line_id, payment_id = f"z{number}", f"zl{number}", f"zp{number}"
     steps: list[Step] = [
-        (OpenTab(tab_id=tab_id), WAITER),
+        (OpenTab(tab_id=tab_id, guest_count=number % 3 + 1), WAITER),
         (AddLine(tab_id=tab_id, line_id=line_id, sku=sku), WAITER),
     ]
     if more == "discount":
@@ -320,6 +320,10 @@ def a_sale(number: int, sku: str, tender: Any, more: str) -> list[Step]:
         amount -= {"beer": 55, "soup": 80, "book": 100}[sku]
     if more == "comp":
         amount = 0
+    if number % 3 == 2 and more != "comp":
+        amount += {"": {"beer": 90, "soup": 132, "book": 180}, "discount": {"beer": 81, "soup": 119, "book": 162}}.get(
+            more, {"beer": 90, "soup": 132, "book": 180}
+        )[sku]
     cash = tender == "cash"
     pay = BeginPayment(tab_id=tab_id, payment_id=payment_id, amount_minor=amount + 5 * cash, tender=tender, tip_minor=7)
     steps += [
@@ -371,6 +375,7 @@ def counted(events: Sequence[Event]) -> DayTotals:
         discount_minor=net("discount"),
         comp_minor=net("comp"),
         tax=tax,
+        gratuity_minor=net("gratuity"),
         due_minor=net("due"),
         rounding_minor=net("rounding"),
         tip_minor=net("tip"),
@@ -387,7 +392,7 @@ def counted(events: Sequence[Event]) -> DayTotals:
 @settings(max_examples=150, deadline=None)
 @for_all(turns=st.lists(st.tuples(DELAYS, SALES | ONLINE | FACTS | DAYS), min_size=1, max_size=20))
 def test_every_z_report_is_the_sum_of_what_happened_since_the_one_before(turns: list[tuple[timedelta, Any]]) -> None:
-    scene = with_tab()
+    scene = with_tab(gratuity=Gratuity(guests=3, ppm=180_000))
     for number, (delay, turn) in enumerate(turns):
         scene.after(delay)
         for command, actor in a_sale(number, *turn) if isinstance(turn[0], str) else [turn]:
