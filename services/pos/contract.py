@@ -24,9 +24,11 @@ from services.pos.domain_money_commands import (
     OpenDrawer,
     PayIn,
     PayOut,
+    PoolTips,
     RecordPaymentResult,
     Refund,
     RefundLine,
+    TipShare,
 )
 from services.pos.domain_money_events import (
     DayClosed,
@@ -45,7 +47,9 @@ from services.pos.domain_money_events import (
     PaymentFailed,
     PaymentStarted,
     PaymentTimedOut,
+    PooledShare,
     Refunded,
+    TipsPooled,
 )
 from services.pos.domain_stock_commands import AdjustStock, ExtendHold, PlaceHold, ReleaseHold, SetEightySix
 from services.pos.domain_stock_events import (
@@ -294,6 +298,8 @@ __all__ = [
     "PaymentStarted",
     "PaymentTimedOut",
     "PlaceHold",
+    "PoolTips",
+    "PooledShare",
     "PostCancel",
     "PostMerge",
     "PostMove",
@@ -346,6 +352,8 @@ __all__ = [
     "TerminalRevoked",
     "TerminalSeen",
     "TerminalUnlocked",
+    "TipShare",
+    "TipsPooled",
     "TransferTab",
     "UnlockTerminal",
     "VoidLine",

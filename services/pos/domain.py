@@ -177,6 +177,8 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             drawers.count_drawer(draft, command)
         case money.OpenDay():
             days.open_day(draft, command)
+        case money.PoolTips():
+            days.pool_tips(draft, command)
         case money.CloseDay():
             days.close_day(draft, command)
         case from_floor.PostOrder():

@@ -17,7 +17,13 @@ _STAFF: Final = tuple(sorted(f"role:{role}" for role in SETTLERS))
 def audience(event: SessionEvent) -> Audience | None:  # noqa: PLR0911 - one line for each circle
     """Who may see this event; None means everyone who may read the till."""
     match event:
-        case till.Configured() | till.OfflineQuarantined() | money.DayClosed() | money.DrawerPaidIn():
+        case (
+            till.Configured()
+            | till.OfflineQuarantined()
+            | money.DayClosed()
+            | money.TipsPooled()
+            | money.DrawerPaidIn()
+        ):
             return Audience(only=_MANAGERS)
         case money.DrawerPaidOut() | money.DrawerNoSale():
             return Audience(only=_MANAGERS)

@@ -137,6 +137,7 @@ def _day(session: Session, totals: Totals, paid: Flow, *, receipt_no: str | None
         due_minor=before.due_minor + sign * totals.due,
         rounding_minor=before.rounding_minor + sign * totals.rounding,
         tip_minor=before.tip_minor + sign * totals.tip,
+        pooled_minor=before.pooled_minor,
         paid=before.paid.merged(paid, sign),
         refunds=before.refunds,
         refunded=before.refunded,

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from holdfast import StateConflict
+from holdfast import StateConflict, ValidationFailed
+from holdfast.money import distribute
 from services.pos import domain_errors as refusals
 from services.pos import domain_money_commands as commands
 from services.pos import domain_money_events as events
@@ -40,5 +41,27 @@ def close_day(draft: Draft, command: commands.CloseDay) -> None:
             currency=draft.settings.currency,
             totals=day.totals,
             carried_over=tuple(unsettled),
+        )
+    )
+
+
+def pool_tips(draft: Draft, command: commands.PoolTips) -> None:
+    """Share out what is left of the day's tips; nothing when this very pool was shared out."""
+    day = draft.session.day
+    if day is None:
+        raise refusals.DayClosed("no business day is open")
+    if command.pool_id in day.pools:
+        return
+    weights = [share.weight for share in command.shares]
+    if len({share.user for share in command.shares}) < len(weights) or not any(weights):
+        raise ValidationFailed("shares: each user once, and not all with a weight of 0")
+    left = day.totals.tip_minor + day.totals.gratuity_minor - day.totals.pooled_minor
+    if left <= 0:
+        raise refusals.NothingToPool("all tips of the day are shared out", left_minor=left)
+    parts = zip(command.shares, distribute(left, weights), strict=True)
+    shares = tuple(events.PooledShare(user=share.user, weight=share.weight, minor=minor) for share, minor in parts)
+    draft.record(
+        events.TipsPooled(
+            pool_id=command.pool_id, minor=left, currency=draft.settings.currency, shares=shares, day=day.day
         )
     )

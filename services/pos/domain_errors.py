@@ -213,6 +213,13 @@ class SplitInvalid(Rejected):
     status = 422
 
 
+class NothingToPool(Rejected):
+    """All tips of the day are shared out."""
+
+    code = "NOTHING_TO_POOL"
+    status = 409
+
+
 class RefundExceedsPaid(Rejected):
     """More than was paid, or than was sold; `details` tell what is left."""
 

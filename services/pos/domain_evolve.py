@@ -105,6 +105,7 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             | money.DrawerClosed()
             | money.DayOpened()
             | money.DayClosed()
+            | money.TipsPooled()
         ):
             return evolve_money(session, event)
         case _:

@@ -1,7 +1,7 @@
 """How events change payments, drawers and business days."""
 
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from services.pos.domain_fold_tabs import with_tab
 from services.pos.domain_session import Day, Drawer, Payment, Session, without
 from services.pos.domain_terms import DayTotals
 
+POOLS_REMEMBERED: Final = 20
 Money = (
     events.PaymentStarted
     | events.PaymentCaptured
@@ -28,6 +29,7 @@ Money = (
     | events.DrawerClosed
     | events.DayOpened
     | events.DayClosed
+    | events.TipsPooled
 )
 
 
@@ -73,6 +75,8 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return replace(session, day=opened, days=day, between=DayTotals())
         case events.DayClosed():
             return replace(session, day=None)
+        case events.TipsPooled():
+            return _pooled(session, event)
         case _:
             assert_never(event)
 
@@ -149,3 +153,12 @@ def _unpinned(session: Session, payment_id: str, *, status: str, at: datetime) -
 
 def _without_payment(session: Session, payment_id: str) -> Session:
     return replace(session, payments=without(session.payments, payment_id))
+
+
+def _pooled(session: Session, event: events.TipsPooled) -> Session:
+    totals = session.day_totals
+    session = session.with_day_totals(replace(totals, pooled_minor=totals.pooled_minor + event.minor))
+    if session.day is None:
+        return session
+    pools = (*session.day.pools, event.pool_id)[-POOLS_REMEMBERED:]
+    return replace(session, day=replace(session.day, pools=pools))

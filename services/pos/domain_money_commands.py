@@ -9,7 +9,7 @@ from holdfast import Command
 from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.pos import domain_errors as refusals
 from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS, STAFF
-from services.pos.domain_terms import Key, LinePortion, Tender, Words
+from services.pos.domain_terms import Key, LinePortion, Part, Tender, Words
 
 Outcome = Literal["captured", "failed", "cancelled"]
 _DRAWER = (refusals.DrawerState, refusals.TerminalRevoked)
@@ -172,6 +172,23 @@ class CloseDay(Command, tag="close_day"):
     carry_over: bool = False
 
 
+class TipShare(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody's part of the tips, by hours worked or points."""
+
+    user: Key
+    weight: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class PoolTips(Command, tag="pool_tips"):
+    """Share out among the staff what tips and gratuity of the day are not shared out yet, to the cent."""
+
+    roles = MANAGERS
+    raises = (refusals.NothingToPool, refusals.DayClosed, refusals.TerminalRevoked)
+
+    pool_id: Key
+    shares: Annotated[tuple[TipShare, ...], msgspec.Meta(min_length=1, max_length=200)]
+
+
 MoneyCommand = (
     BeginPayment
     | RecordPaymentResult
@@ -185,4 +202,5 @@ MoneyCommand = (
     | CountDrawer
     | OpenDay
     | CloseDay
+    | PoolTips
 )

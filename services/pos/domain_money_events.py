@@ -5,7 +5,7 @@ from datetime import date, datetime
 from holdfast import Event
 from services.pos.domain_money_commands import RefundLine
 from services.pos.domain_tab_events import FactEvent
-from services.pos.domain_terms import DayTotals, Tender
+from services.pos.domain_terms import DayTotals, Part, Tender
 
 
 class PaymentStarted(Event, tag="payment_started"):
@@ -187,6 +187,24 @@ class DayClosed(Event, tag="day_closed"):
     """Tabs that the next day goes on with."""
 
 
+class PooledShare(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody gets."""
+
+    user: str
+    weight: int
+    minor: int
+
+
+class TipsPooled(Event, tag="tips_pooled"):
+    """Tips were shared out; the parts sum to the whole."""
+
+    pool_id: str
+    minor: int
+    currency: str
+    shares: tuple[PooledShare, ...]
+    day: int
+
+
 MoneyEvent = (
     PaymentStarted
     | PaymentCaptured
@@ -205,4 +223,5 @@ MoneyEvent = (
     | DrawerClosed
     | DayOpened
     | DayClosed
+    | TipsPooled
 )

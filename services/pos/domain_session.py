@@ -156,6 +156,8 @@ class Day(Part, frozen=True, kw_only=True, omit_defaults=True):
     day: int
     business_date: date
     totals: DayTotals = DayTotals()
+    pools: tuple[str, ...] = ()
+    """The last ids by which tips were shared out."""
 
 
 class Owed(Part, frozen=True, kw_only=True, omit_defaults=True):

@@ -343,6 +343,8 @@ class DayTotals(Part, frozen=True, kw_only=True, omit_defaults=True):
     due_minor: int = 0
     rounding_minor: int = 0
     tip_minor: int = 0
+    pooled_minor: int = 0
+    """What of tips and gratuity was shared out among the staff."""
     paid: Flow = Flow()
     """By receipts, without tips."""
     refunds: int = 0

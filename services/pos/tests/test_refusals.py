@@ -11,7 +11,6 @@ from holdfast.testing import Scenario
 from services.pos import domain_errors as refusals
 from services.pos.contract import (
     AddLine,
-    AdjustStock,
     ApplyDiscount,
     BeginPayment,
     CloseDay,
@@ -25,6 +24,7 @@ from services.pos.contract import (
     OpenDrawer,
     OpenTab,
     PlaceHold,
+    PoolTips,
     QuarantineOffline,
     RecordPaymentResult,
     Refund,
@@ -35,6 +35,7 @@ from services.pos.contract import (
     SplitPart,
     SplitTab,
     SubmitOffline,
+    TipShare,
     VoidLine,
     VoidTab,
 )
@@ -180,6 +181,7 @@ CASES: list[Case] = [
     (refusals.ModifierUnknown, with_tab, line(sku="steak", modifiers=(Modifier(id="x"),)), {"id": "x"}),
     (refusals.ModifiersRequired, with_tab, line(sku="steak"), {"group": "done", "min": 1, "max": 1, "chosen": 0}),
     (refusals.ComboInvalid, with_tab, line(sku="menu"), {}),
+    (refusals.NothingToPool, opened, PoolTips(pool_id="p", shares=(TipShare(user="wim", weight=1),)), {}),
     (AmountInvalid, lambda: with_tab("beer"), line(unit_price_minor=0.5), {"field": "unit_price_minor"}),
     (CurrencyMismatch, lambda: with_tab("beer"), line(currency="EUR"), {"currency": "USD"}),
 ]
@@ -218,7 +220,13 @@ STATUSES = {
 }
 """The refusals of the specification's tables, and how HTTP says them."""
 COMMON = {"AMOUNT_INVALID": 400, "CURRENCY_MISMATCH": 422}
-OWN = {"DAY_NOT_CLEAR": 409, "MODIFIER_UNKNOWN": 422, "MODIFIERS_REQUIRED": 422, "COMBO_INVALID": 422}
+OWN = {
+    "DAY_NOT_CLEAR": 409,
+    "MODIFIER_UNKNOWN": 422,
+    "MODIFIERS_REQUIRED": 422,
+    "COMBO_INVALID": 422,
+    "NOTHING_TO_POOL": 409,
+}
 """Where the specification says that something is refused, and leaves the name open."""
 
 
@@ -229,7 +237,7 @@ def test_a_command_is_refused_as_specified(
     refusal: type[Rejected], scene: Callable[[], Scenario], command: Any, details: dict[str, Any]
 ) -> None:
     found = scene()
-    by = MANAGER if isinstance(command, (CloseDay, AdjustStock)) or refusal is AmountInvalid else CASHIER
+    by = MANAGER if isinstance(command, (CloseDay, PoolTips)) or refusal is AmountInvalid else CASHIER
     before = found.state_json
     found.when(command, by=by).then_rejected(refusal, **details)
     assert found.state_json == before
