@@ -74,7 +74,7 @@ class PosSession(Entity[Session, SessionCommand, SessionEvent]):
         """The till as this viewer may see it."""
         return view(session, viewer)
 
-    def audience(self, event: SessionEvent, session: Session, /) -> Audience | None:
+    def audience(self, event: SessionEvent, session: Session, /) -> Audience:
         """Who may see what of an event."""
         return audience(event)
 
@@ -101,6 +101,8 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             terminals.lock_terminal(draft, command)
         case till.UnlockTerminal():
             terminals.unlock_terminal(draft, command)
+        case till.ShowTab():
+            terminals.show_tab(draft, command)
         case till.RevokeTerminal():
             terminals.revoke_terminal(draft, command)
         case till.GrantApproval():

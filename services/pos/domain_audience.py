@@ -7,15 +7,16 @@ from services.pos import domain_money_events as money
 from services.pos import domain_tab_events as tabs
 from services.pos import domain_till_events as till
 from services.pos.domain_events import SessionEvent
-from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS
+from services.pos.domain_roles import CASHIERS, INSIDERS, MANAGERS, SETTLERS
 
 _MANAGERS: Final = tuple(sorted(f"role:{role}" for role in MANAGERS))
 _CASHIERS: Final = tuple(sorted(f"role:{role}" for role in CASHIERS))
 _STAFF: Final = tuple(sorted(f"role:{role}" for role in SETTLERS))
+_INSIDERS: Final = tuple(sorted(f"role:{role}" for role in INSIDERS))
 
 
-def audience(event: SessionEvent) -> Audience | None:  # noqa: PLR0911 - one line for each circle
-    """Who may see this event; None means everyone who may read the till."""
+def audience(event: SessionEvent) -> Audience:  # noqa: PLR0911 - one line for each circle
+    """Who may see this event: nobody outside sees any, though a guest's display sees its tab in the view."""
     match event:
         case (
             till.Configured()
@@ -49,4 +50,4 @@ def audience(event: SessionEvent) -> Audience | None:  # noqa: PLR0911 - one lin
         ):
             return Audience(only=_STAFF)
         case _:
-            return None
+            return Audience(only=_INSIDERS)

@@ -80,6 +80,7 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             | till.TerminalSeen()
             | till.TerminalLocked()
             | till.TerminalUnlocked()
+            | till.TabShown()
             | till.TerminalRevoked()
             | till.ApprovalGranted()
             | till.ApprovalUsed()
@@ -132,6 +133,8 @@ def _evolve_till(session: Session, event: till.TillEvent) -> Session:  # noqa: C
             return _terminal(session, terminal_id, locked=True)
         case till.TerminalUnlocked(terminal_id=terminal_id, user=user):
             return _terminal(session, terminal_id, locked=False, user=user)
+        case till.TabShown(terminal_id=terminal_id, shown=shown):
+            return _terminal(session, terminal_id, showing=shown)
         case till.TerminalRevoked(terminal_id=terminal_id):
             return _terminal(session, terminal_id, revoked=True, locked=True, user=None)
         case till.ApprovalGranted():

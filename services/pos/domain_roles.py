@@ -10,6 +10,8 @@ SERVICE: Final = "service"
 """Other services: the floor, and what carries out payments."""
 DISPLAY: Final = "display"
 """Screens in kitchen and dining room: they see what is ordered, and no money."""
+CUSTOMER_DISPLAY: Final = "customer_display"
+"""The screen that a guest sees at a terminal, by the credential of that device: the tab that is shown there, and nothing else."""
 
 ADMINS: Final = frozenset({ADMIN})
 MANAGERS: Final = frozenset({MANAGER, ADMIN})
@@ -18,4 +20,6 @@ STAFF: Final = frozenset({WAITER, *CASHIERS})
 TERMINALS: Final = frozenset({DISPLAY, *STAFF})
 SETTLERS: Final = frozenset({SERVICE, *STAFF})
 SERVICES: Final = frozenset({SERVICE})
-READERS: Final = frozenset({SERVICE, *TERMINALS})
+INSIDERS: Final = frozenset({SERVICE, *TERMINALS})
+"""Who may see what is ordered."""
+READERS: Final = frozenset({CUSTOMER_DISPLAY, *INSIDERS})

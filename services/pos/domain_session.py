@@ -123,6 +123,8 @@ class Terminal(Part, frozen=True, kw_only=True, omit_defaults=True):
     last_seen_at: datetime | None = None
     user: str | None = None
     """Who is signed in."""
+    showing: str | None = None
+    """The tab that its guest sees."""
     locked: bool = False
     revoked: bool = False
     offline_seq: int = 0

@@ -62,6 +62,15 @@ def unlock_terminal(draft: Draft, command: commands.UnlockTerminal) -> None:
         draft.record(events.TerminalUnlocked(terminal_id=command.terminal_id, user=draft.ctx.actor.user))
 
 
+def show_tab(draft: Draft, command: commands.ShowTab) -> None:
+    """Show a tab to the guest at a terminal; nothing when the guest sees it."""
+    terminal_id = terminal_of(draft, command.terminal_id)
+    if command.tab_id is not None:
+        draft.tab(command.tab_id)
+    if _known(draft, terminal_id).showing != command.tab_id:
+        draft.record(events.TabShown(terminal_id=terminal_id, shown=command.tab_id))
+
+
 def revoke_terminal(draft: Draft, command: commands.RevokeTerminal) -> None:
     """Refuse a terminal for good; nothing when it is refused."""
     if not _known(draft, command.terminal_id).revoked:

@@ -89,6 +89,16 @@ class UnlockTerminal(Command, tag="unlock_terminal"):
     terminal_id: Key
 
 
+class ShowTab(Command, tag="show_tab"):
+    """Show a tab to the guest at this terminal; none when it is left out."""
+
+    roles = STAFF
+    raises = (refusals.TabNotOpen, refusals.TerminalRevoked)
+
+    tab_id: Key | None = None
+    terminal_id: Key | None = None
+
+
 class RevokeTerminal(Command, tag="revoke_terminal"):
     """Refuse this terminal for good, with all that it has queued."""
 
@@ -204,6 +214,7 @@ TillCommand = (
     | Heartbeat
     | LockTerminal
     | UnlockTerminal
+    | ShowTab
     | RevokeTerminal
     | GrantApproval
     | SubmitOffline

@@ -64,6 +64,13 @@ class TerminalUnlocked(Event, tag="terminal_unlocked"):
     user: str
 
 
+class TabShown(Event, tag="tab_shown"):
+    """The guest at a terminal sees this tab, or none."""
+
+    terminal_id: str
+    shown: str | None
+
+
 class TerminalRevoked(Event, tag="terminal_revoked"):
     """A terminal may do nothing any more."""
 
@@ -120,6 +127,7 @@ TillEvent = (
     | TerminalSeen
     | TerminalLocked
     | TerminalUnlocked
+    | TabShown
     | TerminalRevoked
     | ApprovalGranted
     | ApprovalUsed

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import msgspec
 
 from holdfast import Actor
-from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS
+from services.pos.domain_roles import CASHIERS, INSIDERS, MANAGERS, SETTLERS
 from services.pos.domain_session import Drawer, Session, Tab
 from services.pos.domain_stock import available
 from services.pos.domain_terms import AppliedDiscount, DayTotals, Item, Line, OrderType, PriceBook, Settings, TabStatus
@@ -88,6 +88,7 @@ class TerminalView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     last_seen_at: datetime | None
     user: str | None = None
+    showing: str | None = None
     locked: bool = False
     revoked: bool = False
     offline_seq: int = 0
@@ -126,6 +127,8 @@ class SessionView(Shown, frozen=True, kw_only=True, omit_defaults=True):
 
 def view(session: Session, viewer: Actor) -> SessionView:
     """The till as this viewer may see it."""
+    if INSIDERS.isdisjoint(viewer.roles):
+        return _of_guest(session, viewer.device)
     staff = not SETTLERS.isdisjoint(viewer.roles)
     cashier = not CASHIERS.isdisjoint(viewer.roles)
     manager = not MANAGERS.isdisjoint(viewer.roles)
@@ -144,6 +147,18 @@ def view(session: Session, viewer: Actor) -> SessionView:
         terminals=_terminals(session) if staff else None,
         office=_office(session) if manager else None,
     )
+
+
+def _of_guest(session: Session, device: str | None) -> SessionView:
+    """The tab that is shown at a terminal, without who works there."""
+    terminal = None if device is None else session.terminals.get(device)
+    tab_id = None if terminal is None or terminal.revoked else terminal.showing
+    tab = None if tab_id is None else session.tabs.get(tab_id)
+    if tab_id is None or tab is None:
+        return SessionView(currency=session.settings.currency, tabs={}, items={})
+    ordered = {line.sku: session.items[line.sku] for line in tab.lines.values() if line.sku in session.items}
+    shown = msgspec.structs.replace(_tab(tab, staff=True), owner="", name="")
+    return SessionView(currency=session.settings.currency, tabs={tab_id: shown}, items=ordered)
 
 
 def _tab(tab: Tab, *, staff: bool) -> TabView:
@@ -225,6 +240,7 @@ def _terminals(session: Session) -> Mapping[str, TerminalView]:
             name=terminal.name,
             last_seen_at=terminal.last_seen_at,
             user=terminal.user,
+            showing=terminal.showing,
             locked=terminal.locked,
             revoked=terminal.revoked,
             offline_seq=terminal.offline_seq,

@@ -33,9 +33,12 @@ class Till:
     secret: str
     path: str
 
+    def bearer(self, user: str, role: str, device: str | None = None) -> dict[str, str]:
+        token = issue_token(self.secret, "acme", user, (role,), timedelta(hours=1), device=device)
+        return {"Authorization": f"Bearer {token}"}
+
     async def post(self, user: str, command: str, **data: Any) -> httpx.Response:
-        token = issue_token(self.secret, "acme", user, (ROLES[user],), timedelta(hours=1))
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = self.bearer(user, ROLES[user])
         return await self.http.post(f"{self.path}/{command}", content=msgspec.json.encode(data), headers=headers)
 
     async def do(self, user: str, command: str, **data: Any) -> list[Any]:
@@ -138,6 +141,7 @@ async def test_payments_and_refunds_are_refused(till: Till) -> None:
         "discount": 0,
         "comp": 0,
         "tax": [{"tax_id": "vat", "ppm": 100_000, "minor": 50}],
+        "gratuity": 0,
         "due": 550,
         "rounding": 0,
         "tip": 0,
@@ -178,3 +182,28 @@ async def test_drawers_terminals_and_days_are_refused(till: Till) -> None:
     assert await till.refusal("max", "close-day") == (409, "DAY_NOT_CLEAR", {"tabs": ["t1"]})
     await till.do("max", "close-day", carry_over=True)
     assert (await till.refusal("wim", "open-tab", tab_id="t2"))[:2] == (409, "DAY_CLOSED")
+
+
+async def test_menus_and_tips_are_refused_and_a_guest_sees_one_tab(till: Till) -> None:
+    await till.do("max", "set-item", sku="water", item=ITEMS["water"])
+    await till.do("max", "set-item", sku="steak", item=ITEMS["steak"])
+    await till.do("max", "set-item", sku="menu", item=ITEMS["menu"])
+    await a_sale(till, "beer")
+    line = {"tab_id": "t1", "line_id": "s", "sku": "steak"}
+    assert await till.refusal("wim", "add-line", **line) == (
+        422,
+        "MODIFIERS_REQUIRED",
+        {"group": "done", "min": 1, "max": 1, "chosen": 0},
+    )
+    combo = {"tab_id": "t1", "combo_id": "m", "sku": "menu", "parts": [{"slot": "dish", "line_id": "x", "sku": "soup"}]}
+    assert (await till.refusal("wim", "add-combo", **combo))[:2] == (422, "COMBO_INVALID")
+    pool: dict[str, Any] = {"pool_id": "p", "shares": [{"user": "wim", "weight": 1}]}
+    assert await till.refusal("max", "pool-tips", **pool) == (409, "NOTHING_TO_POOL", {"left_minor": 0})
+    await till.do("wim", "open-tab", tab_id="t2")
+    await till.do("max", "register-terminal", **TERMINAL)
+    await till.do("wim", "show-tab", tab_id="t1", **TERMINAL)
+    guest = till.bearer("screen", "customer_display", device="till-1")
+    state = (await till.http.get(till.path, headers=guest)).json()["state"]
+    assert (set(state["tabs"]), set(state["items"])) == ({"t1"}, {"beer"})
+    events = (await till.http.get(f"{till.path}/events", headers=guest)).json()["events"]
+    assert {event["type"] for event in events} == {"redacted"}
