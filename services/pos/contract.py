@@ -142,6 +142,7 @@ from services.pos.domain_till_commands import (
     SetDiscount,
     SetItem,
     SetPriceBook,
+    SetTraining,
     ShowTab,
     SubmitOffline,
     UnlockTerminal,
@@ -162,6 +163,7 @@ from services.pos.domain_till_events import (
     TerminalRevoked,
     TerminalSeen,
     TerminalUnlocked,
+    TrainingSet,
 )
 from services.pos.domain_view import SessionView
 from services.pos.lists import (
@@ -334,6 +336,7 @@ __all__ = [
     "SetItem",
     "SetLineQty",
     "SetPriceBook",
+    "SetTraining",
     "Settings",
     "ShowTab",
     "SplitPart",
@@ -358,6 +361,7 @@ __all__ = [
     "TerminalUnlocked",
     "TipShare",
     "TipsPooled",
+    "TrainingSet",
     "TransferTab",
     "UnlockTerminal",
     "VoidLine",

@@ -51,6 +51,7 @@ class PosSession(Entity[Session, SessionCommand, SessionEvent]):
         draft = Draft(session, ctx)
         if not isinstance(command, till.QuarantineOffline):
             terminals.check_not_revoked(draft, ctx.actor.device)
+        terminals.check_practice(draft, command)
         if isinstance(command, from_floor.FloorCommand):
             draft.hear(command.floor, command.post)
         _decide(draft, command)
@@ -101,6 +102,8 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             terminals.lock_terminal(draft, command)
         case till.UnlockTerminal():
             terminals.unlock_terminal(draft, command)
+        case till.SetTraining():
+            terminals.set_training(draft, command)
         case till.ShowTab():
             terminals.show_tab(draft, command)
         case till.RevokeTerminal():

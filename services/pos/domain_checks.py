@@ -173,6 +173,8 @@ def merge(draft: Draft, source_id: str, into_id: str, *, source: Tab, into: Tab)
     """Record the merging of two tabs that take it."""
     if source_id == into_id:
         raise refusals.SplitInvalid("into: name another tab")
+    if source.training is not into.training:
+        raise refusals.SplitInvalid("into: one of the tabs is practice")
     _check_distinct(source.lines, into)
     settings = draft.settings
     discounts = (*pinned(into, settings), *pinned(source, settings))
@@ -200,6 +202,8 @@ def move(draft: Draft, source_id: str, into_id: str, line_ids: Sequence[str], *,
     """Record the moving of lines between two tabs that take it."""
     if source_id == into_id:
         raise refusals.SplitInvalid("to_tab_id: name another tab")
+    if source.training is not into.training:
+        raise refusals.SplitInvalid("to_tab_id: one of the tabs is practice")
     moving = {line_id: source.lines[line_id] for line_id in line_ids}
     _check_distinct(moving, into)
     settings = draft.settings

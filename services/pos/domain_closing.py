@@ -19,6 +19,8 @@ from services.pos.domain_terms import DayTotals, Flow, Settings, SoldLine, Tende
 def closed(session: Session, event: TabClosed) -> Session:
     """Without the tab, with its receipt."""
     tab = session.tabs[event.tab_id]
+    if tab.training:
+        return _gone(session, event)
     session = settled(session, tab.lines.values())
     kept = ClosedTab(
         receipt_no=event.receipt_no,
@@ -29,10 +31,16 @@ def closed(session: Session, event: TabClosed) -> Session:
     if event.awaits_card:
         owed = Owed(tab=tab, receipt_no=event.receipt_no, totals=event.totals)
         session = replace(session, owed={**session.owed, event.tab_id: owed})
-    session = replace(
+    closed_tabs = _refundable(session.closed, event.tab_id, kept, session.settings)
+    session = replace(_gone(session, event), closed=closed_tabs)
+    return _day(session, event.totals, event.paid, receipt_no=event.receipt_no, sign=1)
+
+
+def _gone(session: Session, event: TabClosed) -> Session:
+    """Without the tab and its payments but stored ones, and with its number taken."""
+    return replace(
         session,
         tabs=without(session.tabs, event.tab_id),
-        closed=_refundable(session.closed, event.tab_id, kept, session.settings),
         receipts={**session.receipts, event.series: event.number},
         payments={
             key: payment
@@ -40,7 +48,6 @@ def closed(session: Session, event: TabClosed) -> Session:
             if payment.tab_id != event.tab_id or payment.status == "stored"
         },
     )
-    return _day(session, event.totals, event.paid, receipt_no=event.receipt_no, sign=1)
 
 
 def reopened(session: Session, event: TabReopened) -> Session:

@@ -9,7 +9,7 @@ from services.pos import domain_tab_commands as commands
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import Price, check_modifiers, price_of, taxes_of
 from services.pos.domain_session import Session, Tab
-from services.pos.domain_stock import check_available, check_qty, firm_qty, item_of
+from services.pos.domain_stock import check_available, check_qty, item_of, taken_from_stock
 from services.pos.domain_tab_events import LineAdded
 from services.pos.domain_terms import ComboSlot, Item
 
@@ -56,9 +56,7 @@ def _add_part(
     draft: Draft, command: commands.AddCombo, part: commands.ComboPart, item: Item, *, tab: Tab, price: Price
 ) -> None:
     check_modifiers(draft, item, part.modifiers)
-    firm = firm_qty(draft.session, command.tab_id, part.sku, command.qty_milli) if item.tracked else 0
-    if item.tracked or part.sku in draft.session.eighty_six:
-        check_available(draft.session, part.sku, firm or (0 if item.tracked else command.qty_milli))
+    tracked, firm = taken_from_stock(draft, command.tab_id, part.sku, item, command.qty_milli)
     draft.record(
         LineAdded(
             tab_id=command.tab_id,
@@ -75,7 +73,7 @@ def _add_part(
             course=command.course,
             note=command.note,
             station=item.station,
-            tracked=item.tracked,
+            tracked=tracked,
             firm_milli=firm,
         )
     )

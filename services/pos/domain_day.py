@@ -27,8 +27,9 @@ def close_day(draft: Draft, command: commands.CloseDay) -> None:
     day = draft.session.day
     if day is None:
         raise refusals.DayClosed("no business day is open")
-    paying = [tab_id for tab_id, tab in draft.session.tabs.items() if tab.status == "PAYING"]
-    unsettled = [*paying, *(tab_id for tab_id in draft.session.tabs if tab_id not in paying)]
+    counting = {tab_id: tab for tab_id, tab in draft.session.tabs.items() if not tab.training}
+    paying = [tab_id for tab_id, tab in counting.items() if tab.status == "PAYING"]
+    unsettled = [*paying, *(tab_id for tab_id in counting if tab_id not in paying)]
     if paying or (unsettled and not command.carry_over):
         raise refusals.DayNotClear(
             f"{len(unsettled)} tabs are open: settle them, or carry_over those that nobody is paying",

@@ -11,7 +11,16 @@ from services.pos.domain_evolve import evolve
 from services.pos.domain_pricing import Bill, bill_of
 from services.pos.domain_roles import MANAGERS
 from services.pos.domain_session import Session, Tab
-from services.pos.domain_tab_events import FloorHeard, LinesMoved, TabBalanceChanged, TabClosed, TabsMerged, TabSplit
+from services.pos.domain_tab_events import (
+    FloorHeard,
+    LinesMoved,
+    OnTab,
+    TabBalanceChanged,
+    TabClosed,
+    TabConflict,
+    TabsMerged,
+    TabSplit,
+)
 from services.pos.domain_terms import Line, Settings, TabStatus
 
 
@@ -24,11 +33,13 @@ class Draft:
         self.ctx = ctx
         self.events: list[SessionEvent] = []
         self._touched: dict[str, None] = {}
+        self._practice: set[str] = set()
         self._heard: tuple[str, int] | None = None
 
     def record(self, *events: SessionEvent) -> None:
         """Let these happen, in their order."""
-        for event in events:
+        for recorded in events:
+            event = self._tagged(recorded)
             self.session = evolve(self.session, event)
             self.events.append(event)
             self._touched.update(dict.fromkeys(_tabs_of(event)))
@@ -37,6 +48,26 @@ class Draft:
         """Let a floor know that this is done: its message of this number."""
         if floor is not None and post:
             self._heard = (floor, post)
+
+    def _tagged(self, event: SessionEvent) -> SessionEvent:
+        """The event, marked when it is practice."""
+        if not isinstance(event, OnTab):
+            return event
+        if event.training or any(self._is_practice(tab_id) for tab_id in _tabs_of(event)):
+            self._practice.update(_tabs_of(event))
+            return replace(event, training=True)
+        return event
+
+    def _is_practice(self, tab_id: str) -> bool:
+        tab = self.session.tabs.get(tab_id) or self._before.tabs.get(tab_id)
+        return tab_id in self._practice or (tab is not None and tab.training)
+
+    @property
+    def in_training(self) -> bool:
+        """Whether the sender's terminal is used for practice."""
+        device = self.ctx.actor.device
+        terminal = None if device is None else self.session.terminals.get(device)
+        return terminal is not None and terminal.training
 
     @property
     def settings(self) -> Settings:
@@ -52,6 +83,8 @@ class Draft:
         """A tab that is there; `NOT_FOUND` otherwise."""
         tab = self.session.tabs.get(tab_id)
         if tab is not None:
+            if self.in_training and not tab.training:
+                raise refusals.TrainingTerminal("this terminal is used for practice: it does nothing to this tab")
             return tab
         if tab_id in self.session.closed:
             raise refusals.TabNotOpen("the tab is closed; correct it by a refund", status="CLOSED")
@@ -146,6 +179,8 @@ def _tabs_of(event: SessionEvent) -> Iterable[str]:
             return (source, into)
         case TabSplit(tab_id=tab_id, children=children):
             return (tab_id, *(child.tab_id for child in children))
+        case TabConflict(moved_to=str(instead)):
+            return (instead,)
         case _:
             tab_id = getattr(event, "tab_id", None)
             return () if tab_id is None else (tab_id,)

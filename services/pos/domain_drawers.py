@@ -14,6 +14,9 @@ def open_drawer(draft: Draft, command: commands.OpenDrawer) -> None:
     """Begin with so much cash; nothing when it has begun so."""
     terminal_id = terminal_of(draft, command.terminal_id)
     opening = amount_of(command.minor, "minor")
+    terminal = draft.session.terminals.get(terminal_id)
+    if terminal is not None and terminal.training:
+        raise refusals.DrawerState("this terminal is used for practice: it takes no cash", state="TRAINING")
     known = draft.session.drawers.get(terminal_id)
     if known is not None:
         untouched = Drawer(drawer_id=known.drawer_id, opening_minor=opening)

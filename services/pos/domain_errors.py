@@ -248,6 +248,13 @@ class TerminalSeqGap(Rejected):
     status = 409
 
 
+class TrainingTerminal(Rejected):
+    """The terminal is used for practice: it does nothing that counts, nor to tabs that do."""
+
+    code = "TRAINING_TERMINAL"
+    status = 409
+
+
 class TerminalRevoked(Rejected):
     """The terminal may do nothing any more; what it queued goes to review by `quarantine_offline`."""
 

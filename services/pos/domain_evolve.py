@@ -80,6 +80,7 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             | till.TerminalSeen()
             | till.TerminalLocked()
             | till.TerminalUnlocked()
+            | till.TrainingSet()
             | till.TabShown()
             | till.TerminalRevoked()
             | till.ApprovalGranted()
@@ -133,6 +134,8 @@ def _evolve_till(session: Session, event: till.TillEvent) -> Session:  # noqa: C
             return _terminal(session, terminal_id, locked=True)
         case till.TerminalUnlocked(terminal_id=terminal_id, user=user):
             return _terminal(session, terminal_id, locked=False, user=user)
+        case till.TrainingSet(terminal_id=terminal_id, on=on):
+            return _terminal(session, terminal_id, training=on)
         case till.TabShown(terminal_id=terminal_id, shown=shown):
             return _terminal(session, terminal_id, showing=shown)
         case till.TerminalRevoked(terminal_id=terminal_id):

@@ -34,7 +34,7 @@ def fact_tab(draft: Draft, opening: TabOpened, *, about: About) -> str:
 
 def _takes(draft: Draft, tab_id: str) -> bool:
     tab = draft.session.tabs.get(tab_id)
-    return tab is not None and tab.status == "OPEN"
+    return tab is not None and tab.status == "OPEN" and not tab.training
 
 
 def known_lines(draft: Draft, tab_id: str) -> set[str]:

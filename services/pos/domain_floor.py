@@ -168,4 +168,9 @@ def _beside(tab: Tab, tab_id: str, table_ref: str | None) -> TabOpened:
 
 def _movable(source: Tab, into: Tab) -> bool:
     """Whether no money stands in the way."""
-    return source.status == "OPEN" and into.status == "OPEN" and not source.paid_minor
+    return (
+        source.status == "OPEN"
+        and into.status == "OPEN"
+        and not source.paid_minor
+        and not (source.training or into.training)
+    )

@@ -118,6 +118,7 @@ def _opened(session: Session, event: events.TabOpened) -> Session:
         branch_of=event.instead_of,
         order_type=event.order_type,
         gratuity_ppm=event.gratuity_ppm,
+        training=event.training,
     )
     return replace(session, tabs={**session.tabs, event.tab_id: tab})
 
@@ -151,7 +152,7 @@ def _voided(session: Session, event: events.LineVoided) -> Session:
     session = unsold(session, line, qty)
     if line.tracked and not event.restocked:
         session = adjusted(session, line.sku, on_hand=-made)
-    session = voided_more(session, event.value_minor)
+    session = session if event.training else voided_more(session, event.value_minor)
     if qty >= line.qty_milli:
         return without_lines(session, tab_id, (line_id,))
     rest = replace(
@@ -182,7 +183,7 @@ def _given_up(session: Session, tab_id: str, value_minor: int) -> Session:
         session = unsold(session, line, line.qty_milli)
         if line.tracked:
             session = adjusted(session, line.sku, on_hand=-line.sent_milli)
-    session = voided_more(session, value_minor) if value_minor else session
+    session = voided_more(session, value_minor) if value_minor and not session.tabs[tab_id].training else session
     return replace(
         session,
         tabs=without(session.tabs, tab_id),
@@ -205,6 +206,7 @@ def _split(session: Session, event: events.TabSplit) -> Session:
             branch_of=source.branch_of or event.tab_id,
             order_type=source.order_type,
             gratuity_ppm=source.gratuity_ppm,
+            training=source.training,
             lines=child.lines,
             discounts=child.discounts,
         )

@@ -12,7 +12,7 @@ from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS, STAFF
 from services.pos.domain_terms import Key, LinePortion, Part, Tender, Words
 
 Outcome = Literal["captured", "failed", "cancelled"]
-_DRAWER = (refusals.DrawerState, refusals.TerminalRevoked)
+_DRAWER = (refusals.DrawerState, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
 
 class BeginPayment(Command, tag="begin_payment"):
@@ -29,6 +29,7 @@ class BeginPayment(Command, tag="begin_payment"):
         refusals.AmountExceedsDue,
         refusals.DrawerNotOpen,
         refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
         AmountInvalid,
         CurrencyMismatch,
     )
@@ -47,7 +48,12 @@ class RecordPaymentResult(Command, tag="record_payment_result"):
     """Say how a payment ended; only cash is a waiter's to confirm."""
 
     roles = SETTLERS
-    raises = (refusals.PaymentUnknown, refusals.PaymentAlreadyFinal, refusals.TerminalRevoked)
+    raises = (
+        refusals.PaymentUnknown,
+        refusals.PaymentAlreadyFinal,
+        refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
+    )
 
     payment_id: Key
     outcome: Outcome
@@ -58,7 +64,13 @@ class CloseTab(Command, tag="close_tab"):
     """Close a paid tab and give it its receipt number."""
 
     roles = STAFF
-    raises = (refusals.BalanceDue, refusals.PaymentInProgress, refusals.DayClosed, refusals.TerminalRevoked)
+    raises = (
+        refusals.BalanceDue,
+        refusals.PaymentInProgress,
+        refusals.DayClosed,
+        refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
+    )
 
     tab_id: Key
 
@@ -81,6 +93,7 @@ class Refund(Command, tag="refund"):
         refusals.DrawerNotOpen,
         refusals.DayClosed,
         refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
         AmountInvalid,
     )
 
@@ -158,7 +171,7 @@ class OpenDay(Command, tag="open_day"):
     """Begin a business day."""
 
     roles = CASHIERS
-    raises = (refusals.TerminalRevoked,)
+    raises = (refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     business_date: date
 
@@ -167,7 +180,7 @@ class CloseDay(Command, tag="close_day"):
     """End the business day with its Z report; open tabs go over to the next one only when that is said."""
 
     roles = MANAGERS
-    raises = (refusals.DayNotClear, refusals.DayClosed, refusals.TerminalRevoked)
+    raises = (refusals.DayNotClear, refusals.DayClosed, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     carry_over: bool = False
 
@@ -183,7 +196,7 @@ class PoolTips(Command, tag="pool_tips"):
     """Share out among the staff what tips and gratuity of the day are not shared out yet, to the cent."""
 
     roles = MANAGERS
-    raises = (refusals.NothingToPool, refusals.DayClosed, refusals.TerminalRevoked)
+    raises = (refusals.NothingToPool, refusals.DayClosed, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     pool_id: Key
     shares: Annotated[tuple[TipShare, ...], msgspec.Meta(min_length=1, max_length=200)]

@@ -4,11 +4,11 @@ from datetime import date, datetime
 
 from holdfast import Event
 from services.pos.domain_money_commands import RefundLine
-from services.pos.domain_tab_events import FactEvent
+from services.pos.domain_tab_events import FactEvent, OnTab
 from services.pos.domain_terms import DayTotals, Part, Tender
 
 
-class PaymentStarted(Event, tag="payment_started"):
+class PaymentStarted(OnTab, tag="payment_started"):
     """A payment is under way; until its outcome or `timeout_at`, what the tab holds does not expire."""
 
     payment_id: str
@@ -40,7 +40,7 @@ class PaymentCaptured(FactEvent, tag="payment_captured"):
     terminal_id: str | None = None
 
 
-class PaymentFailed(Event, tag="payment_failed"):
+class PaymentFailed(OnTab, tag="payment_failed"):
     """The payment was declined, or given up."""
 
     payment_id: str
@@ -50,7 +50,7 @@ class PaymentFailed(Event, tag="payment_failed"):
     at: datetime
 
 
-class PaymentTimedOut(Event, tag="payment_timed_out"):
+class PaymentTimedOut(OnTab, tag="payment_timed_out"):
     """Nobody told the outcome in time."""
 
     payment_id: str
@@ -71,7 +71,7 @@ class OfflinePaymentStored(FactEvent, tag="offline_payment_stored"):
     over_limit: bool = False
 
 
-class OfflinePaymentSettled(Event, tag="offline_payment_settled"):
+class OfflinePaymentSettled(OnTab, tag="offline_payment_settled"):
     """The processor has taken a stored card."""
 
     payment_id: str
@@ -79,7 +79,7 @@ class OfflinePaymentSettled(Event, tag="offline_payment_settled"):
     processor_ref: str = ""
 
 
-class OfflinePaymentDeclined(Event, tag="offline_payment_declined"):
+class OfflinePaymentDeclined(OnTab, tag="offline_payment_declined"):
     """The processor has refused a stored card: its check is open again."""
 
     payment_id: str
@@ -87,7 +87,7 @@ class OfflinePaymentDeclined(Event, tag="offline_payment_declined"):
     processor_ref: str = ""
 
 
-class OfflinePaymentExpired(Event, tag="offline_payment_expired"):
+class OfflinePaymentExpired(OnTab, tag="offline_payment_expired"):
     """A stored card was not settled in time: its check is open again."""
 
     payment_id: str

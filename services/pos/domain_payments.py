@@ -1,6 +1,7 @@
 """Payments, closing and refunds: money in, a receipt, money back."""
 
 from datetime import timedelta
+from typing import Final
 
 from holdfast import Forbidden, NotFound, ValidationFailed
 from holdfast.money import check_currency, to_increment
@@ -16,6 +17,9 @@ from services.pos.domain_session import ClosedTab, Payment
 from services.pos.domain_stock import consume, holds_of, reserve
 from services.pos.domain_tab_events import TabClosed, TabReopened
 from services.pos.domain_terms import Flow, Totals
+
+TRAINING_SERIES: Final = "training"
+"""Small letters, so that no location's own series is the same."""
 
 
 def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
@@ -34,7 +38,7 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
     balance = draft.bill(command.tab_id).due_minor - tab.paid_minor
     terminal_id = None
     if command.tender == "cash":
-        terminal_id = open_drawer_of(draft, command.terminal_id)
+        terminal_id = None if tab.training else open_drawer_of(draft, command.terminal_id)
         due, rounding = _cash(draft, balance, amount)
     else:
         due, rounding = _exact(balance, amount)
@@ -89,6 +93,8 @@ def record_payment_result(draft: Draft, command: commands.RecordPaymentResult) -
         raise refusals.PaymentUnknown("no open tab has such a payment", payment_id=command.payment_id)
     if payment.tender != "cash" and {SERVICE, *CASHIERS}.isdisjoint(draft.ctx.actor.roles):
         raise Forbidden("only a cashier or the processor tells how a card payment ended")
+    if payment.tab_id in draft.session.tabs:
+        draft.tab(payment.tab_id)
     if payment.status == "stored":
         _settle_stored(draft, command, payment)
         return
@@ -178,7 +184,7 @@ def close_tab(draft: Draft, command: commands.CloseTab) -> None:
 def closing(draft: Draft, tab_id: str) -> TabClosed:
     """The end of a tab, with the next receipt number of the location's series."""
     tab = draft.session.tabs[tab_id]
-    series = draft.settings.receipt_series
+    series = TRAINING_SERIES if tab.training else draft.settings.receipt_series
     number = draft.session.receipts.get(series, 0) + 1
     return TabClosed(
         tab_id=tab_id,

@@ -40,6 +40,7 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     branch_of: str | None = None
     """The tab that the floor knows, when this one was made of it here."""
     order_type: OrderType = "dine_in"
+    training: bool = False
     gratuity_ppm: int = 0
     """Of the lines that will be added."""
     lines: Mapping[str, Line] = {}
@@ -127,6 +128,7 @@ class Terminal(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The tab that its guest sees."""
     locked: bool = False
     revoked: bool = False
+    training: bool = False
     offline_seq: int = 0
     """The last of its offline facts that is recorded."""
     quarantined: int = 0

@@ -49,9 +49,19 @@ def check_available(session: Session, sku: str, qty_milli: int) -> None:
         raise refusals.InsufficientStock(f"only {max(there, 0)} thousandths of {sku!r} are left", available=there)
 
 
+def taken_from_stock(draft: Draft, tab_id: str, sku: str, item: Item, qty_milli: int) -> tuple[bool, int]:
+    """Whether so much more counts as stock, and what of it no hold covers; refused when there is not so much."""
+    tracked = item.tracked and not draft.session.tabs[tab_id].training
+    firm = firm_qty(draft.session, tab_id, sku, qty_milli) if tracked else 0
+    if tracked or sku in draft.session.eighty_six:
+        check_available(draft.session, sku, firm or (0 if tracked else qty_milli))
+    return tracked, firm
+
+
 def place_hold(draft: Draft, command: commands.PlaceHold) -> None:
     """Keep some of an item for an open tab; nothing when this very hold stands already."""
-    draft.open_tab(command.tab_id)
+    if draft.open_tab(command.tab_id).training:
+        raise refusals.TrainingTerminal("nothing is held for practice: leave the hold out")
     check_qty(item_of(draft.session, command.sku), command.qty_milli)
     standing = draft.session.holds.get(command.hold_id)
     wanted = (command.tab_id, command.sku, command.qty_milli)

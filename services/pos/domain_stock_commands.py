@@ -22,6 +22,7 @@ class PlaceHold(Command, tag="place_hold"):
         refusals.QtyInvalid,
         refusals.TabNotOpen,
         refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
     )
 
     hold_id: Key
@@ -36,7 +37,13 @@ class ExtendHold(Command, tag="extend_hold"):
     """Keep it for another while from now, once."""
 
     roles = STAFF
-    raises = (refusals.HoldNotFound, refusals.HoldExpired, refusals.ExtensionLimit, refusals.TerminalRevoked)
+    raises = (
+        refusals.HoldNotFound,
+        refusals.HoldExpired,
+        refusals.ExtensionLimit,
+        refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
+    )
 
     hold_id: Key
     ttl_s: Ttl | None = None
@@ -46,7 +53,13 @@ class ReleaseHold(Command, tag="release_hold"):
     """Let it go."""
 
     roles = STAFF
-    raises = (refusals.HoldNotFound, refusals.HoldExpired, refusals.PaymentInProgress, refusals.TerminalRevoked)
+    raises = (
+        refusals.HoldNotFound,
+        refusals.HoldExpired,
+        refusals.PaymentInProgress,
+        refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
+    )
 
     hold_id: Key
 
@@ -55,7 +68,13 @@ class AdjustStock(Command, tag="adjust_stock"):
     """Count goods in or out; not below what is held and sold."""
 
     roles = MANAGERS
-    raises = (refusals.UnknownSku, refusals.InsufficientStock, refusals.ReasonRequired, refusals.TerminalRevoked)
+    raises = (
+        refusals.UnknownSku,
+        refusals.InsufficientStock,
+        refusals.ReasonRequired,
+        refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
+    )
 
     sku: Key
     delta_milli: Milli
@@ -66,7 +85,7 @@ class SetEightySix(Command, tag="set_eighty_six"):
     """Say that an item is sold out, or that it is back."""
 
     roles = STAFF
-    raises = (refusals.UnknownSku, refusals.TerminalRevoked)
+    raises = (refusals.UnknownSku, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     sku: Key
     unavailable: bool = True

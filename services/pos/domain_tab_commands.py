@@ -11,7 +11,7 @@ from services.pos.domain_roles import CASHIERS, STAFF
 from services.pos.domain_terms import Guests, Key, LinePortion, Milli, Modifier, OrderType, Part, Words
 
 SplitMode = Literal["lines", "quantity", "seats", "evenly", "amount"]
-_CHANGING = (refusals.TabNotOpen, refusals.TerminalRevoked)
+_CHANGING = (refusals.TabNotOpen, refusals.TerminalRevoked, refusals.TrainingTerminal)
 _LESSENING = (refusals.LinePaid, *_CHANGING)
 _REASONED = (refusals.ReasonRequired, refusals.ReasonUnknown, refusals.ApprovalRequired)
 _COVER = (refusals.HoldExpired,)
@@ -22,7 +22,7 @@ class OpenTab(Command, tag="open_tab"):
 
     roles = STAFF
     creates = True
-    raises = (refusals.TabExists, refusals.DayClosed, refusals.TerminalRevoked)
+    raises = (refusals.TabExists, refusals.DayClosed, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     tab_id: Key
     name: Words = ""
@@ -203,7 +203,7 @@ class PrintBill(Command, tag="print_bill"):
     """Bring the guest the bill."""
 
     roles = STAFF
-    raises = (refusals.TerminalRevoked,)
+    raises = (refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     tab_id: Key
 
@@ -212,7 +212,13 @@ class VoidTab(Command, tag="void_tab"):
     """Give up a tab on which nothing was paid; what it holds is free again."""
 
     roles = STAFF
-    raises = (refusals.TabPaid, refusals.PaymentInProgress, *_REASONED, refusals.TerminalRevoked)
+    raises = (
+        refusals.TabPaid,
+        refusals.PaymentInProgress,
+        *_REASONED,
+        refusals.TerminalRevoked,
+        refusals.TrainingTerminal,
+    )
 
     tab_id: Key
     reason_code: str = ""
@@ -224,7 +230,7 @@ class ReopenTab(Command, tag="reopen_tab"):
     """Take lines again on a tab that was paid but not closed. A closed one stays closed: refund instead."""
 
     roles = CASHIERS
-    raises = (refusals.ReasonRequired, refusals.PaymentInProgress, refusals.TerminalRevoked)
+    raises = (refusals.ReasonRequired, refusals.PaymentInProgress, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     tab_id: Key
     reason: Words = ""

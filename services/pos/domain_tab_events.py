@@ -22,7 +22,14 @@ from services.pos.domain_terms import (
 )
 
 
-class FactEvent(Event):
+class OnTab(Event):
+    """What happens to a tab, or to its money."""
+
+    training: bool = False
+    """Whether it is practice: it counts nowhere."""
+
+
+class FactEvent(OnTab):
     """What may have been done without a connection, and is known only later."""
 
     offline: bool = False
@@ -71,7 +78,7 @@ class LineAdded(FactEvent, tag="line_added"):
     """What of it counts as sold, because no hold covers it."""
 
 
-class LineQtyChanged(Event, tag="line_qty_changed"):
+class LineQtyChanged(OnTab, tag="line_qty_changed"):
     """There is more or less of a line."""
 
     tab_id: str
@@ -82,14 +89,14 @@ class LineQtyChanged(Event, tag="line_qty_changed"):
     version: int
 
 
-class LineRemoved(Event, tag="line_removed"):
+class LineRemoved(OnTab, tag="line_removed"):
     """A line that the kitchen did not have is off its tab."""
 
     tab_id: str
     line_id: str
 
 
-class LineVoided(Event, tag="line_voided"):
+class LineVoided(OnTab, tag="line_voided"):
     """Some or all of a sent line is off its tab."""
 
     tab_id: str
@@ -104,7 +111,7 @@ class LineVoided(Event, tag="line_voided"):
     """Whose kitchen has to know; nobody's when the floor itself asked for it."""
 
 
-class LineComped(Event, tag="line_comped"):
+class LineComped(OnTab, tag="line_comped"):
     """A line is given away."""
 
     tab_id: str
@@ -114,7 +121,7 @@ class LineComped(Event, tag="line_comped"):
     approved_by: str | None = None
 
 
-class DiscountApplied(Event, tag="discount_applied"):
+class DiscountApplied(OnTab, tag="discount_applied"):
     """A discount is given, in the version of this moment."""
 
     tab_id: str
@@ -129,7 +136,7 @@ class DiscountApplied(Event, tag="discount_applied"):
     approved_by: str | None = None
 
 
-class DiscountRemoved(Event, tag="discount_removed"):
+class DiscountRemoved(OnTab, tag="discount_removed"):
     """A discount is taken back."""
 
     tab_id: str
@@ -137,7 +144,7 @@ class DiscountRemoved(Event, tag="discount_removed"):
     line_id: str | None = None
 
 
-class GratuityWaived(Event, tag="gratuity_waived"):
+class GratuityWaived(OnTab, tag="gratuity_waived"):
     """A large party pays nothing for service after all."""
 
     tab_id: str
@@ -146,7 +153,7 @@ class GratuityWaived(Event, tag="gratuity_waived"):
     approved_by: str | None = None
 
 
-class LinesSent(Event, tag="lines_sent"):
+class LinesSent(OnTab, tag="lines_sent"):
     """The kitchen has more of these lines, by this ticket."""
 
     tab_id: str
@@ -154,7 +161,7 @@ class LinesSent(Event, tag="lines_sent"):
     deltas: tuple[SentDelta, ...]
 
 
-class BillPrinted(Event, tag="bill_printed"):
+class BillPrinted(OnTab, tag="bill_printed"):
     """The guest has a bill over this."""
 
     tab_id: str
@@ -182,7 +189,7 @@ class TabClosed(FactEvent, tag="tab_closed"):
     """Whether the processor has yet to see a card."""
 
 
-class TabVoided(Event, tag="tab_voided"):
+class TabVoided(OnTab, tag="tab_voided"):
     """A tab was given up."""
 
     tab_id: str
@@ -194,7 +201,7 @@ class TabVoided(Event, tag="tab_voided"):
     """What the kitchen of that floor had of it."""
 
 
-class TabReopened(Event, tag="tab_reopened"):
+class TabReopened(OnTab, tag="tab_reopened"):
     """A tab takes lines and money again; the receipt of a closed one is reversed."""
 
     tab_id: str
@@ -218,7 +225,7 @@ class ChildTab(Part, frozen=True, kw_only=True, omit_defaults=True):
     discounts: tuple[AppliedDiscount, ...] = ()
 
 
-class TabSplit(Event, tag="tab_split"):
+class TabSplit(OnTab, tag="tab_split"):
     """A tab became several."""
 
     tab_id: str
@@ -229,7 +236,7 @@ class TabSplit(Event, tag="tab_split"):
     """What all of them are worth together more than the one was."""
 
 
-class TabsMerged(Event, tag="tabs_merged"):
+class TabsMerged(OnTab, tag="tabs_merged"):
     """All lines of one tab are on another one."""
 
     from_: str = msgspec.field(name="from")
@@ -240,7 +247,7 @@ class TabsMerged(Event, tag="tabs_merged"):
     rounding_delta_minor: int = 0
 
 
-class LinesMoved(Event, tag="lines_moved"):
+class LinesMoved(OnTab, tag="lines_moved"):
     """Some lines of a tab are on another one."""
 
     from_tab_id: str
@@ -251,7 +258,7 @@ class LinesMoved(Event, tag="lines_moved"):
     rounding_delta_minor: int = 0
 
 
-class TabTransferred(Event, tag="tab_transferred"):
+class TabTransferred(OnTab, tag="tab_transferred"):
     """A tab belongs to this waiter, at this table."""
 
     tab_id: str
@@ -259,7 +266,7 @@ class TabTransferred(Event, tag="tab_transferred"):
     table_ref: str | None = None
 
 
-class TabBalanceChanged(Event, tag="tab_balance_changed"):
+class TabBalanceChanged(OnTab, tag="tab_balance_changed"):
     """How a tab stands after what was just done to it: all that a floor needs to follow it."""
 
     tab_id: str
@@ -286,7 +293,7 @@ class FloorHeard(Event, tag="floor_heard"):
     heard: int
 
 
-class PriceMissing(Event, tag="price_missing"):
+class PriceMissing(OnTab, tag="price_missing"):
     """The kitchen made something that the catalogue does not know: it is on the tab for nothing, for a manager to see."""
 
     tab_id: str
@@ -294,7 +301,7 @@ class PriceMissing(Event, tag="price_missing"):
     sku: str
 
 
-class PriceStale(Event, tag="price_stale"):
+class PriceStale(OnTab, tag="price_stale"):
     """A terminal sold at a price that was not the catalogue's any more."""
 
     tab_id: str
@@ -303,7 +310,7 @@ class PriceStale(Event, tag="price_stale"):
     current_minor: int
 
 
-class TabConflict(Event, tag="tab_conflict"):
+class TabConflict(OnTab, tag="tab_conflict"):
     """Something was done to a tab that it could not take any more."""
 
     tab_id: str

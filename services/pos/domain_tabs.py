@@ -21,6 +21,7 @@ from services.pos.domain_stock import (
     item_of,
     release_all,
     reserve,
+    taken_from_stock,
 )
 from services.pos.domain_terms import Discount, Line, LinePortion, SentDelta
 
@@ -45,6 +46,7 @@ def open_tab(draft: Draft, command: commands.OpenTab) -> None:
             table_ref=command.table_ref,
             order_type=command.order_type,
             gratuity_ppm=gratuity_of(draft.settings, command.guest_count),
+            training=draft.in_training,
         )
     )
 
@@ -74,9 +76,7 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
         raise refusals.LineExists("line_id: this one is taken; make a new one")
     check_modifiers(draft, item, command.modifiers)
     price = price_of(draft.session, command.sku, item, tab.order_type, draft.ctx.now)
-    firm = firm_qty(draft.session, command.tab_id, command.sku, command.qty_milli) if item.tracked else 0
-    if item.tracked or command.sku in draft.session.eighty_six:
-        check_available(draft.session, command.sku, firm or (0 if item.tracked else command.qty_milli))
+    tracked, firm = taken_from_stock(draft, command.tab_id, command.sku, item, command.qty_milli)
     draft.record(
         events.LineAdded(
             tab_id=command.tab_id,
@@ -92,7 +92,7 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
             course=command.course,
             note=command.note,
             station=item.station,
-            tracked=item.tracked,
+            tracked=tracked,
             firm_milli=firm,
         )
     )

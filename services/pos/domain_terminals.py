@@ -1,15 +1,36 @@
 """Terminals: which there are, who is at them, and which may do nothing any more."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, get_args
 
 from holdfast import NotFound, ValidationFailed
 from services.pos import domain_errors as refusals
 from services.pos import domain_till_commands as commands
 from services.pos import domain_till_events as events
+from services.pos.domain_commands import SessionCommand
 from services.pos.domain_draft import Draft
+from services.pos.domain_money_commands import BeginPayment, CloseTab, RecordPaymentResult
 from services.pos.domain_session import Terminal
+from services.pos.domain_stock_commands import PlaceHold
+from services.pos.domain_tab_commands import TabCommand
 
+PRACTICE: Final = (
+    *get_args(TabCommand),
+    BeginPayment,
+    RecordPaymentResult,
+    CloseTab,
+    PlaceHold,
+    commands.RegisterTerminal,
+    commands.Heartbeat,
+    commands.LockTerminal,
+    commands.UnlockTerminal,
+    commands.SetTraining,
+    commands.ShowTab,
+    commands.RevokeTerminal,
+    commands.GrantApproval,
+    commands.SubmitOffline,
+    commands.QuarantineOffline,
+)
 SEEN_EVERY: Final = timedelta(seconds=60)
 """Of heartbeats the log keeps one in this time, so that quiet terminals do not fill it."""
 
@@ -60,6 +81,24 @@ def unlock_terminal(draft: Draft, command: commands.UnlockTerminal) -> None:
     check_not_revoked(draft, command.terminal_id)
     if terminal.locked or terminal.user != draft.ctx.actor.user:
         draft.record(events.TerminalUnlocked(terminal_id=command.terminal_id, user=draft.ctx.actor.user))
+
+
+def set_training(draft: Draft, command: commands.SetTraining) -> None:
+    """Use a terminal for practice, or in earnest; nothing when it is used so."""
+    terminal = _known(draft, command.terminal_id)
+    check_not_revoked(draft, command.terminal_id)
+    if terminal.training is command.on:
+        return
+    drawer = draft.session.drawers.get(command.terminal_id)
+    if command.on and drawer is not None:
+        raise refusals.DrawerState("count the drawer of this terminal first", state="ENDED" if drawer.ended else "OPEN")
+    draft.record(events.TrainingSet(terminal_id=command.terminal_id, on=command.on))
+
+
+def check_practice(draft: Draft, command: SessionCommand) -> None:
+    """Refuse what counts, from a terminal that is used for practice; what it did offline was in earnest."""
+    if draft.in_training and not isinstance(command, PRACTICE):
+        raise refusals.TrainingTerminal("this terminal is used for practice; do this at another one")
 
 
 def show_tab(draft: Draft, command: commands.ShowTab) -> None:

@@ -89,6 +89,16 @@ class UnlockTerminal(Command, tag="unlock_terminal"):
     terminal_id: Key
 
 
+class SetTraining(Command, tag="set_training"):
+    """Use a terminal without a drawer for practice, or in earnest again. Tabs that are opened there meanwhile count nowhere."""
+
+    roles = MANAGERS
+    raises = (refusals.DrawerState, refusals.TerminalRevoked)
+
+    terminal_id: Key
+    on: bool
+
+
 class ShowTab(Command, tag="show_tab"):
     """Show a tab to the guest at this terminal; none when it is left out."""
 
@@ -214,6 +224,7 @@ TillCommand = (
     | Heartbeat
     | LockTerminal
     | UnlockTerminal
+    | SetTraining
     | ShowTab
     | RevokeTerminal
     | GrantApproval

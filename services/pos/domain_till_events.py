@@ -64,6 +64,13 @@ class TerminalUnlocked(Event, tag="terminal_unlocked"):
     user: str
 
 
+class TrainingSet(Event, tag="training_set"):
+    """A terminal is used for practice from now on, or not any more."""
+
+    terminal_id: str
+    on: bool
+
+
 class TabShown(Event, tag="tab_shown"):
     """The guest at a terminal sees this tab, or none."""
 
@@ -127,6 +134,7 @@ TillEvent = (
     | TerminalSeen
     | TerminalLocked
     | TerminalUnlocked
+    | TrainingSet
     | TabShown
     | TerminalRevoked
     | ApprovalGranted

@@ -41,6 +41,7 @@ class TabView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     guest_count: int | None = None
     table_ref: str | None = None
     order_type: OrderType = "dine_in"
+    training: bool = False
     reopened: bool = False
     bill_printed: bool = False
     lines: Mapping[str, LineView]
@@ -91,6 +92,7 @@ class TerminalView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     showing: str | None = None
     locked: bool = False
     revoked: bool = False
+    training: bool = False
     offline_seq: int = 0
     quarantined: int = 0
 
@@ -169,6 +171,7 @@ def _tab(tab: Tab, *, staff: bool) -> TabView:
         guest_count=tab.guest_count,
         table_ref=tab.table_ref,
         order_type=tab.order_type,
+        training=tab.training,
         reopened=tab.reopened,
         bill_printed=tab.bill_printed,
         lines={line_id: _line(line, staff=staff) for line_id, line in tab.lines.items()},
@@ -243,6 +246,7 @@ def _terminals(session: Session) -> Mapping[str, TerminalView]:
             showing=terminal.showing,
             locked=terminal.locked,
             revoked=terminal.revoked,
+            training=terminal.training,
             offline_seq=terminal.offline_seq,
             quarantined=terminal.quarantined,
         )

@@ -32,6 +32,7 @@ from services.pos.contract import (
     RevokeTerminal,
     SendToKitchen,
     SetLineQty,
+    SetTraining,
     SplitPart,
     SplitTab,
     SubmitOffline,
@@ -91,6 +92,11 @@ def captured() -> Scenario:
 
 def discounted() -> Scenario:
     return done(with_tab("beer").when(ApplyDiscount(tab_id="t1", discount_id="alone"), by=WAITER))
+
+
+def practising() -> Scenario:
+    scene = with_tab("beer").when(EndDrawer(), by=CASHIER).when(CountDrawer(minor=10_000), by=CASHIER)
+    return done(scene.when(SetTraining(terminal_id="till-1", on=True), by=MANAGER))
 
 
 def revoked() -> Scenario:
@@ -182,6 +188,7 @@ CASES: list[Case] = [
     (refusals.ModifiersRequired, with_tab, line(sku="steak"), {"group": "done", "min": 1, "max": 1, "chosen": 0}),
     (refusals.ComboInvalid, with_tab, line(sku="menu"), {}),
     (refusals.NothingToPool, opened, PoolTips(pool_id="p", shares=(TipShare(user="wim", weight=1),)), {}),
+    (refusals.TrainingTerminal, practising, line(), {}),
     (AmountInvalid, lambda: with_tab("beer"), line(unit_price_minor=0.5), {"field": "unit_price_minor"}),
     (CurrencyMismatch, lambda: with_tab("beer"), line(currency="EUR"), {"currency": "USD"}),
 ]
@@ -226,6 +233,7 @@ OWN = {
     "MODIFIERS_REQUIRED": 422,
     "COMBO_INVALID": 422,
     "NOTHING_TO_POOL": 409,
+    "TRAINING_TERMINAL": 409,
 }
 """Where the specification says that something is refused, and leaves the name open."""
 
