@@ -1,0 +1,90 @@
+"""`holdfast demo restaurant`: a Friday night through the public doors, kills in the middle, and the proof after it.
+
+It starts a system of its own with `holdfast up`.
+"""
+
+import argparse
+import asyncio
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from holdfast.testing.doors import Lost, Refused
+from holdfast.testing.system import CannotRun, started
+from services.floor._demo.night import Plan, play
+from services.floor._demo.report import report
+from services.floor._demo.tablets import TooLate
+
+DEMO: Final = "restaurant"
+WRONG: Final = 1
+CANNOT_RUN: Final = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo; 0 when all of it holds, 1 when something is wrong, 2 when it cannot run."""
+    given = _parser().parse_args(arguments)
+    seed: int = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
+    plan = Plan(seconds=given.seconds, kills=0 if given.no_kills else given.kills, seed=seed)
+    print(f"Restaurant demo with seed {seed}: guests come for {plan.seconds:g} s", flush=True)  # noqa: T201 - a program speaks
+    try:
+        return asyncio.run(_run(plan))
+    except* CannotRun as problems:
+        code = _complain(problems, code=CANNOT_RUN)
+    except* (Lost, Refused, TimeoutError, TooLate) as problems:
+        code = _complain(problems, code=WRONG)
+    return code
+
+
+async def _run(plan: Plan) -> int:
+    running = asyncio.current_task()
+    assert running is not None  # noqa: S101 - coroutines run in tasks
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
+        async with started(Path(folder) / "data", "floor", "pos") as system:
+            seen = await play(system, plan, Path(folder), tell=_tell)
+    text, good = report(seen, seed=plan.seed)
+    print(text, flush=True)  # noqa: T201 - a program speaks
+    return 0 if good else WRONG
+
+
+def _complain(problems: ExceptionGroup[Exception], *, code: int) -> int:
+    problem = _first(problems)
+    print(f"holdfast demo: {str(problem) or type(problem).__name__}", file=sys.stderr)  # noqa: T201 - a program speaks
+    return code
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("an exception group is never empty")
+
+
+def _tell(line: str) -> None:
+    print(f"  {line}", flush=True)  # noqa: T201 - a program speaks
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="holdfast demo restaurant", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--seconds", type=_positive, default=20.0, help="how long guests come (default 20)")
+    parser.add_argument("--kills", type=_kills, default=6, help="of floor, till, gateway and NATS (default 6)")
+    parser.add_argument("--no-kills", action="store_true", help="let everything live")
+    parser.add_argument("--seed", type=int, help="repeats what the guests chose in an earlier run")
+    return parser
+
+
+def _kills(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be below 0")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
