@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from holdfast.testing.doors import Lost, Refused
 from holdfast.testing.system import CannotRun, started
 from services.floor._demo.night import Plan, play
@@ -29,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     seed: int = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     plan = Plan(seconds=given.seconds, kills=0 if given.no_kills else given.kills, seed=seed)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("error")
+    )  # a till off the network is no news
     print(f"Restaurant demo with seed {seed}: guests come for {plan.seconds:g} s", flush=True)  # noqa: T201 - a program speaks
     try:
         return asyncio.run(_run(plan))
