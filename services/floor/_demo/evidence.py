@@ -59,11 +59,9 @@ class Evidence:
     sightings: list[Sighting] = field(default_factory=list[Sighting])
     boards: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     """What each tablet holds at the end of the tables, as it made it from events; by a label of the tablet."""
-    views: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(
-        default_factory=dict[str, Mapping[str, Mapping[str, Any]]]
-    )
+    views: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict[str, dict[str, dict[str, str]]])
     """By role and user, what each was answered at the end: the state, as text, of each entity by its name."""
-    logs: Mapping[str, Sequence[Frame]] = field(default_factory=dict[str, Sequence[Frame]])
+    logs: dict[str, list[Frame]] = field(default_factory=dict[str, list[Frame]])
     """By name, as the manager reads it."""
     replays: Mapping[tuple[str, str], Sequence[Frame]] = field(default_factory=dict[tuple[str, str], Sequence[Frame]])
     """By user and name, as the users of tablets read it."""

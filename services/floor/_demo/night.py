@@ -48,7 +48,7 @@ async def play(system: System, plan: Plan, folder: Path, *, tell: Callable[[str]
     house = House(system, plan.seed)
     await house.open()
     tell(f"{house.floor} and {house.till} at {system.url}")
-    seen = Evidence(floor=house.floor, till=house.till, paper=house.paper, deeds=house.deeds)
+    seen = _evidence(house)
     tablets = [house.tablet(user, KINDS[number % len(KINDS)]) for number, user in enumerate(TABLETS)]
     house.board = tablets[0].board
     async with asyncio.TaskGroup() as tasks:
@@ -59,12 +59,23 @@ async def play(system: System, plan: Plan, folder: Path, *, tell: Callable[[str]
         await _serve(house, plan, tablets, folder=folder, seen=seen, tell=tell)
         tell("the last guests have gone; closing the day")
         await _close(house)
-        seen.logs = {name: await _log(house, name, "manager") for name in (house.floor, house.till)}
+        seen.logs = (await read_evening(house)).logs
         for tablet in tablets:
             tablet.finish({name: log[-1]["seq"] for name, log in seen.logs.items()})
     await house.hang_up()
     tell("reading what everybody is shown")
     await _read(house, tablets, seen)
+    return seen
+
+
+def _evidence(house: House) -> Evidence:
+    return Evidence(floor=house.floor, till=house.till, paper=house.paper, deeds=house.deeds)
+
+
+async def read_evening(house: House) -> Evidence:
+    """What the manager reads in the logs, beside the paper."""
+    seen = _evidence(house)
+    seen.logs = {name: await _log(house, name, "manager") for name in (house.floor, house.till)}
     return seen
 
 
