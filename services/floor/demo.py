@@ -24,6 +24,7 @@ from services.floor._demo.tablets import TooLate
 DEMO: Final = "restaurant"
 WRONG: Final = 1
 CANNOT_RUN: Final = 2
+LONGEST_LINE: Final = 500
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,7 +51,12 @@ async def _run(plan: Plan) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
         async with started(Path(folder) / "data", "floor", "pos") as system:
-            seen = await play(system, plan, Path(folder), tell=_tell)
+            try:
+                seen = await play(system, plan, Path(folder), tell=_tell)
+            except* (Lost, Refused, TimeoutError, TooLate):
+                for line in system.said:
+                    _tell(f"the system said: {line[:LONGEST_LINE]}")
+                raise
     text, good = report(seen, seed=plan.seed)
     print(text, flush=True)  # noqa: T201 - a program speaks
     return 0 if good else WRONG

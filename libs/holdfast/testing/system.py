@@ -37,6 +37,8 @@ class System:
     url: str
     data: Path
     processes: "Processes"
+    said: Sequence[str] = ()
+    """The last lines that it said, when it was started here."""
 
     def token(self, tenant: str, user: str, roles: Sequence[str]) -> str:
         """Issue a token with `holdfast token`."""
@@ -122,7 +124,7 @@ async def _until_ready(
         if found := _STARTED.match(line):
             pids[found[1]] = int(found[2])
         if url and pids and not line.strip():
-            return System(url, folder, Processes(pids)), said
+            return System(url, folder, Processes(pids), said), said
     raise CannotRun("`holdfast up` did not start:\n" + "\n".join(said))
 
 
