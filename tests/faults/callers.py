@@ -18,8 +18,8 @@ ANSWER_SECONDS = 12.0
 """Longer than a gateway waits for an owner, so that silence means that the gateway itself is gone."""
 AGAIN_SECONDS, AGAIN_MAX_SECONDS = 0.2, 2.0
 """Between attempts: at first, and after many that failed."""
-AT_ONCE = 64
-"""Calls that one caller has under way; whoever waits longer than that takes sends no more."""
+AT_ONCE = 8
+"""Calls that one caller has under way; with so many unanswered it sends no more, so that a slow machine is not flooded."""
 
 
 @dataclass
@@ -165,10 +165,7 @@ def _path(history: History) -> str:
 
 
 async def at_a_pace(work: Callable[[float], Awaitable[None]], *, per_second: float, until: asyncio.Event) -> None:
-    """Do something so many times a second, however long each takes, as callers do who know nothing of each other.
-
-    It is told when it was due: what could not begin then, because too many are under way, has waited since.
-    """
+    """Do something so many times a second, however long each takes, up to a few at once; it is told when it was due."""
     loop = asyncio.get_running_loop()
     turns = asyncio.Semaphore(AT_ONCE)
 
@@ -184,4 +181,4 @@ async def at_a_pace(work: Callable[[float], Awaitable[None]], *, per_second: flo
             await asyncio.sleep(max(0.0, due - loop.time()))
             await turns.acquire()
             group.create_task(once(due))
-            due += 1 / per_second
+            due = max(due + 1 / per_second, loop.time())

@@ -74,25 +74,30 @@ async def _freeze(part: Part) -> None:
     part.signal(signal.SIGCONT)
 
 
-async def run(folder: Path, *, seconds: float, shape: Shape) -> bool:
-    """Disturb a system under load, check every promise against its log, and say whether takeovers met their targets."""
+async def run(folder: Path, *, seconds: float, shape: Shape) -> Load:
+    """Disturb a system under load, check every promise against its log, and print what callers waited."""
     async with fleet(folder, nodes=3, replicas=3, gateways=2) as here, load(here, shape) as running:
         before, began = running.calls, time.monotonic()
         await disturb(here, running, seconds=seconds)
         answered, took = running.calls - before, time.monotonic() - began
     due = shape.per_second * took
     print(f"{due:,.0f} commands due in {took:.0f} s ({shape.per_second:.0f}/s), {answered:,} answered by then")
-    met = report(running, targets=TARGETS)
+    report(running, targets=TARGETS)
     report_elections(running, "NATS server killed", here.nodes)
-    for kind, target in TARGETS.items():
-        assert percentile(running.takeovers(kind), 0.99) < target * GENEROUS
-    return met
+    return running
+
+
+def in_time(running: Load, *, patience: float = 1.0) -> bool:
+    """Whether every kind of takeover was within its target, times `patience`."""
+    return all(percentile(running.takeovers(kind), 0.99) < patience * target for kind, target in TARGETS.items())
 
 
 @pytest.mark.slow
 @pytest.mark.cluster
 async def test_nothing_is_lost_doubled_or_out_of_order_whatever_is_killed_or_frozen(folder: Path) -> None:
-    await run(folder, seconds=float(os.environ.get("HOLDFAST_TEST_FAULT_SECONDS", SHORT_SECONDS)), shape=Shape())
+    seconds = float(os.environ.get("HOLDFAST_TEST_FAULT_SECONDS", SHORT_SECONDS))
+    running = await run(folder, seconds=seconds, shape=Shape())
+    assert in_time(running, patience=GENEROUS)
 
 
 def main() -> int:
@@ -101,7 +106,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=FULL_SECONDS)
     seconds = parser.parse_args().seconds
     with TemporaryDirectory(prefix="holdfast-faults-") as folder:
-        return 0 if asyncio.run(run(Path(folder), seconds=seconds, shape=FULL)) else 1
+        return 0 if in_time(asyncio.run(run(Path(folder), seconds=seconds, shape=FULL))) else 1
 
 
 if __name__ == "__main__":
