@@ -151,7 +151,8 @@ def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar
                 replicas=settings.replicas,
             )
             await stack.enter_async_context(revocations.running())
-            authenticator = await stack.enter_async_context(_authenticating(settings, revocations))
+            health.check("revocations", revocations.trouble)
+            authenticator = await stack.enter_async_context(_authenticating(settings, revocations, health))
             await stack.enter_async_context(ask.serving(door))
             doors = Doors(
                 door=door,
@@ -192,7 +193,9 @@ def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar
 
 
 @asynccontextmanager
-async def _authenticating(settings: Settings, revocations: Revocations) -> AsyncGenerator[Authenticator, None]:
+async def _authenticating(
+    settings: Settings, revocations: Revocations, health: Health
+) -> AsyncGenerator[Authenticator, None]:
     """What checks tokens, with the key set kept fresh where there is one."""
     async with AsyncExitStack() as stack:
         keys = None
@@ -201,6 +204,7 @@ async def _authenticating(settings: Settings, revocations: Revocations) -> Async
                 refresh=settings.jwks_refresh, max_age=settings.jwks_max_age, cooldown=settings.jwks_cooldown
             )
             keys = await stack.enter_async_context(KeySet(settings.jwks, freshness).running())
+            health.check("keys", keys.trouble)
         rules = Rules(
             issuer=settings.issuer,
             audience=settings.audience,

@@ -97,8 +97,13 @@ class KeySet:
             found = self._keys.get((algorithm, kid))
         return found
 
+    def trouble(self) -> str | None:
+        """Why tokens of the set's issuer cannot be checked now, for readiness; None when they can."""
+        stale = self._good_at is None or self._clock() - self._good_at > self._freshness.max_age
+        return "the key set of tokens cannot be read" if stale else None
+
     def _require_fresh(self) -> None:
-        if self._good_at is None or self._clock() - self._good_at > self._freshness.max_age:
+        if self.trouble() is not None:
             raise Unavailable("the keys that tokens are checked with cannot be read: try again", retry_after_ms=1000)
 
     def _may_seek(self) -> bool:

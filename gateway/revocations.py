@@ -52,8 +52,13 @@ class Revocations:
         """Refuse a token that was revoked, and any while revocations cannot be known (`UNAVAILABLE`)."""
         if self._revoked(who):
             raise Unauthenticated("the token was revoked: get a new one")
-        if asyncio.get_running_loop().time() - self._consumer.known_until > self._grace:
+        if self.trouble() is not None:
             raise Unavailable("no token can be checked, as revocations cannot be read: try again", retry_after_ms=1000)
+
+    def trouble(self) -> str | None:
+        """Why no token can be accepted now, for readiness; None when revocations are known."""
+        silent = asyncio.get_running_loop().time() - self._consumer.known_until
+        return "revocations cannot be read" if silent > self._grace else None
 
     def hold(self, who: Identity, ended: Callable[[str], None]) -> "Hold":
         """Say once, and never before this returns, that the credential has expired or was revoked, and which."""

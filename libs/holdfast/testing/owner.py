@@ -15,6 +15,7 @@ import uvloop
 
 from holdfast.jetstream import NatsBus
 from holdfast.runtime import serve
+from holdfast.telemetry.otlp import exporting
 from holdfast.testing.counter import service
 
 READY: Final = b"ready"
@@ -50,10 +51,16 @@ def main() -> None:
         NatsBus.publish = _die_before_answer(NatsBus.publish)
     urls = given.urls.split(",")
     database = f"sqlite+aiosqlite:///{given.folder}/{{service}}.db"
-    work = serve(
-        [service], servers=urls, database=database, replicas=len(urls), ready=lambda: print("ready", flush=True)
-    )
-    uvloop.run(work)
+    with exporting("owner", os.environ) as tracing:
+        work = serve(
+            [service],
+            servers=urls,
+            database=database,
+            replicas=len(urls),
+            tracing=tracing,
+            ready=lambda: print("ready", flush=True),
+        )
+        uvloop.run(work)
 
 
 def _die_before_answer(publish: Any) -> Any:

@@ -1,13 +1,21 @@
 """What a host counts, read as a scrape reads it."""
 
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from holdfast import Name, Rejected, Service
+from holdfast.client import Client
 from holdfast.telemetry import Measures, expose
-from holdfast.tests.world import NAME, World
+from holdfast.testing.counter import CounterEntity
+from holdfast.testing.servers import NatsServer
+from holdfast.testing.serving import serving
+from holdfast.tests.reactions import ANN, Notes, Notify
+from holdfast.tests.waiting import until
+from holdfast.tests.world import NAME, Gated, World
 
 
 def figures(measures: Measures) -> dict[str, float]:
@@ -86,6 +94,56 @@ async def test_an_alarm_tells_how_late_it_is() -> None:
 
     assert seen["holdfast_alarm_late_seconds_count.counter"] == 1
     assert seen["holdfast_alarm_late_seconds_sum.counter"] == 2
+
+
+async def test_what_waits_in_mailboxes_is_shown_together_and_in_the_fullest() -> None:
+    world = World()
+    world.log = log = Gated()
+    world.host = world.new_host()
+    other = Name.of("counter", "acme", "y")
+    for name in (NAME, other):
+        await world.post("add", name=name)
+    await until(lambda: log.appends == 2)
+    for name in (NAME, NAME, NAME, other):
+        await world.post("add", name=name)
+    waiting = figures(world.measures)
+    log.gate.set()
+    await world.settled()
+    done = figures(world.measures)
+
+    assert (waiting["holdfast_mailbox_commands.counter"], waiting["holdfast_mailbox_deepest.counter"]) == (4, 3)
+    assert (done["holdfast_mailbox_commands.counter"], done["holdfast_mailbox_deepest.counter"]) == (0, 0)
+
+
+async def test_a_serving_process_shows_its_partitions_its_rows_and_its_effects(
+    single: NatsServer, tmp_path: Path
+) -> None:
+    purpose = f"counter-{uuid4().hex[:8]}"
+    entity = type("OwnCounter", (CounterEntity,), {"purpose": purpose})()
+    notes = Notes(purpose, fails=1, error=Rejected)
+    own = Service(name="own", entities=(entity,), reactors=(Notify(purpose),), workers=(notes,))
+    measures, name = Measures(), Name.of(purpose, "acme", "x")
+    async with serving([own], single.url, tmp_path, measures=measures), await Client.connect(single.url) as client:
+        for _ in range(2):
+            await client.send(name, "add", by=ANN)
+        await until(lambda: figures(measures)[f"holdfast_dead_letters.note.{purpose}"] == 2)
+        await until(lambda: figures(measures)[f"holdfast_projection_lag_commits.archive-{purpose}.own"] == 0)
+        seen = figures(measures)
+
+    assert seen[f"holdfast_partitions_owned.{purpose}"] == seen[f"holdfast_takeovers_total.{purpose}"] == 64
+    assert seen[f"holdfast_projection_lag_seconds.archive-{purpose}.own"] == 0
+    assert seen[f"holdfast_effects_waiting.notify.{purpose}"] == seen[f"holdfast_effects_waiting.note.{purpose}"] == 0
+
+
+async def test_rows_and_effects_that_are_behind_are_shown() -> None:
+    measures = Measures()
+    measures.projection("own", "archive", commits=lambda: 7, seconds=lambda: 1.5)
+    measures.effects("counter", "note", waiting=lambda: 3, dead=lambda: 2)
+    seen = figures(measures)
+
+    assert seen["holdfast_projection_lag_commits.archive.own"] == 7
+    assert seen["holdfast_projection_lag_seconds.archive.own"] == 1.5
+    assert (seen["holdfast_effects_waiting.note.counter"], seen["holdfast_dead_letters.note.counter"]) == (3, 2)
 
 
 def test_each_process_has_figures_of_its_own() -> None:
