@@ -6,19 +6,24 @@
 import argparse
 import asyncio
 import math
+import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import uvloop
 
+from bench._sink import sink
 from holdfast import Actor, Name
 from holdfast.client import Client
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
+from holdfast.telemetry import Tracing
+from holdfast.telemetry.otlp import exporting
 from holdfast.testing.owner import owner
 from holdfast.testing.servers import nats_server
 
@@ -70,10 +75,10 @@ async def raw_appends(url: str, seconds: float) -> dict[int, float]:
     return ceilings
 
 
-async def commands(url: str, seconds: float, ceilings: dict[int, float]) -> float:
+async def commands(url: str, seconds: float, ceilings: dict[int, float], tracing: Tracing | None) -> float:
     """Commands to one entity, then to many; returns the rate on one entity with the most in flight."""
     best = 0.0
-    async with await Client.connect(url, name="bench client") as client:
+    async with await Client.connect(url, name="bench client", tracing=tracing) as client:
         one = Name.of("counter", "bench", "one")
         names = [Name.of("counter", "bench", f"n{number}") for number in range(ENTITIES)]
         await client.send(one, "add", by=ANN)
@@ -104,16 +109,35 @@ async def report_commits(bus: object, best: float) -> None:
     )
 
 
+@contextmanager
+def _collected(*, traced: bool) -> Generator[None]:
+    """Have spans sent somewhere for the length of the block, by this process and those that it starts; or nowhere."""
+    for variable in [name for name in os.environ if name.startswith("OTEL_")]:
+        del os.environ[variable]
+    if not traced:
+        yield
+        return
+    with sink() as url:
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = url
+        yield
+
+
 def main() -> int:
     """Run the benchmark and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="for each line of the table")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--traced", action="store_true", help="with spans on both sides, sent to a collector")
+    given = parser.parse_args()
+    seconds: float = given.seconds
     print(f"{'':<34}{'in flight':>10}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}{'ratio':>8}")
     with TemporaryDirectory(prefix="holdfast-bench-") as name, nats_server(Path(name)) as server:
         ceilings = uvloop.run(raw_appends(server.url, seconds))
-        with owner([server.url], Path(name)):
-            uvloop.run(commands(server.url, seconds, ceilings))
+        with (
+            _collected(traced=given.traced),
+            owner([server.url], Path(name)),
+            exporting("bench", os.environ) as tracing,
+        ):
+            uvloop.run(commands(server.url, seconds, ceilings, tracing))
     return 0
 
 
