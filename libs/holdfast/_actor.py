@@ -39,7 +39,7 @@ from holdfast._remembered import Remembered
 from holdfast._rings import ALARM_COMMAND, Ring, Rings
 from holdfast._sight import render_for
 from holdfast._turn import VIEW_COMMAND, Lookup, Reply, Turn, ViewQuery, outcome_of, seq_of
-from holdfast.telemetry import EntityMeasures, Tracing
+from holdfast.telemetry import EntityMeasures, Step, Tracing
 
 BATCH_COMMANDS: Final = 128
 BATCH_BYTES: Final = 512 * 1024
@@ -152,7 +152,10 @@ class LiveEntity:
                 break
             received = self._mailbox.take()
             turn.taken.append(received)
-            self._judge(image, turn, received)
+            if received.step is None:
+                self._judge(image, turn, received)
+            else:
+                self._judge_traced(image, turn, received, received.step)
         try:
             await self._commit(image, turn)
         except Conflict:
@@ -244,15 +247,12 @@ class LiveEntity:
         log.debug("entity.activated", name=str(self.name), seq=self.image.seq)
         return self.image
 
-    def _judge(self, image: Image, turn: Turn, received: Received) -> None:
-        if received.step is None:
-            self._judge_next(image, turn, received)
-            return
-        with received.step.current():
-            received.step.happened("judged")
-            self._judge_next(image, turn, received)
+    def _judge_traced(self, image: Image, turn: Turn, received: Received, step: Step) -> None:
+        with step.current():
+            step.happened("judged")
+            self._judge(image, turn, received)
 
-    def _judge_next(self, image: Image, turn: Turn, received: Received) -> None:
+    def _judge(self, image: Image, turn: Turn, received: Received) -> None:
         envelope = received.envelope
         repeated = image.judged.covers(received.place)
         turn.judged = turn.judged.and_then(received.place)
@@ -382,9 +382,9 @@ class LiveEntity:
 
     async def _append(self, commit: NewCommit, turn: Turn) -> int:
         tracing = self._around.tracing
-        if tracing is None:
+        if tracing is None or not (steps := turn.committed_steps()):
             return await self._around.events.append(commit)
-        with tracing.committing(self.name.purpose, turn.committed_steps()) as step:
+        with tracing.committing(self.name.purpose, steps) as step:
             step.tell(entity=self.name, seq=turn.seq, commands=len(turn.digests), events=len(turn.events))
             try:
                 return await self._around.events.append(commit._replace(traceparent=step.header))
@@ -471,18 +471,15 @@ class LiveEntity:
         """Send an answer; when it cannot be sent, the caller asks again with the same command id."""
         try:
             if received.reply:
-                await self._answer_with(received.reply, reply)
+                try:
+                    await self._around.answer(received.reply, _encoder.encode(reply))
+                except TooLarge as error:
+                    await self._around.answer(received.reply, _encoder.encode({"error": error.body()}))
         except HoldfastError as error:
             log.warning("answer.not_sent", name=str(self.name), error=str(error))
         finally:
             if received.step is not None:
                 received.step.end(outcome_of(reply), seq=seq_of(reply))
-
-    async def _answer_with(self, inbox: str, reply: Reply) -> None:
-        try:
-            await self._around.answer(inbox, _encoder.encode(reply))
-        except TooLarge as error:
-            await self._around.answer(inbox, _encoder.encode({"error": error.body()}))
 
     async def _send_errors(self, taken: Sequence[Received], error: HoldfastError) -> None:
         for received in taken:

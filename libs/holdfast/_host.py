@@ -153,7 +153,7 @@ class Host:
         reply = reply if _is_inbox(reply) else ""
         step = None
         if self._tracing is not None:
-            step = self._tracing.begin(f"judge {self.purpose}", kind=SpanKind.SERVER, parent=traceparent)
+            step = self._tracing.recorded(f"judge {self.purpose}", kind=SpanKind.SERVER, parent=traceparent)
         try:
             name = _name(subject)
             envelope = _decode(data)

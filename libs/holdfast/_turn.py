@@ -77,11 +77,8 @@ class Turn:
 
     def committed_steps(self) -> Sequence[Step]:
         """The spans of the commands whose events these are; of whatever found a deadline passed, where there are none."""
-        accepted = [
-            received.step
-            for received in self.taken
-            if received.step is not None and received.envelope.command_id in self.digests
-        ]
+        traced = [received for received in self.taken if received.step is not None]
+        accepted = [each.step for each in traced if each.step and each.envelope.command_id in self.digests]
         return accepted or self.steps()
 
     def accepted(self, command_id: str) -> Remembered | None:

@@ -59,7 +59,7 @@ class Step:
         return self._span.get_span_context()
 
     @property
-    def recorded(self) -> bool:
+    def is_recorded(self) -> bool:
         """Whether anybody will see it: the sampler may have left it out."""
         return self._span.is_recording()
 
@@ -74,14 +74,18 @@ class Step:
         **figures: int,
     ) -> None:
         """Say what this step is about, and what came of it: `OK`, `REPEATED`, or the code of an error. Not once it ended."""
-        if self._ended:
+        if self._ended or not self.is_recorded:
             return
-        known = {"command": command, "command_id": command_id, "outcome": outcome, "seq": seq, **figures}
-        if entity is not None:
-            self._span.set_attribute("holdfast.entity", str(entity))
-        for fact, value in known.items():
-            if value is not None:
-                self._span.set_attribute(f"holdfast.{fact}", value)
+        name = None if entity is None else str(entity)
+        known = {
+            "entity": name,
+            "command": command,
+            "command_id": command_id,
+            "outcome": outcome,
+            "seq": seq,
+            **figures,
+        }
+        self._span.set_attributes({f"holdfast.{fact}": value for fact, value in known.items() if value is not None})
         if outcome is not None:
             self._told = True
             if outcome in _FAULTS:
@@ -143,6 +147,11 @@ class Tracing:
         found = [Link(context) for context in map(_context, links) if context.is_valid]
         return Step(self._tracer.start_span(what, context=_parent(parent), kind=kind, links=found))
 
+    def recorded(self, what: str, *, kind: SpanKind, parent: Parent) -> Step | None:
+        """Begin a step that nothing comes after elsewhere; None when the sampler leaves it out."""
+        step = self.begin(what, kind=kind, parent=parent)
+        return step if step.is_recorded else None
+
     @contextmanager
     def within(
         self,
@@ -159,15 +168,14 @@ class Tracing:
 
     @contextmanager
     def committing(self, purpose: str, commands: Sequence[Step]) -> Generator[Step]:
-        """The commit that these commands share: in the trace of the first, with links from and to each of them.
+        """The commit that these commands share: in the trace of the first, with links to all and from the others.
 
         It is not current, because the task that appends it goes on to others.
         """
-        first = next((step for step in commands if step.recorded), commands[0] if commands else "")
+        first, *others = commands
         step = self.begin(f"commit {purpose}", kind=SpanKind.CLIENT, parent=first, links=commands)
-        for command in commands:
-            if command is not first:
-                command.link(step)
+        for command in others:
+            command.link(step)
         with _ending(step):
             yield step
 
