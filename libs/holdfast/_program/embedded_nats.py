@@ -14,6 +14,8 @@ from holdfast._program.keeper import Part
 TOKEN_VARIABLE: Final = "HOLDFAST_NATS_TOKEN"  # noqa: S105 - a variable's name
 LOOPBACK: Final = "127.0.0.1"
 PROBE_SECONDS: Final = 0.02
+GREETING_SECONDS: Final = 2.0
+"""How long a server that took the connection may say nothing before it is asked again."""
 _CONFIGURATION: Final = """\
 # Written by `holdfast up` at every start.
 server_name: holdfast
@@ -55,7 +57,7 @@ def nats_part(folder: Path, *, port: int) -> Part:
         name="nats-server",
         command=(str(nats_server()), "--config", str(configuration)),
         environment={"PATH": os.environ.get("PATH", ""), TOKEN_VARIABLE: token},
-        answers=lambda: _greeting(port),
+        answers=lambda: greeting(port),
     )
 
 
@@ -82,16 +84,22 @@ def complaint(folder: Path) -> str:
     return errors[-1].partition("] ")[2] if errors else ""
 
 
-async def _greeting(port: int) -> None:
-    """Return when a server greets on this port, which it does once it has recovered its streams."""
+async def greeting(port: int) -> None:
+    """Return when a server greets on this port, which it does once it has recovered its streams; ask until then."""
     while True:
-        try:
+        if await _greets(port):
+            return
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+async def _greets(port: int) -> bool:
+    """Whether a server greets. One that just dies, or starts, may break off or say nothing."""
+    try:
+        async with asyncio.timeout(GREETING_SECONDS):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
-        except OSError:
-            await asyncio.sleep(PROBE_SECONDS)
-            continue
-        try:
-            if (await reader.readline()).startswith(b"INFO "):
-                return
-        finally:
-            writer.close()
+            try:
+                return (await reader.readline()).startswith(b"INFO ")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

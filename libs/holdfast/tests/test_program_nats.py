@@ -1,6 +1,8 @@
 # nats-py leaves its options untyped.
 # pyright: reportUnknownMemberType=false
+import asyncio
 import socket
+import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.api import StreamConfig
 
-from holdfast._program.embedded_nats import LOOPBACK, complaint, nats_part, nats_url
+from holdfast._program.embedded_nats import LOOPBACK, complaint, greeting, nats_part, nats_url
 from holdfast._program.errors import CannotStart
 from holdfast._program.keeper import Keeper
 
@@ -99,3 +101,29 @@ async def test_a_server_that_cannot_start_leaves_its_complaint(tmp_path: Path) -
             await keeper.stop()
 
     assert "address already in use" in complaint(tmp_path)
+
+
+async def test_a_server_that_breaks_off_or_says_nothing_at_first_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("holdfast._program.embedded_nats.GREETING_SECONDS", 0.2)
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append("again")
+        match len(asked):
+            case 1:
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()  # with the lingering above, that is a reset
+            case 2:
+                writer.close()
+            case 3:
+                await reader.read()
+                writer.close()
+            case _:
+                writer.write(b"INFO {}\r\n")
+                writer.close()
+
+    async with await asyncio.start_server(answer, LOOPBACK, 0) as listening, asyncio.timeout(20):
+        await greeting(listening.sockets[0].getsockname()[1])
+    assert len(asked) == 4
