@@ -128,4 +128,5 @@ async def _port(host: str, port: int, *, flag: str) -> int:
 
 
 def _tell(line: str) -> None:
-    print(f"holdfast: {line}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"holdfast: {line}\n")  # at once, for the parts write to the same pipe
+    sys.stderr.flush()

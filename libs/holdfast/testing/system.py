@@ -23,7 +23,8 @@ KEPT: Final = ("HOLDFAST_SECRET", "HOLDFAST_TEST_TWICE", "HOLDFAST_TEST_TWICE_RE
 """Of the settings in the environment only these count for the system: what signs its tokens, and a mode of tests."""
 _ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
 _STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)\b")
-_AGAIN: Final = re.compile(r"^holdfast: (\S+) serves again, pid (\d+)$")
+_AGAIN: Final = re.compile(r"holdfast: (\S+) serves again, pid (\d+)(?!\d)")
+"""Anywhere in a line: parts log to the same pipe, and lines of two processes may run into one another."""
 
 
 class CannotRun(Exception):
@@ -134,8 +135,13 @@ async def _follow(
     while line := await _line(process):
         hear(line)
         said.append(line.rstrip())
-        if found := _AGAIN.match(line):
-            await processes.serves(found[1], int(found[2]))
+        for name, pid in again(line):
+            await processes.serves(name, pid)
+
+
+def again(line: str) -> Sequence[tuple[str, int]]:
+    """The parts that serve again by this line, with their pids."""
+    return [(found[1], int(found[2])) for found in _AGAIN.finditer(line)]
 
 
 async def _read_to_the_end(reading: asyncio.Task[Any]) -> None:
