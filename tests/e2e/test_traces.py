@@ -56,6 +56,7 @@ async def create_lot(url: str, lot: str) -> httpx.Response:
         return await http.post(f"/v1/auction/{lot}/create-lot", json=body, headers=headers)
 
 
+@pytest.mark.once("it counts the steps of a trace")
 async def test_a_bid_is_one_trace_through_all_processes_and_arrives_when_they_are_told_to_stop(tmp_path: Path) -> None:
     lot = f"lot-{uuid4().hex[:8]}"
     with Collector().running() as collector:

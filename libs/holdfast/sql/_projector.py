@@ -83,6 +83,7 @@ class Projector:
         self._stand_by_seconds = stand_by_seconds
         self._tracing = tracing
         self._behind = 0
+        self._applied = 0
         self._failures = 0
         self._level_at: float | None = None
 
@@ -90,6 +91,11 @@ class Projector:
     def lag(self) -> int:
         """How many commits of the log were not yet applied when it was last looked at."""
         return self._behind
+
+    @property
+    def applied(self) -> int:
+        """How many events it has applied, without those that another projector was faster with."""
+        return self._applied
 
     @property
     def late(self) -> float:
@@ -121,7 +127,7 @@ class Projector:
             try:
                 return await self._follow(until=end, progress=progress)
             except Overtaken:
-                await self._stand_by()
+                await self._stand_by(None if progress is None else lambda position: progress(min(position, end), end))
 
     async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> None:
         """Drop the rows and apply the whole log again. Projectors that run elsewhere notice, and help."""
@@ -230,6 +236,7 @@ class Projector:
 
         async with asyncio.timeout(WRITE_SECONDS), self._database.begin() as connection:
             await connection.run_sync(apply)
+        self._applied += len(events)
 
     async def _follow_or_stand_by(self) -> None:
         try:
@@ -237,11 +244,13 @@ class Projector:
         except Overtaken:
             await self._stand_by()
 
-    async def _stand_by(self) -> None:
+    async def _stand_by(self, told: Callable[[int], None] | None = None) -> None:
         """Leave the work to the projector that won, for as long as it goes on."""
         seen = -1
         while (now := await self.position()) != seen:
             seen = now
+            if told is not None:
+                told(now)
             await asyncio.sleep(self._stand_by_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
 
     def _empty(self, connection: Connection) -> None:

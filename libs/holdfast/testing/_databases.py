@@ -4,23 +4,41 @@ import importlib.util
 import itertools
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pytest
 
+VARIABLE: Final = "HOLDFAST_TEST_POSTGRESQL"
+KINDS: Final = ("debian", "container")
+IMAGE: Final = "postgres:17"
+PORT: Final = 5432
 START_SECONDS: Final = 30.0
+ENGINE_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.05
 _INSTALLED: Final = Path("/usr/lib/postgresql")
 _SUPERUSER: Final = "postgres"
 _numbers: Final = itertools.count(1)
+
+
+class Server(Protocol):
+    """A PostgreSQL server for tests."""
+
+    def create(self, database: str) -> str:
+        """Make an empty database; returns its URL, as the setting HOLDFAST_DATABASE has it."""
+        ...
+
+
+class NoServer(Exception):
+    """PostgreSQL cannot run here; the message says what is missing."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,17 +46,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, as the setting HOLDFAST_DATABASE has it."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db"
-    folder: Path = request.getfixturevalue("postgresql_folder")
-    name = f"test_{next(_numbers)}"
-    _run(_programs() / "createdb", "-h", folder, "-U", _SUPERUSER, name)
-    return f"postgresql+asyncpg://{_SUPERUSER}@/{name}?host={folder}"
-
-
-@pytest.fixture(scope="session")
-def postgresql_folder() -> Iterator[Path]:
-    """The folder with the socket of a PostgreSQL server that listens nowhere else; skips where none can run."""
-    with postgresql() as server:
-        yield server.folder
+    server: Server = request.getfixturevalue("shared_postgresql")
+    return server.create(f"test_{next(_numbers)}")
 
 
 class PostgreSql:
@@ -84,11 +93,51 @@ class PostgreSql:
 
 @contextmanager
 def postgresql() -> Generator[PostgreSql]:
-    """A server until the end of the block; skips the test where none can run."""
+    """Debian's server until the end of the block, which may be stopped and started; skips the test where none can run."""
+    with _skipping() as stack:
+        yield stack.enter_context(_debian())
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql() -> Iterator[Server]:
+    """A server of this run's own; skips, with the reason, where none can run."""
+    with _skipping() as stack:
+        yield stack.enter_context(postgresql_server())
+
+
+@contextmanager
+def _skipping() -> Generator[ExitStack]:
+    with ExitStack() as stack:
+        try:
+            yield stack
+        except NoServer as missing:
+            pytest.skip(f"PostgreSQL is left out: {missing}")
+
+
+@contextmanager
+def postgresql_server() -> Generator[Server]:
+    """Run Debian's PostgreSQL or, where that is not installed and a Docker engine answers, one in a container.
+
+    The variable HOLDFAST_TEST_POSTGRESQL asks for one of them: `debian` or `container`. `NoServer` where none can run.
+    """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted not in ("", *KINDS):
+        raise ValueError(f"{VARIABLE} is one of {', '.join(KINDS)}, not {wanted!r}")
     if importlib.util.find_spec("asyncpg") is None:
-        pytest.skip("PostgreSQL is left out: the package asyncpg is not installed")
+        raise NoServer("the package asyncpg is not installed")
+    with ExitStack() as stack:
+        if wanted == "debian" or (not wanted and _INSTALLED.is_dir()):
+            server = stack.enter_context(_debian())
+        else:
+            server = stack.enter_context(_container())
+        yield server
+
+
+@contextmanager
+def _debian() -> Generator[PostgreSql]:
+    """A server that listens on a socket in a folder of its own and nowhere else."""
     if not _INSTALLED.is_dir():
-        pytest.skip(f"PostgreSQL is left out: there is none in {_INSTALLED} (Debian package postgresql)")
+        raise NoServer(f"there is none in {_INSTALLED} (Debian package postgresql)")
     server = PostgreSql(Path(tempfile.mkdtemp(prefix="holdfast-pg-")))
     try:
         server.prepare()
@@ -97,6 +146,41 @@ def postgresql() -> Generator[PostgreSql]:
     finally:
         server.stop()
         shutil.rmtree(server.folder)
+
+
+@contextmanager
+def _container() -> Generator[Server]:
+    """A server in a container, with a password made up for this run."""
+    try:
+        import docker  # noqa: PLC0415 - all come with testcontainers, which a plain installation lacks
+        from docker.errors import DockerException  # noqa: PLC0415
+        from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise NoServer(f"there is none in {_INSTALLED}, and the package {error.name} is not installed") from None
+    try:
+        engine: Any = docker.from_env(timeout=ENGINE_SECONDS)  # pyright: ignore[reportUnknownMemberType] - docker's own gap
+        engine.ping()
+        engine.close()
+    except DockerException as error:
+        raise NoServer(f"there is none in {_INSTALLED}, and no Docker engine answers ({error})") from None
+    password = secrets.token_hex(16)
+    container: Any = PostgresContainer(IMAGE, username=_SUPERUSER, password=password, dbname=_SUPERUSER, driver=None)
+    with container:
+        yield _Container(container, password)
+
+
+class _Container:
+    def __init__(self, container: Any, password: str) -> None:
+        self._container = container
+        self._password = password
+
+    def create(self, database: str) -> str:
+        """Make it by the program in the container."""
+        done = self._container.exec(["createdb", "-U", _SUPERUSER, database])
+        if done.exit_code:
+            raise RuntimeError(f"createdb failed:\n{done.output.decode()}")
+        where = f"{self._container.get_container_host_ip()}:{self._container.get_exposed_port(PORT)}"
+        return f"postgresql+asyncpg://{_SUPERUSER}:{self._password}@{where}/{database}"
 
 
 def _programs() -> Path:
