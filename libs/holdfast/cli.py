@@ -95,7 +95,8 @@ def _replay(settings: Settings, given: argparse.Namespace) -> int:
     equal: list[bool] = []
 
     async def run() -> None:
-        equal.append(await replay(services, only=given.name, nats=_nats(settings), database=database, out=sys.stdout))
+        where = {"nats": _nats(settings), "database": database}
+        equal.append(await replay(services, only=given.name, out=sys.stdout, err=sys.stderr, **where))
 
     _until_stopped(run())
     return 0 if equal == [True] else 1
@@ -106,7 +107,7 @@ def _export(settings: Settings, given: argparse.Namespace) -> int:
     export = load("holdfast._program.transfer", "export_tenant")
     services, out = given.services or service_names(), sys.stdout.buffer
     where = {"nats": _nats(settings), "database": database_url(settings)}
-    _until_stopped(export(services, tenant=given.tenant, name=given.name, out=out, **where))
+    _until_stopped(export(services, tenant=given.tenant, name=given.name, out=out, err=sys.stderr, **where))
     return 0
 
 
@@ -115,7 +116,7 @@ def _import(settings: Settings, given: argparse.Namespace) -> int:
     import_file = load("holdfast._program.transfer", "import_file")
     return _until_stopped(
         _told(
-            import_file(given.services or service_names(), file=given.file, nats=_nats(settings)),
+            import_file(given.services or service_names(), file=given.file, nats=_nats(settings), err=sys.stderr),
             "imported {} entities",
         )
     )

@@ -14,15 +14,27 @@ _SHORTEST: Final = 0.001
 
 
 class Report:
-    """Tells of one piece of work: how much of it is done, how many events went through, how fast, and what is left."""
+    """Tells of one piece of work: how much of it is done, how many events went through, how fast, and what is left.
 
-    def __init__(self, what: str, unit: str, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    `only_if_long`: nothing, not even the result, of what is over before there was anything to tell.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        unit: str,
+        out: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        only_if_long: bool = False,
+    ) -> None:
         self._what = what
         self._unit = unit
         self._out = out
         self._clock = clock
         self._began = self._told = clock()
         self._done = self._total = self._events = 0
+        self._silent = only_if_long
         self._bar: Progress | None = None
         if out.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[told]}"))
@@ -42,7 +54,8 @@ class Report:
         """Leave the last form where it is; what ended well is told whole."""
         if error is None:
             self._done = self._total
-            self._tell(self._result())
+            if not self._silent:
+                self._tell(self._result())
         if self._bar is not None:
             self._bar.stop()
 
@@ -54,6 +67,7 @@ class Report:
             self._tell(self._state())
 
     def _tell(self, told: str) -> None:
+        self._silent = False
         if self._bar is None:
             self._out.write(f"{self._what}: {told}\n")
             self._out.flush()

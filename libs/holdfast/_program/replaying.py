@@ -17,13 +17,14 @@ from holdfast._log import EventLog, StoredCommit
 from holdfast._names import Name
 from holdfast._program.discovery import load_service
 from holdfast._program.errors import CannotStart
+from holdfast._program.progress import Report
 from holdfast._projection import AnyProjection, StoredEvent
 from holdfast._read_side import projections_of
 from holdfast._remembered import Bounds
 from holdfast._service import Service
 from holdfast._snapshots import schema_fingerprint
 from holdfast.jetstream import JetStreamLog, NatsBus
-from holdfast.jetstream._names import written_names
+from holdfast.jetstream._names import name_pages
 from holdfast.sql import DatabaseProblem, SqlArchive, SqlSnapshots, migrate, open_database
 from holdfast.sql._tables import positions
 
@@ -39,17 +40,23 @@ _ordered: Final = msgspec.msgpack.Encoder(order="deterministic")
 Row = Mapping[str, Any]
 
 
-async def replay_services(names: Sequence[str], *, only: str | None, nats: str, database: str, out: TextIO) -> bool:
+async def replay_services(
+    names: Sequence[str], *, only: str | None, nats: str, database: str, out: TextIO, err: TextIO
+) -> bool:
     """Compare all entities of these services, or one; write the first difference, and say whether there is none."""
     checked = 0
     for service in [load_service(name) for name in names]:
         try:
             async with _verifier(service, nats=nats, database=database) as verifier:
-                for name in await verifier.names(only):
-                    checked += 1
-                    if difference := await verifier.difference(name) and await verifier.difference(name):
-                        out.write(f"{name}: {difference}\n")  # twice: it is no deletion that was just under way
-                        return False
+                with Report(service.name, "entities", err, only_if_long=True) as report:
+                    done = 0
+                    async for name, total in verifier.names(only):
+                        if difference := await verifier.difference(name) and await verifier.difference(name):
+                            out.write(f"{name}: {difference}\n")  # twice: it is no deletion that was just under way
+                            return False
+                        done += 1
+                        report(done, total, events=verifier.replayed)
+                checked += done
         except DatabaseProblem as problem:
             raise CannotStart(str(problem)) from problem
     if only is not None and not checked:
@@ -86,17 +93,27 @@ class _Verifier:
         if database.dialect.name == "postgresql":  # rows and their position have to be of one moment
             self._database = database.execution_options(isolation_level="REPEATABLE READ")
         self._scratch = scratch
+        self.replayed = 0
+        """How many events were replayed, one for each thing that they were compared with."""
         for projection in self._projections:
             for table in projection.tables:
                 table.create(scratch, checkfirst=True)
         scratch.commit()
 
-    async def names(self, only: str | None) -> Sequence[Name]:
-        """What is to be compared, of this service."""
+    async def names(self, only: str | None) -> AsyncGenerator[tuple[Name, int]]:
+        """What is to be compared, of this service, and about how many there are."""
         if only is None:
-            return [name for purpose in self._judges for name in await written_names(self._bus, purpose, "*")]
-        name = Name.parse(only)
-        return [name] if name.purpose in self._judges and await self._log.last(name) else []
+            earlier = 0
+            for purpose in self._judges:
+                total = 0
+                async with aclosing(name_pages(self._bus, purpose, "*")) as pages:
+                    async for page in pages:
+                        total = page.total
+                        for name in page.names:
+                            yield name, earlier + total
+                earlier += total
+        elif (name := Name.parse(only)).purpose in self._judges and await self._log.last(name):
+            yield name, 1
 
     async def difference(self, name: Name) -> str | None:
         """The first difference of what is stored from a replay, None when there is none."""
@@ -159,6 +176,7 @@ class _Verifier:
             async for stored in commits:
                 if stored.position > until:
                     return
+                self.replayed += len(stored.commit.events)
                 yield stored
 
 

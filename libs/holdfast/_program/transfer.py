@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple, TextIO
 
 import msgspec
 
@@ -16,9 +16,10 @@ from holdfast._messages import Commit, State
 from holdfast._names import Name
 from holdfast._program.discovery import load_service
 from holdfast._program.errors import CannotStart
+from holdfast._program.progress import Report
 from holdfast._service import Service
 from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus, ensure_streams
-from holdfast.jetstream._names import written_names
+from holdfast.jetstream._names import NamesPage, name_pages
 from holdfast.sql import SqlArchive, open_database
 
 
@@ -36,7 +37,7 @@ _decoder: Final = msgspec.json.Decoder(Line)
 
 
 async def export_tenant(
-    services: Sequence[str], *, tenant: str, name: str | None, nats: str, database: str, out: BinaryIO
+    services: Sequence[str], *, tenant: str, name: str | None, nats: str, database: str, out: BinaryIO, err: TextIO
 ) -> int:
     """Write the tenant's entities, or one of them, entity after entity; returns how many there were."""
     one = None if name is None else _one(name, tenant)
@@ -44,13 +45,12 @@ async def export_tenant(
     async with _connected(nats) as bus:
         for service in [load_service(each) for each in services]:
             purposes = sorted(entity.purpose for entity in service.entities)
-            if one is None:
-                names = [each for purpose in purposes for each in await written_names(bus, purpose, tenant)]
-            else:
-                names = [one] if one.purpose in purposes else []
             async with _history(bus, service, database) as history:
-                for each in names:
-                    exported += await _export(history, each, out)
+                for purpose in purposes if one is None else {one.purpose}.intersection(purposes):
+                    with Report(purpose, "entities", err, only_if_long=True) as report:
+                        exporting = _Exporter(history, out, report)
+                        await (exporting.all(name_pages(bus, purpose, tenant)) if one is None else exporting.one(one))
+                    exported += exporting.entities
     if one is not None and not exported:
         raise CannotStart(f"{one} does not exist")
     return exported
@@ -66,20 +66,40 @@ async def _history(bus: Bus, service: Service, database: str) -> AsyncGenerator[
         await engine.dispose()
 
 
-async def _export(history: EntityHistory, name: Name, out: BinaryIO) -> bool:
-    written = False
-    async with aclosing(history.commits(name)) as commits:
-        async for stored in commits:
-            out.write(_encoder.encode(_line(stored)) + b"\n")
-            written = True
-    return written
+class _Exporter:
+    """Writes commit by commit, so that an entity of any length fits into memory."""
+
+    def __init__(self, history: EntityHistory, out: BinaryIO, report: Report) -> None:
+        self.entities = 0
+        self._events = 0
+        self._history = history
+        self._out = out
+        self._report = report
+
+    async def all(self, pages: AsyncGenerator[NamesPage]) -> None:
+        """Write every entity."""
+        async with aclosing(pages):
+            async for page in pages:
+                for name in page.names:
+                    await self.one(name, of=page.total)
+
+    async def one(self, name: Name, *, of: int = 1) -> None:
+        """Write one entity, which may have been deleted meanwhile."""
+        written = False
+        async with aclosing(self._history.commits(name)) as commits:
+            async for stored in commits:
+                self._out.write(_encoder.encode(_line(stored)) + b"\n")
+                written = True
+                self._events += len(stored.commit.events)
+                self._report(self.entities, of, events=self._events)
+        self.entities += written
 
 
 def _line(stored: StoredCommit) -> Line:
     return Line(commit=stored.commit, commit_id=stored.commit_id, judged=stored.judged, digests=tuple(stored.digests))
 
 
-async def import_file(services: Sequence[str], *, file: Path, nats: str) -> int:
+async def import_file(services: Sequence[str], *, file: Path, nats: str, err: TextIO) -> int:
     """Append what was exported, and arm its alarms; returns how many entities there were.
 
     `CannotStart` before anything is written when a line is not of the exported form, or when an entity exists.
@@ -96,7 +116,8 @@ async def import_file(services: Sequence[str], *, file: Path, nats: str) -> int:
         for name in names:
             if await log.last(name) is not None:
                 raise CannotStart(f"{name} exists already: delete it first, or export and import another one")
-        await _Importer(bus, judges).append(_lines(file))
+        with Report(file.name, "bytes", err, only_if_long=True) as report:
+            await _Importer(bus, judges).append(_lines(file), report, size=_size(file))
     return len(names)
 
 
@@ -108,12 +129,13 @@ class _Importer:
         self._judges = judges
         self._log = JetStreamLog(bus)
 
-    async def append(self, lines: Iterator[tuple[int, Line]]) -> None:
+    async def append(self, lines: Iterator["_Read"], report: Report, *, size: int) -> None:
         """Append all lines; what is interrupted in the middle of an entity has to be deleted and imported anew."""
         name: Name | None = None
         position = 0
         state: State | None = None
-        for _, line in lines:
+        events = 0
+        for _, line, done in lines:
             found = Name.parse(line.commit.name)
             if found != name:
                 await self._arm(name, state)
@@ -126,6 +148,8 @@ class _Importer:
                 )
             except Conflict:
                 raise CannotStart(f"{found} was written by someone else in the middle of the import") from None
+            events += len(line.commit.events)
+            report(done, size, events=events)
         await self._arm(name, state)
 
     async def _arm(self, name: Name | None, state: State | None) -> None:
@@ -141,7 +165,7 @@ def _checked(file: Path, judges: Mapping[str, Judge]) -> list[Name]:
     names: dict[Name, None] = {}
     name: Name | None = None
     seq = 0
-    for number, line in _lines(file):
+    for number, line, _ in _lines(file):
         where = f"{file}, line {number}"
         try:
             found = Name.parse(line.commit.name)
@@ -160,7 +184,20 @@ def _checked(file: Path, judges: Mapping[str, Judge]) -> list[Name]:
     return list(names)
 
 
-def _lines(file: Path) -> Iterator[tuple[int, Line]]:
+class _Read(NamedTuple):
+    """A line, its number, and the bytes of the file up to its end."""
+
+    number: int
+    line: Line
+    done: int
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
+def _lines(file: Path) -> Iterator[_Read]:
+    done = 0
     with file.open("rb") as source:
         for number, text in enumerate(source, start=1):
             try:
@@ -169,7 +206,8 @@ def _lines(file: Path) -> Iterator[tuple[int, Line]]:
                 raise CannotStart(f"{file}, line {number} is not of an export: {error}") from None
             if not line.commit.events:
                 raise CannotStart(f"{file}, line {number} has no events")
-            yield number, line
+            done += len(text)
+            yield _Read(number, line, done)
 
 
 def _judges(services: Sequence[Service]) -> dict[str, Judge]:

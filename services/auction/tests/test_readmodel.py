@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, select
+from sqlalchemy import Connection, create_engine, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast import Actor, Name, ValidationFailed
@@ -46,12 +46,21 @@ NAIVE, NUL = (
 SHOWN = [field for field in LotRow.__struct_fields__ if field not in ("id", "seq")]
 
 
-def project(connection: Connection, scene: Scenario, *, tenant: str = "acme", id_: str = "lot-1") -> None:
+def project(
+    connection: Connection, scene: Scenario, *, tenant: str = "acme", id_: str = "lot-1", one_by_one: bool = False
+) -> None:
     """Apply the whole log of a lot, as a projector does."""
     judge = Judge(scene.entity)
     name = Name.of("auction", tenant, id_)
     events = [StoredEvent[Any](name=name, position=each.seq, recorded=each, judge=judge) for each in scene.log]
-    Lots().apply_all(connection, events)
+    for some in [[event] for event in events] if one_by_one else [events]:
+        Lots().apply_all(connection, some)
+
+
+def rows(connection: Connection) -> list[list[object]]:
+    return [
+        [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))] for table in Lots.tables
+    ]
 
 
 @pytest.fixture
@@ -107,6 +116,11 @@ def test_a_row_shows_what_a_strangers_view_shows(
         metadata.create_all(connection)
         project(connection, scene)
         row = connection.execute(select(lots)).one()
+        together = rows(connection)
+        for table in Lots.tables:
+            connection.execute(delete(table))
+        project(connection, scene, one_by_one=True)
+        assert rows(connection) == together
     engine.dispose()
     item = msgspec.json.decode(msgspec.json.encode({field: getattr(row, field) for field in SHOWN}))
     view = scene.view(STRANGER)
