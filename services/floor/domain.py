@@ -1,8 +1,9 @@
 """A restaurant floor: one entity per floor. What it may be asked, and what follows, stands here in one place.
 
-The rules stand next to it, each file pure: `domain_tables` (who sits where), `domain_till` (the till's word), `domain_orders` and `domain_kitchen` (what is
-made for them), `domain_reservations`, `domain_waitlist`, `domain_waiters`, and `domain_deadlines` (what time does). The
-floor owns tables, parties and the state of the kitchen; the till owns money and stock, and tells of both by commands.
+The rules stand next to it, each file pure: `domain_tables` (who sits where), `domain_layouts` (how tables stand at which
+part of the day), `domain_till` (the till's word), `domain_orders` and `domain_kitchen` (what is made for guests),
+`domain_reservations`, `domain_waitlist`, `domain_waiters`, and `domain_deadlines` (what time does). The floor owns tables,
+parties and the state of the kitchen; the till owns money and stock, and tells of both by commands.
 """
 
 from collections.abc import Sequence
