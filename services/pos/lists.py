@@ -147,6 +147,8 @@ class ReceiptRow(Item, frozen=True, kw_only=True):
     gross_minor: int
     discount_minor: int
     comp_minor: int
+    gratuity_minor: int
+    """What a large party paid for service."""
     tax_minor: int
     tax: tuple[TaxShown, ...]
     due_minor: int

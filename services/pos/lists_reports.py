@@ -7,7 +7,7 @@ from services.pos.lists import Filters, Instant, Item, TaxShown
 
 DrawerStatus = Literal["OPEN", "ENDED", "CLOSED"]
 MovementKind = Literal["paid_in", "paid_out", "no_sale"]
-ReductionKind = Literal["void", "comp", "discount"]
+ReductionKind = Literal["void", "comp", "discount", "gratuity"]
 FlagKind = Literal[
     "oversell",
     "price_stale",
@@ -192,6 +192,8 @@ class ReportRow(Item, frozen=True, kw_only=True):
     gross_minor: int
     discount_minor: int
     comp_minor: int
+    gratuity_minor: int
+    """What large parties paid for service."""
     tax_minor: int
     tax: tuple[TaxShown, ...]
     due_minor: int
@@ -208,6 +210,8 @@ class ReportRow(Item, frozen=True, kw_only=True):
     refunded_account_minor: int
     voids: int
     void_minor: int
+    pooled_minor: int
+    """What of tips and gratuity was shared out among the staff."""
     drawers_counted: int
     over_short_minor: int
     paid_in_minor: int

@@ -16,7 +16,16 @@ from services.pos.readmodel_tables import TENDERS, day_taxes, receipts, tills, z
 
 OF_RECEIPTS: Final = tuple(figures(Totals(), Flow()))
 """The columns that are sums over receipts."""
-_COUNTS: Final = ("receipts", "reversed", "refunds", "voids", "void_minor", "drawers_counted", "over_short_minor")
+_COUNTS: Final = (
+    "receipts",
+    "reversed",
+    "refunds",
+    "voids",
+    "void_minor",
+    "pooled_minor",
+    "drawers_counted",
+    "over_short_minor",
+)
 _NOTHING: Final = dict.fromkeys(
     (
         *OF_RECEIPTS,
@@ -47,6 +56,8 @@ def follow_days(connection: Connection, stored: Stored) -> None:  # noqa: C901, 
             _count(connection, name, reopened.totals, reopened.paid, receipt_no=None, sign=-1)
         case events.Refunded(tender=tender, amount_minor=amount, rounding_minor=rounding):
             _grow(connection, name, refunds=1, **{f"refunded_{tender}_minor": amount + rounding})
+        case events.TipsPooled(minor=minor):
+            _grow(connection, name, pooled_minor=minor)
         case LineVoided(value_minor=value):
             _grow(connection, name, voids=1, void_minor=value)
         case TabVoided(value_minor=value) if value:
@@ -147,8 +158,16 @@ def _agrees(connection: Connection, name: Name, day: int, totals: DayTotals) -> 
 
 def _told(totals: DayTotals) -> dict[str, Any]:
     """The till's own report, by the names of columns."""
-    same = ("receipts", "reversed", "refunds", "voids", "void_minor", "first_receipt", "last_receipt")
-    of_receipts = ("gross_minor", "discount_minor", "comp_minor", "due_minor", "rounding_minor", "tip_minor")
+    same = ("receipts", "reversed", "refunds", "voids", "void_minor", "pooled_minor", "first_receipt", "last_receipt")
+    of_receipts = (
+        "gross_minor",
+        "discount_minor",
+        "comp_minor",
+        "gratuity_minor",
+        "due_minor",
+        "rounding_minor",
+        "tip_minor",
+    )
     return {
         **{field: getattr(totals, field) for field in (*same, *of_receipts)},
         "tax_minor": sum(totals.tax.values()),

@@ -52,6 +52,7 @@ def figures(totals: Totals, paid: Flow) -> dict[str, int]:
         "gross_minor": totals.gross,
         "discount_minor": totals.discount,
         "comp_minor": totals.comp,
+        "gratuity_minor": totals.gratuity,
         "tax_minor": sum(tax.minor for tax in totals.tax),
         "due_minor": totals.due,
         "rounding_minor": totals.rounding,

@@ -13,7 +13,7 @@ from services.pos.readmodel_tables import flags, lines, payments, reductions, ta
 
 
 def follow_reductions(connection: Connection, stored: Stored) -> None:
-    """Note voids, comps and discounts: three different things, whose values are never added up."""
+    """Note voids, comps, discounts and service that was waived: different things, whose values are never added up."""
     match stored.event:
         case tabs_.LineVoided(tab_id=tab_id, line_id=line_id, sku=sku, qty_milli=qty) as voided:
             what = {"line_id": line_id, "sku": sku, "qty_milli": qty, "reason_code": voided.reason_code}
@@ -35,6 +35,8 @@ def follow_reductions(connection: Connection, stored: Stored) -> None:
             key = newest_tab(connection, stored.name, tab_id)
             what = {} if line_id is None else _line(connection, stored, key, line_id)
             _reduce(connection, stored, "discount", tab_id, given, discount_id=discount_id, reason_code="", **what)
+        case tabs_.GratuityWaived(tab_id=tab_id, reason_code=reason) as waived:
+            _reduce(connection, stored, "gratuity", tab_id, waived, reason_code=reason)
         case tabs_.DiscountRemoved() as removed:
             _take_back(connection, stored, removed)
         case _:

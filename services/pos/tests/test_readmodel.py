@@ -17,16 +17,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from holdfast.sql import migrate, open_database
 from holdfast.sql._tables import metadata as shared
 from holdfast.testing import Scenario
-from services.pos.contract import BeginPayment, PlaceHold, RecordPaymentResult
+from services.pos.contract import (
+    AddLine,
+    BeginPayment,
+    CloseDay,
+    CloseTab,
+    OpenTab,
+    PlaceHold,
+    PoolTips,
+    RecordPaymentResult,
+    TipShare,
+    WaiveGratuity,
+)
 from services.pos.domain_money_events import DayClosed
-from services.pos.domain_terms import DayTotals, Flow
+from services.pos.domain_terms import DayTotals, Flow, Gratuity
 from services.pos.readmodel_tables import TENDERS, metadata
 from services.pos.tests.histories import HISTORIES, Act, Rows, a_day, all_rows, played, project, rows_of
-from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, done, with_tab
+from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, done, opened, paid, with_tab
 
 pytest_plugins = ["holdfast.testing._databases"]
 
-SUMS = ("gross_minor", "discount_minor", "comp_minor", "due_minor", "rounding_minor", "tip_minor")
+SUMS = ("gross_minor", "discount_minor", "comp_minor", "gratuity_minor", "due_minor", "rounding_minor", "tip_minor")
 """Columns that receipts and reports share with the till's own report."""
 
 
@@ -209,3 +220,27 @@ def test_a_hold_that_a_payment_kept_beyond_its_time_is_over_when_the_payment_fai
     done(scene.when(RecordPaymentResult(payment_id="p1", outcome="failed"), by=CASHIER))
     [hold] = all_rows(scene)["holds"]
     assert hold["expires_at"] == scene.view(MANAGER)["holds"]["h1"]["expires_at"] == "2026-06-01T12:01:40Z"
+
+
+def test_what_large_parties_pay_for_service_and_what_of_tips_is_shared_out_is_in_the_report() -> None:
+    scene = opened(gratuity=Gratuity(guests=6, ppm=180_000))
+    for tab_id in ("t1", "t2"):
+        scene.when(OpenTab(tab_id=tab_id, guest_count=8), by=WAITER)
+        done(scene.when(AddLine(tab_id=tab_id, line_id=f"{tab_id}-water", sku="water"), by=WAITER))
+    done(scene.when(WaiveGratuity(tab_id="t2", reason_code="wrong"), by=MANAGER))
+    done(paid(scene).when(CloseTab(tab_id="t1"), by=CASHIER))
+    done(paid(scene, tab_id="t2", payment_id="p2").when(CloseTab(tab_id="t2"), by=CASHIER))
+    weights = (TipShare(user="wim", weight=1), TipShare(user="cleo", weight=2))
+    done(scene.when(PoolTips(pool_id="tonight", shares=weights), by=MANAGER))
+    done(scene.when(CloseDay(), by=MANAGER))
+    rows = all_rows(scene)
+    assert [row["gratuity_minor"] for row in rows["receipts"]] == [54, 0]
+    [report] = rows["z_reports"]
+    assert (report["gratuity_minor"], report["pooled_minor"], report["agrees"]) == (54, 54, True)
+    [waived] = rows["reductions"]
+    assert (waived["kind"], waived["value_minor"], waived["reason_code"], waived["by"]) == (
+        "gratuity",
+        54,
+        "wrong",
+        "max",
+    )
