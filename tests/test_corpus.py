@@ -12,7 +12,7 @@ from holdfast.testing import given, ledger_1, ledger_2
 from tests.corpora import ROOT, History, corpus_of, entities_of, lost, read, replayed, versions
 from tests.record_corpus import chosen, examples
 
-SERVICES = sorted(path.parts[-3] for path in ROOT.glob("services/*/tests/corpus"))
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/service.py"))
 HISTORIES = sorted(ROOT.glob("services/*/tests/corpus/*/*.jsonl"))
 
 
