@@ -26,8 +26,8 @@ from holdfast.telemetry import TRACEPARENT, Step, Tracing
 
 ANSWER_SECONDS: Final = 10.0
 FIRST_RESEND_SECONDS: Final = 1.0
-RESEND_MAX_SECONDS: Final = 2.0
-"""A copy is lost while the commands stream elects a leader, so a long wait would outlast the outage by as much."""
+RESEND_MAX_SECONDS: Final = 4.0
+"""Copies are a last resort: elections and reconnections send them at once, and under overload each costs a judgement."""
 RESEND_SPREAD_SECONDS: Final = 0.1
 """Once commands can be stored again, copies of all that wait leave within this time."""
 BACKOFF_SECONDS: Final = 0.05
