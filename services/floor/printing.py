@@ -11,7 +11,7 @@ import structlog
 from holdfast.worker import Work, Worker
 
 PRINTERS: Final = "HOLDFAST_PRINTERS"
-"""The variable that names the folder into which tickets are printed; without it they are printed into the log."""
+"""The variable that names the folder into which tickets are printed; without it the log tells that there is none."""
 DUPLICATE: Final = "*** DUPLICATE {copy} ***"
 ALLERGIES: Final = "!!! ALLERGIES: {allergies}"
 NO_ALLERGIES: Final = "NO ALLERGIES"
@@ -91,7 +91,10 @@ class KitchenPrinter(Worker[Slip]):
         named = os.environ.get(PRINTERS)
         folder = self._folder or (Path(named) if named else None)
         if folder is None:
-            log.info("kitchen.printed", job=work.id, floor=str(work.name), paper=paper(work.payload))
+            slip = work.payload
+            log.info(
+                "kitchen.no_printer", floor=str(work.name), station=slip.station, number=slip.number, setting=PRINTERS
+            )
             return
         place = folder / work.name.tenant / work.payload.station
         await asyncio.to_thread(_write, place, f"{work.seq:08}-{work.id}.txt", paper(work.payload))
