@@ -13,7 +13,7 @@ from services.pos.domain_fold_stock import adjusted, settled
 from services.pos.domain_money_events import Refunded
 from services.pos.domain_session import ClosedTab, Drawer, Owed, Session, Tab, without
 from services.pos.domain_tab_events import TabClosed, TabReopened
-from services.pos.domain_terms import DayTotals, Flow, Settings, SoldLine, Tender, Totals
+from services.pos.domain_terms import DayTotals, Flow, SoldLine, Tender, Totals
 
 
 def closed(session: Session, event: TabClosed) -> Session:
@@ -31,7 +31,7 @@ def closed(session: Session, event: TabClosed) -> Session:
     if event.awaits_card:
         owed = Owed(tab=tab, receipt_no=event.receipt_no, totals=event.totals)
         session = replace(session, owed={**session.owed, event.tab_id: owed})
-    closed_tabs = _refundable(session.closed, event.tab_id, kept, session.settings)
+    closed_tabs = _refundable(session, event.tab_id, kept)
     session = replace(_gone(session, event), closed=closed_tabs)
     return _day(session, event.totals, event.paid, receipt_no=event.receipt_no, sign=1)
 
@@ -108,15 +108,13 @@ def sold_lines(tab: Tab) -> dict[str, SoldLine]:
     return {line_id: SoldLine(line.sku, line.qty_milli, line.tracked) for line_id, line in tab.lines.items()}
 
 
-def _refundable(
-    before: Mapping[str, ClosedTab], tab_id: str, tab: ClosedTab, settings: Settings
-) -> Mapping[str, ClosedTab]:
-    """With one more, and without the oldest when they are too old or too many."""
-    horizon = tab.closed_at - timedelta(seconds=settings.refund_window_s)
-    tabs = {**before, tab_id: tab}
-    too_many = len(tabs) - settings.refundable_tabs
+def _refundable(session: Session, tab_id: str, tab: ClosedTab) -> Mapping[str, ClosedTab]:
+    """With one more, and without the oldest when they are too old or too many; those that await a card stay."""
+    horizon = tab.closed_at - timedelta(seconds=session.settings.refund_window_s)
+    tabs = {**session.closed, tab_id: tab}
+    too_many = len(tabs) - session.settings.refundable_tabs
     old = takewhile(lambda placed: placed[0] < too_many or placed[1][1].closed_at <= horizon, enumerate(tabs.items()))
-    for gone in [key for _, (key, _) in old]:
+    for gone in [key for _, (key, _) in old if key not in session.owed]:
         del tabs[gone]
     return tabs
 

@@ -41,7 +41,7 @@ from services.pos.contract import (
     TabOpened,
     TabReopened,
 )
-from services.pos.domain_errors import TerminalRevoked, TerminalSeqGap
+from services.pos.domain_errors import TabExists, TerminalRevoked, TerminalSeqGap
 from services.pos.tests.scenes import (
     CASHIER,
     DAY,
@@ -80,6 +80,12 @@ def card_sale(paid_minor: int = 550, **changes: Any) -> CardSale:
 
 def rung(*lines: OfflineLine, tab_id: str = "t1") -> LinesRung:
     return LinesRung(tab_id=tab_id, lines=lines or (BEER,), occurred_at=THEN)
+
+
+def test_the_id_of_a_tab_whose_card_is_awaited_is_taken_however_short_the_refund_window() -> None:
+    scene = opened(refundable_tabs=1).when(submit(card_sale()), by=CASHIER)
+    done(scene.when(submit(cash_sale(tab_id="off-2"), seq=2), by=CASHIER))
+    scene.when(OpenTab(tab_id="off-1"), by=CASHIER).then_rejected(TabExists)
 
 
 def test_a_cash_sale_is_recorded_with_its_receipt_and_its_own_time() -> None:
