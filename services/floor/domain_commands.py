@@ -33,6 +33,7 @@ from services.floor.domain_settings import (
     Moment,
     Settings,
     TableLayout,
+    TillKey,
     UserId,
 )
 
@@ -241,16 +242,16 @@ class RecordTab(Command, tag="record_tab"):
 
     roles = SERVICE
 
-    tab_id: Key
+    tab_id: TillKey
     status: TabStatus
     balance_minor: Amount
     paid_minor: Amount = 0
     currency: Annotated[str, msgspec.Meta(max_length=3)] = ""
     bill_printed: bool = False
     pos_seq: Annotated[int, msgspec.Meta(ge=0)]
-    branch_of: Key | None = None
+    branch_of: TillKey | None = None
     """The tab that the floor opened, when the till made this one of it."""
-    into: Key | None = None
+    into: TillKey | None = None
     """Where the lines of a tab are that the till merged."""
     heard: Heard = 0
 

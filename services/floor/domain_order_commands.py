@@ -7,7 +7,7 @@ import msgspec
 from holdfast import Command
 from services.floor import domain_errors as refusals
 from services.floor.domain_roles import COOKS, SERVICE, WAITERS
-from services.floor.domain_settings import Key, Label
+from services.floor.domain_settings import Key, Label, TillKey
 
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 """In thousandths: 1000 is one."""
@@ -20,7 +20,7 @@ ItemState = Literal["NEW", "SENT", "IN_PROGRESS", "READY", "SERVED", "CANCELLED"
 class Modifier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change to an item, and what it costs on top."""
 
-    id: Key
+    id: TillKey
     price_minor: Amount = 0
 
 
@@ -28,12 +28,12 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One line of an order; `qty` is in thousandths, as all quantities are. The till fills in a price that is left out."""
 
     line_id: Key
-    sku: Key
+    sku: TillKey
     qty: Quantity = 1000
     unit_price_minor: Annotated[int, msgspec.Meta(ge=0, le=10**12)] | None = None
     mods: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
-    tax_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=20)] = ()
-    discount_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=20)] = ()
+    tax_ids: Annotated[tuple[TillKey, ...], msgspec.Meta(max_length=20)] = ()
+    discount_ids: Annotated[tuple[TillKey, ...], msgspec.Meta(max_length=20)] = ()
     seat: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     course: Course | None = None
     """Without one the line goes to the kitchen at once."""
@@ -155,5 +155,5 @@ class SetEightySix(Command, tag="set_eighty_six"):
 
     roles = SERVICE | COOKS | WAITERS
 
-    sku: Key
+    sku: TillKey
     unavailable: bool = True

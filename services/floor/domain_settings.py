@@ -10,6 +10,8 @@ import msgspec
 from holdfast import ValidationFailed
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_:-]*$")]
+TillKey = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_:.-]*$")]
+"""An id that the till gives: of a tab, of what it sells."""
 UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Label = Annotated[str, msgspec.Meta(max_length=200)]
 Covers = Annotated[int, msgspec.Meta(ge=1, le=1000)]

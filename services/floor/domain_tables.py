@@ -49,8 +49,7 @@ def seat_party(floor: Floor, command: commands.SeatParty, ctx: Context) -> Event
     reservation = _expected(floor, command)
     waiting = floor.waitlist.get(command.party_id)
     known_as = [each for each in (command, reservation, waiting) if each is not None]
-    for_them = {command.reservation_id, command.party_id}
-    _check_free(floor, command.table_ids, ctx, for_them=for_them, force=force)
+    _check_free(floor, command.table_ids, ctx, party_id=command.party_id, res_id=command.reservation_id, force=force)
     _check_size(floor, command.table_ids, command.size, force=force)
     if command.waiter_id is not None:
         check_on_shift(floor, command.waiter_id)
@@ -115,7 +114,7 @@ def move_party(floor: Floor, command: commands.MoveParty, ctx: Context) -> Event
         raise refusals.PaymentInProgress("the party is paying: wait for the outcome, or cancel the payment at the till")
     force = may_force(ctx, asked=command.force)
     added = [table_id for table_id in command.to_table_ids if table_id not in party.table_ids]
-    _check_free(floor, added, ctx, for_them={command.party_id}, force=force)
+    _check_free(floor, added, ctx, party_id=command.party_id, force=force)
     _check_size(floor, command.to_table_ids, party.size, force=force)
     before, after = floor.table_ref(party.table_ids), floor.table_ref(command.to_table_ids)
     return (
@@ -141,7 +140,7 @@ def link_tables(floor: Floor, command: commands.LinkTables, ctx: Context) -> Eve
     added = tuple(table_id for table_id in command.table_ids if table_id not in party.table_ids)
     if not added:
         return ()
-    _check_free(floor, added, ctx, for_them={command.party_id})
+    _check_free(floor, added, ctx, party_id=command.party_id)
     return (events.TablesLinked(party_id=command.party_id, table_ids=added, at=ctx.now),)
 
 
@@ -231,28 +230,34 @@ def _expected(floor: Floor, command: commands.SeatParty) -> Reservation | None:
 
 
 def _check_free(
-    floor: Floor, table_ids: Iterable[str], ctx: Context, *, for_them: set[str | None], force: bool = False
+    floor: Floor,
+    table_ids: Iterable[str],
+    ctx: Context,
+    *,
+    party_id: str,
+    res_id: str | None = None,
+    force: bool = False,
 ) -> None:
     """Refuse tables that somebody has, or that are kept for somebody else."""
     for table_id in table_ids:
         table = table_named(floor, table_id)
-        if table.party_id is not None and table.party_id not in for_them:
+        if table.party_id is not None and table.party_id != party_id:
             raise refusals.TableOccupied(f"a party sits at {table_id}", table_id=table_id, party_id=table.party_id)
         if table.base == "BLOCKED":
             raise refusals.TableBlocked(f"{table_id} is out of use: {table.reason}", table_id=table_id)
         if table.base == "DIRTY":
             raise refusals.BadTransition(f"{table_id} is dirty: set it AVAILABLE when it is clean", status="DIRTY")
         if not force:
-            _check_not_kept(floor, table_id, ctx, for_them=for_them)
+            _check_not_kept(floor, table_id, ctx, party_id=party_id, res_id=res_id)
 
 
-def _check_not_kept(floor: Floor, table_id: str, ctx: Context, *, for_them: set[str | None]) -> None:
-    for res_id, reservation in floor.reservations.items():
+def _check_not_kept(floor: Floor, table_id: str, ctx: Context, *, party_id: str, res_id: str | None) -> None:
+    for other, reservation in floor.reservations.items():
         kept = reservation.held or reservation.hold_from <= ctx.now
-        if kept and res_id not in for_them and table_id in reservation.table_ids:
+        if kept and other != res_id and table_id in reservation.table_ids:
             raise refusals.ReservedSoon(f"{table_id} is reserved: choose another table", at=reservation.start)
-    for party_id, waiting in floor.waitlist.items():
-        if waiting.table_id == table_id and party_id not in for_them:
+    for other, waiting in floor.waitlist.items():
+        if waiting.table_id == table_id and other != party_id:
             raise refusals.ReservedSoon(f"a party was called to {table_id}: choose another table", at=waiting.arrive_by)
 
 

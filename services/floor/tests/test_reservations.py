@@ -233,3 +233,17 @@ def test_the_kitchen_does_not_see_how_to_reach_guests() -> None:
     assert [event["data"].get("contact") for event in scene.seen_by(HOST) if event["type"] == "reserved"] == [
         "555-0100"
     ]
+
+
+def test_a_reservation_that_is_named_like_a_party_gives_nobody_the_table_of_that_party() -> None:
+    scene = run(empty_floor(), booking("anna", table_ids=("t2",)), by=HOST)
+    run(scene, seat(table="t1", party="anna"))
+    scene.when(seat(table="t1", party="anna2", reservation_id="anna"), by=WAITER)
+    scene.then_rejected(refusals.TableOccupied, table_id="t1", party_id="anna")
+
+
+def test_a_party_that_is_named_like_a_reservation_gets_its_table_only_with_it() -> None:
+    scene = run(empty_floor(), booking("anna", at=EVENING + HOUR, table_ids=("t1",)), by=HOST)
+    scene.after(40 * MINUTE)
+    scene.when(seat(table="t1", party="anna"), by=WAITER).then_rejected(refusals.ReservedSoon, at=EVENING + HOUR)
+    run(scene, seat(table="t1", party="anna", reservation_id="anna"))

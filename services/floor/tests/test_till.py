@@ -11,9 +11,11 @@ from services.floor.contract import (
     KitchenTicketIssued,
     LineCancelled,
     MergeOrders,
+    PlaceOrder,
     RecordHeard,
     RecordTab,
     RecordVoid,
+    SetEightySix,
     TableStatusChanged,
     TabRecorded,
     TillHeard,
@@ -138,3 +140,12 @@ def test_undoing_a_merge_leaves_each_with_its_own_bill() -> None:
     run(scene, till(scene, "PAID", party="p2", pos_seq=998), till(scene, "PAID", pos_seq=999), by=TILL)
     assert tab_of(scene) == own
     assert (status(scene), status(scene, "t2")) == ("PAID", "PAID")
+
+
+def test_the_ids_of_the_till_may_have_dots() -> None:
+    scene = run(seated(), order(line("l1", "beer.05", tax_ids=("vat.20",))))
+    told = {"tab_id": "half.2", "branch_of": tab_of(scene), "into": "tab.1", "heard": posts(scene)}
+    branch = msgspec.convert({**told, "status": "OPEN", "balance_minor": 300, "pos_seq": 9_000}, RecordTab)
+    run(scene, branch, msgspec.convert({"sku": "beer.05"}, SetEightySix), by=TILL)
+    assert scene.view(WAITER)["parties"][0]["balance_minor"] == 300
+    assert msgspec.convert(msgspec.to_builtins(order(line("l1", "beer.05"))), PlaceOrder).lines[0].sku == "beer.05"
