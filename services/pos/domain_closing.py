@@ -53,9 +53,10 @@ def _gone(session: Session, event: TabClosed) -> Session:
 def reopened(session: Session, event: TabReopened) -> Session:
     """With the tab taking lines and money again; a reversed receipt leaves the day's totals."""
     if event.reverses is None:
-        tab = _without_money(session.tabs[event.tab_id], event)
+        status = "PAYING" if _is_paying(session, event.tab_id) else "OPEN"
+        tab = replace(_without_money(session.tabs[event.tab_id], event), status=status)
         return replace(session, tabs={**session.tabs, event.tab_id: tab})
-    tab = replace(_without_money(session.owed[event.tab_id].tab, event), floor=None)
+    tab = replace(_without_money(session.owed[event.tab_id].tab, event), status="OPEN", floor=None)
     for line in tab.lines.values():
         if line.tracked:
             session = adjusted(session, line.sku, on_hand=line.qty_milli, sold=line.firm_milli)
@@ -68,10 +69,13 @@ def reopened(session: Session, event: TabReopened) -> Session:
     return _day(session, event.totals, event.paid, receipt_no=None, sign=-1)
 
 
+def _is_paying(session: Session, tab_id: str) -> bool:
+    return any(each.status == "started" and each.tab_id == tab_id for each in session.payments.values())
+
+
 def _without_money(tab: Tab, event: TabReopened) -> Tab:
     return replace(
         tab,
-        status="OPEN",
         reopened=True,
         paid_minor=tab.paid_minor - event.lost_minor,
         tip_minor=tab.tip_minor - event.lost_tip_minor,

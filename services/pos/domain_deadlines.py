@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.pos import domain_money_events as money
 from services.pos.domain_draft import Draft
-from services.pos.domain_payments import reopened_without
+from services.pos.domain_payments import reopen_without
 from services.pos.domain_stock_events import HoldExpired
 from services.pos.domain_till_events import ApprovalExpired
 
@@ -35,7 +35,7 @@ def expire(draft: Draft, due: datetime) -> None:
                     payment_id=payment_id, tab_id=payment.tab_id, effective_at=due, cause=cause
                 ),
             )
-            draft.record(reopened_without(draft, payment_id, payment, reason="offline_payment_expired"))
+            reopen_without(draft, payment_id, payment, reason="offline_payment_expired")
     for approval_id, approval in session.approvals.items():
         if approval.expires_at <= due:
             draft.record(ApprovalExpired(approval_id=approval_id, effective_at=due, cause=cause))

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from services.pos import domain_money_events as events
 from services.pos.domain_closing import with_drawer
 from services.pos.domain_fold_tabs import with_tab
+from services.pos.domain_pricing import bill_of
 from services.pos.domain_session import Day, Drawer, Payment, Session, without
 from services.pos.domain_terms import DayTotals
 
@@ -48,6 +49,8 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return _stored(session, event)
         case events.OfflinePaymentSettled(payment_id=payment_id, tab_id=tab_id):
             session = _without_payment(session, payment_id)
+            if any(each.status == "stored" and each.tab_id == tab_id for each in session.payments.values()):
+                return session
             return replace(session, owed=without(session.owed, tab_id))
         case events.OfflinePaymentDeclined(payment_id=payment_id) | events.OfflinePaymentExpired(payment_id=payment_id):
             return _without_payment(session, payment_id)
@@ -108,12 +111,14 @@ def _captured(session: Session, event: events.PaymentCaptured) -> Session:
         done = replace(started, status="captured")
         session = replace(session, payments={**session.payments, event.payment_id: done})
     tab = session.tabs[event.tab_id]
+    # Not the total last told: lines that came with the money have not been told yet.
+    due = bill_of(tab, session.settings).due_minor
     paid = tab.paid_minor + event.due_minor
     taken = event.due_minor + event.rounding_minor
     session = with_tab(
         session,
         event.tab_id,
-        status="PAID" if paid >= tab.total_minor else "OPEN",
+        status="PAID" if paid >= due else "OPEN",
         paid_minor=paid,
         rounding_minor=tab.rounding_minor + event.rounding_minor,
         tip_minor=tab.tip_minor + event.tip_minor,

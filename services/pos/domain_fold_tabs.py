@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from services.pos import domain_tab_events as events
 from services.pos.domain_fold_stock import adjusted, unsold
-from services.pos.domain_session import Session, Tab, without
+from services.pos.domain_session import Payment, Session, Tab, without
 from services.pos.domain_terms import AppliedDiscount, Line
 
 OnOpenTab = (
@@ -76,7 +76,8 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             session = _moved(session, source, into, line_ids)
             merged = without(session.tabs, source)
             floor = merged[into].floor or session.tabs[source].floor
-            return with_tab(replace(session, tabs=merged), into, discounts=discounts, floor=floor)
+            left = replace(session, tabs=merged, payments=_without_ended(session.payments, source))
+            return with_tab(left, into, discounts=discounts, floor=floor)
         case events.LinesMoved(from_tab_id=source, to_tab_id=into, line_ids=line_ids):
             session = _moved(session, source, into, line_ids)
             session = with_tab(session, source, discounts=event.from_discounts)
@@ -211,6 +212,10 @@ def _split(session: Session, event: events.TabSplit) -> Session:
             discounts=child.discounts,
         )
     return replace(session, tabs=tabs)
+
+
+def _without_ended(payments: Mapping[str, Payment], tab_id: str) -> Mapping[str, Payment]:
+    return {key: each for key, each in payments.items() if each.tab_id != tab_id or each.status == "stored"}
 
 
 def _moved(session: Session, source: str, into: str, line_ids: tuple[str, ...]) -> Session:

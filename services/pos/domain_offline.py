@@ -71,8 +71,8 @@ def _record(draft: Draft, terminal_id: str, fact: commands.Fact) -> None:
 
 def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
     """A sale that the guest has left with: its lines, its money and its receipt."""
+    known = known_lines(draft, fact.tab_id)
     tab_id = fact_tab(draft, _opening(draft, fact), about="payment")
-    known = draft.session.tabs[tab_id].lines
     lines = (_line(draft, tab_id, fact, line) for line in fact.lines if line.line_id not in known)
     record_lines(draft, tab_id, lines, current=True)
     tab = draft.session.tabs[tab_id]

@@ -145,13 +145,15 @@ def _settle_stored(draft: Draft, command: commands.RecordPaymentResult, payment:
         payment_id=command.payment_id, tab_id=payment.tab_id, processor_ref=command.processor_ref
     )
     draft.record(declined)
-    draft.record(reopened_without(draft, command.payment_id, payment, reason="offline_payment_declined"))
+    reopen_without(draft, command.payment_id, payment, reason="offline_payment_declined")
 
 
-def reopened_without(draft: Draft, payment_id: str, payment: Payment, *, reason: str) -> TabReopened:
-    """The check as it is without a stored payment: due again, its receipt reversed; its table stays as it is."""
+def reopen_without(draft: Draft, payment_id: str, payment: Payment, *, reason: str) -> None:
+    """Let a check be without a stored payment: due again, its receipt reversed; nothing when the check is gone."""
     owed = draft.session.owed.get(payment.tab_id)
-    return TabReopened(
+    if owed is None and payment.tab_id not in draft.session.tabs:
+        return
+    reopened = TabReopened(
         tab_id=payment.tab_id,
         reason=reason,
         reverses=None if owed is None else owed.receipt_no,
@@ -161,6 +163,7 @@ def reopened_without(draft: Draft, payment_id: str, payment: Payment, *, reason:
         lost_minor=payment.due_minor,
         lost_tip_minor=payment.tip_minor,
     )
+    draft.record(reopened)
 
 
 def close_tab(draft: Draft, command: commands.CloseTab) -> None:
@@ -250,6 +253,8 @@ def _refundable(draft: Draft, tab_id: str) -> ClosedTab:
     tab = draft.session.closed.get(tab_id)
     if tab is None and tab_id in draft.session.tabs:
         raise refusals.RefundExceedsPaid("the tab is not closed: void, or close it first", left_minor=0)
+    if tab_id in draft.session.owed:
+        raise refusals.RefundExceedsPaid("a stored card is not settled: wait until the processor has it", left_minor=0)
     window = timedelta(seconds=draft.settings.refund_window_s)
     if tab is None or draft.ctx.now >= tab.closed_at + window:
         raise NotFound(f"there is no tab of this id that was closed in the last {window.days} days")

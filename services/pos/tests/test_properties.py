@@ -92,6 +92,11 @@ ONLINE: st.SearchStrategy[Step] = st.one_of(
     ),
 )
 CAKE = OfflineLine(line_id="o", sku="cake", qty_milli=2_000, unit_price_minor=400)
+IN_PARTS = tuple(
+    CardSale(tab_id="t1", payment_id=payment_id, lines=(CAKE,), paid_minor=paid, occurred_at=NOON)
+    for payment_id, paid in (("c1", 300), ("c2", 500))
+)
+"""A check that two cards paid, and perhaps had more on it than they paid."""
 FACTS: st.SearchStrategy[Step] = st.one_of(
     by(
         CASHIER,
@@ -105,6 +110,14 @@ FACTS: st.SearchStrategy[Step] = st.one_of(
             ]
         ),
     ),
+    by(
+        CASHIER,
+        SubmitOffline,
+        terminal_id=st.just("till-2"),
+        terminal_seq=st.just(1),
+        facts=st.permutations(IN_PARTS).map(tuple),
+    ),
+    by(SERVICE, RecordPaymentResult, payment_id=st.sampled_from(["card", "c1", "c2"]), outcome=OUTCOMES),
     by(
         SERVICE,
         PostOrder,
