@@ -181,11 +181,16 @@ class Host:
         step.tell(entity=name, command=envelope.command if known else None, command_id=envelope.command_id)
 
     def _require_pace_of_tenant(self, name: Name, place: Judged) -> None:
-        """Refuse a command above its tenant's rate before it wakes anything."""
+        """Refuse a command above its tenant's rate before it wakes anything.
+
+        What waited for an owner that is gone is older than what was counted here meanwhile, and is not counted.
+        """
         if self._tenants.rate.per_second <= 0:
             return
         now = place.received / NANOSECONDS
         bucket = self._tenants.bucket(name.tenant, now)
+        if bucket.is_ahead_of(now):
+            return
         wait = bucket.wait(now)
         if wait > 0:
             if (entity := self._awake.get(name)) is not None:

@@ -45,6 +45,10 @@ class TokenBucket:
         self._filled_at = max(now, self._filled_at)
         return self._tokens
 
+    def is_ahead_of(self, now: float) -> bool:
+        """Whether it was looked at for a later time already."""
+        return now < self._filled_at
+
     def wait(self, now: float) -> float:
         """Seconds until one may be taken, 0 when one may be taken now."""
         return max(0.0, 1 - self.left(now)) / self._rate.per_second

@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 from holdfast._answers import answer_decoder, opened
 from holdfast._bus import Bus, Message, Subscription
 from holdfast._deletion import DELETE_COMMAND
-from holdfast._errors import TimedOut, Unavailable
+from holdfast._errors import RateLimited, TimedOut, Unavailable
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
 from holdfast._names import Name, check_command_id
 from holdfast._past_server import PastPage, PastQuery
@@ -267,14 +267,20 @@ class Client:
         deadline = loop.time() + timeout
         backoff = BACKOFF_SECONDS
         under_way = False
+        copies = 0
         while True:
             try:
-                return opened(await self._ask(subject, body, deadline, step))
-            except Unavailable as error:
+                answer, sent = await self._ask(subject, body, deadline, step)
+                copies += sent
+                return opened(answer)
+            except (Unavailable, RateLimited) as error:
+                # A rate is looked at before what waits: it says nothing of a copy that came earlier.
+                if isinstance(error, RateLimited) and copies == 1 and not under_way:
+                    raise
                 if step is not None:
-                    step.happened("unavailable")
-                under_way = under_way or isinstance(error, _Interrupted)
-                pause = backoff * (0.5 + random.random())  # noqa: S311 - jitter
+                    step.happened(error.code.lower())
+                under_way = under_way or isinstance(error, _Interrupted | RateLimited)
+                pause = max(backoff, _seconds_until_again(error)) * (0.5 + random.random())  # noqa: S311 - jitter
                 if loop.time() + pause >= deadline:
                     raise (_unknown(envelope) if under_way else error) from None
                 await asyncio.sleep(pause)
@@ -282,8 +288,8 @@ class Client:
             except TimeoutError:
                 raise _unknown(envelope) from None
 
-    async def _ask(self, subject: str, body: bytes, deadline: float, step: Step | None) -> bytes:
-        """Publish, and publish again at growing intervals, until the answer or the deadline comes.
+    async def _ask(self, subject: str, body: bytes, deadline: float, step: Step | None) -> tuple[bytes, int]:
+        """Publish, and publish again at growing intervals, until the answer comes: it, and how many copies left.
 
         Every copy has a reply subject of its own. Once another copy is under way, a refusal of an earlier one is not
         the last word: only an acceptance is.
@@ -307,7 +313,7 @@ class Client:
                 patience = min(patience * 2, RESEND_MAX_SECONDS)
                 if not call.answer.done() and loop.time() >= deadline:
                     raise TimeoutError
-            return call.answer.result()
+            return call.answer.result(), call.copies
         finally:
             del self._waiting[inbox.removeprefix(self._prefix)]
 
@@ -339,6 +345,11 @@ class Client:
             return
         if copy == str(call.copies) or _is_final(message.data):
             call.answer.set_result(message.data)
+
+
+def _seconds_until_again(error: Unavailable | RateLimited) -> float:
+    milliseconds = error.details.get("retry_after_ms") if isinstance(error, RateLimited) else None
+    return milliseconds / 1000 if isinstance(milliseconds, int) else 0.0
 
 
 class _Interrupted(Unavailable):

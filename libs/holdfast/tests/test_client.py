@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from holdfast import Name
+from holdfast import Name, RateLimited
 from holdfast import client as client_module
 from holdfast._bus import Message
+from holdfast._errors import TimedOut
 from holdfast.client import Client
 from holdfast.jetstream import (
     H_REPLY,
@@ -34,6 +35,7 @@ class Owner:
 
 
 REFUSED = b'{"error":{"code":"TOO_MUCH","message":"no"}}'
+TOO_FAST = b'{"error":{"code":"RATE_LIMITED","message":"wait","retryable":true,"details":{"retry_after_ms":1}}}'
 NOTHING_TO_DO = b'{"ok":{"name":"n","seq":1,"events":[],"deduplicated":false}}'
 ACCEPTED = b'{"ok":{"name":"n","seq":2,"events":[{"seq":2}],"deduplicated":false}}'
 
@@ -60,6 +62,42 @@ async def test_the_acceptance_of_an_earlier_copy_is_final(single: NatsServer, bu
         await until(lambda: len(owner.copies) == 2)
         await owner.answer(0, ACCEPTED)
         assert (await call).seq == 2
+
+
+async def test_a_copy_over_the_rate_says_nothing_of_an_earlier_one(single: NatsServer, bus: NatsBus) -> None:
+    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
+    await bus.subscribe(name.subject("cmd"), owner.take)
+    async with await Client.connect(single.url) as client:
+        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
+        await until(lambda: len(owner.copies) == 2)
+        await owner.answer(1, TOO_FAST)
+        await until(lambda: len(owner.copies) == 3)
+        await owner.answer(2, ACCEPTED)
+        assert (await call).seq == 2
+
+
+async def test_a_copy_over_the_rate_leaves_the_outcome_open_at_the_deadline(single: NatsServer, bus: NatsBus) -> None:
+    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
+    await bus.subscribe(name.subject("cmd"), owner.take)
+    async with await Client.connect(single.url) as client:
+        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=3.0))
+        await until(lambda: len(owner.copies) == 2)
+        await owner.answer(1, TOO_FAST)
+        with pytest.raises(TimedOut):
+            await call
+
+
+@pytest.mark.usefixtures("by_itself_it_sends_no_copy")
+async def test_the_only_copy_over_the_rate_is_refused_at_once(single: NatsServer, bus: NatsBus) -> None:
+    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
+    await bus.subscribe(name.subject("cmd"), owner.take)
+    async with await Client.connect(single.url) as client:
+        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
+        await until(lambda: len(owner.copies) == 1)
+        await owner.answer(0, TOO_FAST)
+        with pytest.raises(RateLimited):
+            await call
+    assert len(owner.copies) == 1
 
 
 @pytest.fixture

@@ -114,3 +114,11 @@ def test_a_bucket_gives_its_rate_over_any_time(per_second: float) -> None:
             taken += 1
         now += max(wait, 0.001 / per_second)
     assert 99 <= taken - Rate(per_second).burst <= 101
+
+
+async def test_what_waited_for_an_owner_that_is_gone_is_not_counted_with_what_came_here_meanwhile() -> None:
+    world = World(tenant_commands_per_second=2)
+    names = [NAME._replace(id=f"x{number}") for number in range(5)]
+    assert [(await outcomes(world, 1, name=name))[0] for name in names][-1] == "RATE_LIMITED"
+    world.now -= timedelta(seconds=4)
+    assert await outcomes(world, 5, name=NAME._replace(id="taken-over")) == ["ok"] * 5
