@@ -96,7 +96,13 @@ class Terminal:
         for amount in amounts:
             self._process.stdin.write(f"{amount}\n".encode())
             async with asyncio.timeout(PATIENCE):
-                self.told = int(await self._process.stdout.readline())
+                self.told = await self._next_number(self._process.stdout)
+
+    async def _next_number(self, lines: asyncio.StreamReader) -> int:
+        """What the till says it recorded; its log goes to the same place."""
+        while not (line := await lines.readline()).strip().isdigit():
+            assert line, "the till has ended"
+        return int(line)
 
     async def kill(self) -> None:
         with suppress(ProcessLookupError):
