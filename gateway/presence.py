@@ -14,7 +14,7 @@ import structlog
 from gateway.frames import Codec, PresenceFrame
 from gateway.outbox import Frame, SocketOutbox
 from holdfast import HoldfastError, Name, TooLarge
-from holdfast.wire import Bus, Message, Subscription, utc_now
+from holdfast.wire import Bus, Message, Subscription, check_numbers, utc_now
 
 MAX_DATA_BYTES: Final = 4096
 FLUSH_SECONDS: Final = 5.0
@@ -110,6 +110,7 @@ class PresenceBoard:
         """Tell the other watchers, here and at other gateways; JSON null leaves."""
         if len(memoryview(data)) > MAX_DATA_BYTES:
             raise TooLarge(f"presence is at most {MAX_DATA_BYTES} bytes", limit=MAX_DATA_BYTES)
+        check_numbers(data)
         copy = msgspec.Raw(bytes(data))
         member.shown = None if bytes(copy) == _NOTHING else copy
         await self._announce(member, copy)
@@ -141,6 +142,7 @@ class PresenceBoard:
         try:
             name = Name.from_subject(message.subject)
             sign = _sign.decode(message.data)
+            check_numbers(sign.data)
         except (HoldfastError, msgspec.MsgspecError, RecursionError) as error:
             log.warning("gateway.presence_unreadable", subject=message.subject, error=str(error))
             return

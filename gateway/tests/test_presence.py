@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from gateway.tests.world import World, pad_id
 
 
@@ -39,6 +41,20 @@ async def test_presence_outlasts_watching_again(world: World) -> None:
         await ann.ask("watch", name=name, after=1)
         await ann.say(op="presence", name=name, data={"x": 2})
         assert (await bob.hear())["data"] == {"x": 2}
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "1e400"])
+async def test_a_number_that_not_every_viewer_can_be_shown_is_refused(world: World, number: str) -> None:
+    pad = pad_id()
+    name = f"pad:acme:{pad}"
+    await world.write(pad)
+    async with world.viewer("ann") as ann, world.viewer("bob", subprotocol="holdfast.v1.msgpack") as bob:
+        for viewer in (ann, bob):
+            await viewer.ask("watch", name=name)
+        await ann.socket.send(f'{{"op":"presence","name":"{name}","data":{{"x":{number}}}}}')
+        assert (await ann.hear())["code"] == "VALIDATION"
+        await ann.say(op="presence", name=name, data={"x": 2**64 - 1, "text": "1e5 or 12345678901234567890"})
+        assert (await bob.hear())["data"]["x"] == 2**64 - 1
 
 
 async def test_presence_of_a_silent_gateway_ends_by_itself(gateway: Any) -> None:

@@ -12,6 +12,7 @@ from holdfast._entity import AnyEntity, Cause, Context
 from holdfast._errors import Forbidden, NotFound, ValidationFailed
 from holdfast._messages import ALARM_ACTOR, Actor, Audience, Command, Event, RecordedEvent, State
 from holdfast._names import Name
+from holdfast._numbers import check_numbers
 
 MAX_DEADLINES_AT_ONCE: Final = 1000
 _encoder: Final = msgspec.json.Encoder()
@@ -50,6 +51,7 @@ class Judge:
             raise ValidationFailed(
                 f"{self.entity.purpose} has no command {tag[:100]!r}; it knows {', '.join(sorted(self._commands))}"
             )
+        check_numbers(data)
         try:
             return decoder.decode(data)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from holdfast._clock import utc_now
 from holdfast._deletion import ADMIN
 from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
 from holdfast._messages import Accepted, CommandEnvelope, Commit, RecordedEvent, View
+from holdfast._numbers import check_numbers
 from holdfast._rate import MAX_BUCKETS, Buckets, Rate, TokenBucket, too_fast
 from holdfast._sight import EVERYTHING, render, render_for, shuts_out, sight
 
@@ -28,6 +29,7 @@ __all__ = [
     "Subscription",
     "TokenBucket",
     "View",
+    "check_numbers",
     "error_from",
     "opened",
     "render",

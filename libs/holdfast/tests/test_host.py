@@ -152,3 +152,10 @@ async def test_an_answer_too_large_for_a_message_says_so() -> None:
 
     world.host = world.new_host(answer=answer)
     assert (await world.ask("_view"))["error"]["code"] == "TOO_LARGE"
+
+
+async def test_a_number_of_more_than_64_bits_is_refused() -> None:
+    world = World()
+    refusal = (await world.ask("add", data={"amount": 2**64}))["error"]
+    assert (refusal["code"], "64 bits" in refusal["message"]) == ("VALIDATION", True)
+    assert await world.events() == []
