@@ -13,6 +13,7 @@ from holdfast import Actor, Audience, Context, Entity
 from services.pos import domain_checks as checks
 from services.pos import domain_combos as combos
 from services.pos import domain_day as days
+from services.pos import domain_discounts as discounts
 from services.pos import domain_drawers as drawers
 from services.pos import domain_floor as floor
 from services.pos import domain_floor_commands as from_floor
@@ -129,11 +130,11 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
         case of_tabs.CompLine():
             tabs.comp_line(draft, command)
         case of_tabs.ApplyDiscount():
-            tabs.apply_discount(draft, command)
+            discounts.apply_discount(draft, command)
         case of_tabs.RemoveDiscount():
-            tabs.remove_discount(draft, command)
+            discounts.remove_discount(draft, command)
         case of_tabs.WaiveGratuity():
-            tabs.waive_gratuity(draft, command)
+            discounts.waive_gratuity(draft, command)
         case of_tabs.SendToKitchen():
             tabs.send_to_kitchen(draft, command)
         case of_tabs.PrintBill():

@@ -56,9 +56,11 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             taken = (discount_id, line_id)
             kept = tuple(each for each in session.tabs[tab_id].discounts if (each.discount_id, each.line_id) != taken)
             return with_tab(session, tab_id, discounts=kept)
-        case events.GratuityWaived(tab_id=tab_id):
+        case events.GratuityWaived(tab_id=tab_id, limit_minor=limit):
             lines = {key: replace(line, gratuity_ppm=0) for key, line in session.tabs[tab_id].lines.items()}
-            return with_tab(session, tab_id, lines=lines, gratuity_ppm=0)
+            waived = 0 if limit is None else session.tabs[tab_id].gratuity_ppm
+            changes = {"gratuity_ppm": 0, "waived_ppm": waived, "waived_limit_minor": limit}
+            return with_tab(session, tab_id, lines=lines, **changes)
         case events.LinesSent(tab_id=tab_id, deltas=deltas):
             for delta in deltas:
                 line = session.tabs[tab_id].lines[delta.line_id]
@@ -162,6 +164,7 @@ def _voided(session: Session, event: events.LineVoided) -> Session:
         sent_milli=line.sent_milli - made,
         firm_milli=max(0, line.firm_milli - qty),
         share_minor=None if line.share_minor is None else max(0, line.share_minor - event.value_minor),
+        voided_minor=line.voided_minor + (event.value_minor if made else 0),
         version=line.version + 1,
     )
     return _with_line(session, tab_id, line_id, rest)
@@ -175,6 +178,7 @@ def _discounted(session: Session, event: events.DiscountApplied) -> Session:
         ppm=event.ppm,
         amount_minor=event.amount_minor,
         combinable=event.combinable,
+        limit_minor=event.limit_minor,
     )
     return with_tab(session, event.tab_id, discounts=(*session.tabs[event.tab_id].discounts, discount))
 

@@ -27,6 +27,7 @@ class BeginPayment(Command, tag="begin_payment"):
         refusals.PaymentInProgress,
         refusals.HoldExpired,
         refusals.AmountExceedsDue,
+        refusals.ApprovalRequired,
         refusals.DrawerNotOpen,
         refusals.TerminalRevoked,
         refusals.TrainingTerminal,
@@ -66,6 +67,7 @@ class CloseTab(Command, tag="close_tab"):
     roles = STAFF
     raises = (
         refusals.BalanceDue,
+        refusals.ApprovalRequired,
         refusals.PaymentInProgress,
         refusals.DayClosed,
         refusals.TerminalRevoked,

@@ -10,6 +10,7 @@ from services.pos import domain_money_commands as commands
 from services.pos import domain_money_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_closing import sold_lines
+from services.pos.domain_discounts import check_given
 from services.pos.domain_draft import Draft
 from services.pos.domain_drawers import amount_of, open_drawer_of
 from services.pos.domain_roles import CASHIERS, SERVICE
@@ -35,6 +36,7 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
     if draft.tab(command.tab_id).status == "PAYING":
         raise refusals.PaymentInProgress("the tab is being paid; wait for the outcome")
     tab = draft.open_tab(command.tab_id)
+    check_given(draft, command.tab_id)
     balance = draft.bill(command.tab_id).due_minor - tab.paid_minor
     terminal_id = None
     if command.tender == "cash":
@@ -179,6 +181,7 @@ def close_tab(draft: Draft, command: commands.CloseTab) -> None:
         raise refusals.BalanceDue(hint, minor=balance)
     if draft.session.day is None:
         raise refusals.DayClosed("open the business day first (open_day)")
+    check_given(draft, command.tab_id)
     reserve(draft, command.tab_id)
     consume(draft, command.tab_id)
     draft.record(closing(draft, command.tab_id))

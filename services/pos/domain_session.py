@@ -43,6 +43,10 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     training: bool = False
     gratuity_ppm: int = 0
     """Of the lines that will be added."""
+    waived_ppm: int = 0
+    """The gratuity that is not charged."""
+    waived_limit_minor: int | None = None
+    """What may be waived; any amount when a manager did so."""
     lines: Mapping[str, Line] = {}
     discounts: tuple[AppliedDiscount, ...] = ()
     total_minor: int = 0

@@ -134,6 +134,8 @@ class DiscountApplied(OnTab, tag="discount_applied"):
     value_minor: int
     """What it takes off as the tab is now."""
     approved_by: str | None = None
+    limit_minor: int | None = None
+    """What it may take off when lines are added; any amount when a manager gave it."""
 
 
 class DiscountRemoved(OnTab, tag="discount_removed"):
@@ -151,6 +153,8 @@ class GratuityWaived(OnTab, tag="gratuity_waived"):
     reason_code: str
     value_minor: int
     approved_by: str | None = None
+    limit_minor: int | None = None
+    """What it may come to when lines are added; any amount when a manager gave it."""
 
 
 class LinesSent(OnTab, tag="lines_sent"):

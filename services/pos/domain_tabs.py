@@ -1,7 +1,5 @@
 """Tabs and their lines: opening, ordering, changing, giving away, discounting."""
 
-from msgspec.structs import replace
-
 from holdfast import NotFound, StateConflict, ValidationFailed, VersionConflict
 from holdfast.money import check_currency, minor
 from services.pos import domain_errors as refusals
@@ -23,7 +21,7 @@ from services.pos.domain_stock import (
     reserve,
     taken_from_stock,
 )
-from services.pos.domain_terms import Discount, Line, LinePortion, SentDelta
+from services.pos.domain_terms import Line, LinePortion, SentDelta
 
 
 def open_tab(draft: Draft, command: commands.OpenTab) -> None:
@@ -127,6 +125,8 @@ def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
         return
     if line.share_minor is not None:
         raise StateConflict("this is a share of a line that was split; void it, or add another line")
+    if line.comped:
+        raise StateConflict("this line is given away; add another line for more")
     if line.combo is not None:
         raise StateConflict("this is a part of a combo; add another combo, or remove this part", combo=line.combo)
     check_qty(item_of(draft.session, line.sku), command.qty_milli)
@@ -175,6 +175,8 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
     qty = line.qty_milli if command.qty_milli is None else command.qty_milli
     if not 0 < qty <= line.qty_milli:
         raise refusals.QtyInvalid(f"qty_milli: 1 to {line.qty_milli}", qty_milli=qty)
+    if qty < line.qty_milli and line.share_minor is None:
+        check_qty(item_of(draft.session, line.sku), qty)
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, qty)
     approver = approved_by(
@@ -182,7 +184,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
         command.approver,
         action="void",
         tab_id=tab_id,
-        value_minor=value if line.sent_milli else 0,
+        value_minor=line.voided_minor + value if line.sent_milli else 0,
         limit_minor=draft.settings.void_limit_minor,
     )
     draft.record(
@@ -226,83 +228,6 @@ def comp_line(draft: Draft, command: commands.CompLine) -> None:
         )
     )
     check_worth(draft, tab_id, refusals.LinePaid)
-
-
-def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
-    """Give a discount; nothing when this version of it is given already."""
-    tab = draft.open_tab(command.tab_id)
-    discount = _active(draft, command)
-    if command.scope != discount.scope or (discount.scope == "item") != (command.line_id is not None):
-        raise ValidationFailed(f"scope: this discount is for {discount.scope}; an item's names its line_id")
-    if command.line_id is not None and command.line_id not in tab.lines:
-        raise NotFound("there is no such line on this tab")
-    if any((each.discount_id, each.line_id) == (command.discount_id, command.line_id) for each in tab.discounts):
-        return
-    if tab.discounts and not (discount.combinable and all(each.combinable for each in tab.discounts)):
-        raise refusals.NotCombinable("this discount and those of the tab exclude each other; remove them first")
-    applied = events.DiscountApplied(
-        tab_id=command.tab_id,
-        discount_id=command.discount_id,
-        version=discount.version,
-        line_id=command.line_id,
-        ppm=discount.ppm,
-        amount_minor=discount.amount_minor,
-        combinable=discount.combinable,
-        value_minor=0,
-    )
-    value = _taken_off(draft, tab, applied)
-    limit = draft.settings.discount_limit_minor
-    approver = approved_by(
-        draft, command.approver, action="discount", tab_id=command.tab_id, value_minor=value, limit_minor=limit
-    )
-    draft.record(replace(applied, value_minor=value, approved_by=approver))
-    check_worth(draft, command.tab_id, refusals.TabPaid)
-
-
-def _active(draft: Draft, command: commands.ApplyDiscount) -> Discount:
-    discount = draft.session.discounts.get(command.discount_id)
-    if discount is None or not discount.window.holds(draft.ctx.now):
-        raise refusals.DiscountInactive("there is no such discount now")
-    if discount.code is not None and discount.code != command.code:
-        raise refusals.DiscountInactive("code: ask the guest for the code of this discount")
-    return discount
-
-
-def _taken_off(draft: Draft, tab: Tab, applied: events.DiscountApplied) -> int:
-    """What a discount takes off the tab as it is now."""
-    after = Draft(draft.session, draft.ctx)
-    after.record(applied)
-    off = after.bill(applied.tab_id).totals(tab).discount
-    return off - draft.bill(applied.tab_id).totals(tab).discount
-
-
-def remove_discount(draft: Draft, command: commands.RemoveDiscount) -> None:
-    """Take a discount back; nothing when it is not given."""
-    tab = draft.open_tab(command.tab_id)
-    given = {(each.discount_id, each.line_id) for each in tab.discounts}
-    if (command.discount_id, command.line_id) in given:
-        draft.record(
-            events.DiscountRemoved(tab_id=command.tab_id, discount_id=command.discount_id, line_id=command.line_id)
-        )
-
-
-def waive_gratuity(draft: Draft, command: commands.WaiveGratuity) -> None:
-    """Charge nothing for service; nothing when nothing is charged."""
-    tab = draft.open_tab(command.tab_id)
-    if not tab.gratuity_ppm and not any(line.gratuity_ppm for line in tab.lines.values()):
-        return
-    check_reason(draft, command.reason_code)
-    value = draft.bill(command.tab_id).gratuity_minor
-    limit = draft.settings.discount_limit_minor
-    approver = approved_by(
-        draft, command.approver, action="gratuity", tab_id=command.tab_id, value_minor=value, limit_minor=limit
-    )
-    draft.record(
-        events.GratuityWaived(
-            tab_id=command.tab_id, reason_code=command.reason_code, value_minor=value, approved_by=approver
-        )
-    )
-    check_worth(draft, command.tab_id, refusals.TabPaid)
 
 
 def send_to_kitchen(draft: Draft, command: commands.SendToKitchen) -> None:

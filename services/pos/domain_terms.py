@@ -208,6 +208,8 @@ class AppliedDiscount(Part, frozen=True, kw_only=True, omit_defaults=True):
     ppm: int | None = None
     amount_minor: int | None = None
     combinable: bool = True
+    limit_minor: int | None = None
+    """What it may take off; any amount when a manager gave it, or when it is an amount off a line that was moved."""
 
 
 class TaxAmount(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -279,6 +281,8 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     firm_milli: int = 0
     """What of a tracked item counts as sold; the rest relies on holds."""
     comped: bool = False
+    voided_minor: int = 0
+    """The price of what was voided of it when the kitchen had it."""
     version: int = 1
     gratuity_ppm: int = 0
     """That of its tab when it was added; it goes with the line."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from holdfast import StateConflict
 from holdfast.testing import Scenario
 from services.pos.contract import (
     AddLine,
@@ -139,3 +140,15 @@ def test_a_report_tells_what_was_charged_for_service() -> None:
     report = next(event.totals for event in scene.events if isinstance(event, DayClosed))
     assert (receipt.gratuity, receipt.due, receipt.paid) == (90, 640, 640)
     assert (report.gratuity_minor, report.due_minor, report.paid.card) == (90, 640, 640)
+
+
+def test_it_is_not_waived_before_anything_is_ordered() -> None:
+    party().when(WAIVE, by=WAITER).then_rejected(StateConflict)
+
+
+def test_what_is_ordered_after_it_was_waived_counts_towards_the_limit() -> None:
+    scene = done(party("beer").when(WAIVE, by=WAITER))
+    done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer", qty_milli=50_000), by=WAITER))
+    pay = BeginPayment(tab_id="t1", payment_id="p", amount_minor=600, tender="card")
+    scene.when(pay, by=CASHIER).then_rejected(ApprovalRequired, action="gratuity", value_minor=4_590)
+    done(scene.when(pay, by=MANAGER))

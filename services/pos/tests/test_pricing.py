@@ -8,15 +8,19 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from holdfast import NotFound, ValidationFailed
+from holdfast import NotFound, StateConflict, ValidationFailed
 from services.pos.contract import (
+    AddLine,
     ApplyDiscount,
     BeginPayment,
+    CloseTab,
     Discount,
     DiscountApplied,
     DiscountRemoved,
     GrantApproval,
     Modifier,
+    MoveLines,
+    OpenTab,
     RecordPaymentResult,
     RemoveDiscount,
     SetDiscount,
@@ -28,7 +32,7 @@ from services.pos.domain_errors import ApprovalRequired, DiscountInactive, NotCo
 from services.pos.domain_pricing import bill_of
 from services.pos.domain_session import Tab
 from services.pos.domain_terms import AppliedDiscount, Line, TaxScope
-from services.pos.tests.scenes import MANAGER, MINUTE, NOON, WAITER, balance, done, with_tab
+from services.pos.tests.scenes import CASHIER, MANAGER, MINUTE, NOON, WAITER, balance, done, with_tab
 
 
 def tab(*lines: Line, discounts: tuple[AppliedDiscount, ...] = ()) -> Tab:
@@ -209,3 +213,36 @@ def test_a_paid_tab_takes_no_discount_that_makes_it_cheaper_than_what_was_paid()
     scene.when(BeginPayment(tab_id="t1", payment_id="p", amount_minor=290, tender="card"), by=WAITER)
     scene.when(RecordPaymentResult(payment_id="p", outcome="captured"), by=MANAGER)
     scene.when(ApplyDiscount(tab_id="t1", discount_id="ten"), by=WAITER).then_rejected(TabPaid, paid_minor=290)
+
+
+def test_a_discount_is_not_given_before_anything_is_ordered() -> None:
+    with_tab().when(ApplyDiscount(tab_id="t1", discount_id="everything"), by=WAITER).then_rejected(StateConflict)
+
+
+def test_lines_that_are_added_later_count_towards_the_limit_of_a_discount() -> None:
+    everything = ApplyDiscount(tab_id="t1", discount_id="everything", approver="a1")
+    pay = BeginPayment(tab_id="t1", payment_id="p", amount_minor=1, tender="card")
+    scene = done(with_tab("water").when(everything, by=WAITER))
+    done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer", qty_milli=4_000), by=WAITER))
+    scene.when(pay, by=CASHIER).then_rejected(ApprovalRequired, action="discount", value_minor=2_300)
+    scene.when(CloseTab(tab_id="t1"), by=CASHIER).then_rejected(ApprovalRequired, action="discount", value_minor=2_300)
+    done(scene.when(RemoveDiscount(tab_id="t1", discount_id="everything"), by=WAITER))
+    done(scene.when(GrantApproval(approval_id="a1", action="discount", tab_id="t1", limit_minor=2_300), by=MANAGER))
+    done(scene.when(everything, by=WAITER))
+    done(scene.when(CloseTab(tab_id="t1"), by=CASHIER))
+
+
+def test_a_discount_that_a_manager_gave_has_no_limit() -> None:
+    scene = done(with_tab("water").when(ApplyDiscount(tab_id="t1", discount_id="everything"), by=MANAGER))
+    done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer", qty_milli=4_000), by=WAITER))
+    done(scene.when(CloseTab(tab_id="t1"), by=CASHIER))
+
+
+def test_a_discount_is_given_once_also_when_lines_went_away_and_came_back() -> None:
+    ten = ApplyDiscount(tab_id="t1", discount_id="ten")
+    scene = done(with_tab("beer", "beer").when(ten, by=WAITER))
+    scene.when(OpenTab(tab_id="t2"), by=WAITER)
+    for source, into in (("t1", "t2"), ("t2", "t1")):
+        done(scene.when(MoveLines(from_tab_id=source, to_tab_id=into, line_ids=("l2",)), by=WAITER))
+    scene.when(ten, by=WAITER).then_rejected(NotCombinable)
+    assert balance(scene) == 990

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast import NotFound, VersionConflict
+from holdfast import NotFound, StateConflict, VersionConflict
 from holdfast.money import AmountInvalid, CurrencyMismatch
 from holdfast.testing import Scenario
 from services.pos.contract import (
@@ -290,3 +290,24 @@ def test_an_approval_is_for_one_act_of_someone_else_within_its_time() -> None:
     small = GrantApproval(approval_id="a2", action="void", tab_id="t1", limit_minor=700)
     scene.when(small, by=MANAGER).when(VoidLine(line_id="l2", reason_code="wrong", approver="a2"), by=WAITER)
     scene.then_rejected(ApprovalRequired)
+
+
+def test_of_a_line_that_is_given_away_there_will_be_no_more() -> None:
+    scene = done(with_tab("beer").when(CompLine(line_id="l1", reason_code="spilled"), by=WAITER))
+    more = SetLineQty(line_id="l1", qty_milli=20_000, expected_version=2)
+    scene.when(more, by=WAITER).then_rejected(StateConflict)
+
+
+def test_only_whole_pieces_are_voided() -> None:
+    scene = done(with_tab("beer").when(SendToKitchen(tab_id="t1"), by=WAITER))
+    part = VoidLine(line_id="l1", qty_milli=200, reason_code="wrong")
+    scene.when(part, by=WAITER).then_rejected(QtyInvalid, qty_milli=200)
+
+
+def test_what_was_voided_of_a_line_before_counts_towards_the_limit() -> None:
+    scene = with_tab()
+    done(scene.when(AddLine(tab_id="t1", line_id="l1", sku="beer", qty_milli=3_000), by=WAITER))
+    done(scene.when(SendToKitchen(tab_id="t1"), by=WAITER))
+    one = VoidLine(line_id="l1", qty_milli=1_000, reason_code="wrong")
+    done(scene.when(one, by=WAITER))
+    scene.when(one, by=WAITER).then_rejected(ApprovalRequired, value_minor=1_000)

@@ -1,0 +1,140 @@
+"""What is taken off tabs: discounts, and gratuities that are not charged, each within what its giver may give."""
+
+from msgspec.structs import replace
+
+from holdfast import NotFound, StateConflict, ValidationFailed
+from services.pos import domain_errors as refusals
+from services.pos import domain_tab_commands as commands
+from services.pos import domain_tab_events as events
+from services.pos.domain_approval import approved_by, check_reason
+from services.pos.domain_draft import Draft
+from services.pos.domain_pricing import bill_of
+from services.pos.domain_session import Tab
+from services.pos.domain_tabs import check_worth
+from services.pos.domain_terms import Discount
+
+
+def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
+    """Give a discount; nothing when this version of it is given already."""
+    tab = draft.open_tab(command.tab_id)
+    discount = _active(draft, command)
+    if command.scope != discount.scope or (discount.scope == "item") != (command.line_id is not None):
+        raise ValidationFailed(f"scope: this discount is for {discount.scope}; an item's names its line_id")
+    if command.line_id is not None and command.line_id not in tab.lines:
+        raise NotFound("there is no such line on this tab")
+    if any((each.discount_id, each.line_id) == (command.discount_id, command.line_id) for each in tab.discounts):
+        return
+    if discount.scope == "order" and any(each.discount_id == command.discount_id for each in tab.discounts):
+        raise refusals.NotCombinable("lines of this tab have it already, as they came here; remove it from them first")
+    _check_ordered(tab)
+    if tab.discounts and not (discount.combinable and all(each.combinable for each in tab.discounts)):
+        raise refusals.NotCombinable("this discount and those of the tab exclude each other; remove them first")
+    applied = events.DiscountApplied(
+        tab_id=command.tab_id,
+        discount_id=command.discount_id,
+        version=discount.version,
+        line_id=command.line_id,
+        ppm=discount.ppm,
+        amount_minor=discount.amount_minor,
+        combinable=discount.combinable,
+        value_minor=0,
+    )
+    value = _taken_off(draft, tab, applied)
+    limit, allowed = draft.settings.discount_limit_minor, _allowed(draft, command.approver, value)
+    approver = approved_by(
+        draft, command.approver, action="discount", tab_id=command.tab_id, value_minor=value, limit_minor=limit
+    )
+    draft.record(replace(applied, value_minor=value, approved_by=approver, limit_minor=allowed))
+    check_worth(draft, command.tab_id, refusals.TabPaid)
+
+
+def _active(draft: Draft, command: commands.ApplyDiscount) -> Discount:
+    discount = draft.session.discounts.get(command.discount_id)
+    if discount is None or not discount.window.holds(draft.ctx.now):
+        raise refusals.DiscountInactive("there is no such discount now")
+    if discount.code is not None and discount.code != command.code:
+        raise refusals.DiscountInactive("code: ask the guest for the code of this discount")
+    return discount
+
+
+def _check_ordered(tab: Tab) -> None:
+    """Refuse to judge by nothing what may be much."""
+    if not tab.lines:
+        raise StateConflict("nothing is ordered on this tab yet: add its lines first")
+
+
+def _allowed(draft: Draft, approver: str | None, value_minor: int) -> int | None:
+    """How much may be given so, of lines that are added later as well; None when there is no limit."""
+    if draft.is_manager:
+        return None
+    limit = draft.settings.discount_limit_minor
+    approval = None if approver is None else draft.session.approvals.get(approver)
+    return limit if value_minor <= limit or approval is None else approval.limit_minor
+
+
+def check_given(draft: Draft, tab_id: str) -> None:
+    """Refuse money for a tab off which more is taken than was allowed, because lines were added since."""
+    tab = draft.session.tabs[tab_id]
+    if draft.is_manager:
+        return
+    for place, discount in enumerate(tab.discounts):
+        if discount.limit_minor is not None and (value := _value(draft, tab, place)) > discount.limit_minor:
+            raise _too_much("discount", tab_id, value, hint="remove it and apply it again with an approval")
+    if tab.waived_limit_minor is not None:
+        lines = {key: replace(line, gratuity_ppm=tab.waived_ppm) for key, line in tab.lines.items()}
+        value = bill_of(replace(tab, lines=lines), draft.settings).gratuity_minor
+        if value > tab.waived_limit_minor:
+            raise _too_much("gratuity", tab_id, value, hint="let a manager take the payment")
+
+
+def _too_much(action: str, tab_id: str, value_minor: int, *, hint: str) -> refusals.ApprovalRequired:
+    text = f"the {action} that was given is worth {value_minor} by now: {hint}"
+    return refusals.ApprovalRequired(text, action=action, tab_id=tab_id, value_minor=value_minor)
+
+
+def _taken_off(draft: Draft, tab: Tab, applied: events.DiscountApplied) -> int:
+    """What a discount takes off the tab as it is now."""
+    after = Draft(draft.session, draft.ctx)
+    after.record(applied)
+    return _value(draft, after.session.tabs[applied.tab_id], len(tab.discounts))
+
+
+def _value(draft: Draft, tab: Tab, place: int) -> int:
+    """By how much less would be taken off without the discount at this place."""
+    others = replace(tab, discounts=(*tab.discounts[:place], *tab.discounts[place + 1 :]))
+    off = bill_of(tab, draft.settings).totals(tab).discount
+    return off - bill_of(others, draft.settings).totals(tab).discount
+
+
+def remove_discount(draft: Draft, command: commands.RemoveDiscount) -> None:
+    """Take a discount back; nothing when it is not given."""
+    tab = draft.open_tab(command.tab_id)
+    given = {(each.discount_id, each.line_id) for each in tab.discounts}
+    if (command.discount_id, command.line_id) in given:
+        draft.record(
+            events.DiscountRemoved(tab_id=command.tab_id, discount_id=command.discount_id, line_id=command.line_id)
+        )
+
+
+def waive_gratuity(draft: Draft, command: commands.WaiveGratuity) -> None:
+    """Charge nothing for service; nothing when nothing is charged."""
+    tab = draft.open_tab(command.tab_id)
+    if not tab.gratuity_ppm and not any(line.gratuity_ppm for line in tab.lines.values()):
+        return
+    _check_ordered(tab)
+    check_reason(draft, command.reason_code)
+    value = draft.bill(command.tab_id).gratuity_minor
+    limit, allowed = draft.settings.discount_limit_minor, _allowed(draft, command.approver, value)
+    approver = approved_by(
+        draft, command.approver, action="gratuity", tab_id=command.tab_id, value_minor=value, limit_minor=limit
+    )
+    draft.record(
+        events.GratuityWaived(
+            tab_id=command.tab_id,
+            reason_code=command.reason_code,
+            value_minor=value,
+            approved_by=approver,
+            limit_minor=allowed,
+        )
+    )
+    check_worth(draft, command.tab_id, refusals.TabPaid)
