@@ -203,7 +203,7 @@ class PrintBill(Command, tag="print_bill"):
     """Bring the guest the bill."""
 
     roles = STAFF
-    raises = (refusals.TerminalRevoked, refusals.TrainingTerminal)
+    raises = _CHANGING
 
     tab_id: Key
 
@@ -216,8 +216,7 @@ class VoidTab(Command, tag="void_tab"):
         refusals.TabPaid,
         refusals.PaymentInProgress,
         *_REASONED,
-        refusals.TerminalRevoked,
-        refusals.TrainingTerminal,
+        *_CHANGING,
     )
 
     tab_id: Key
