@@ -12,6 +12,8 @@ from services.floor.domain_settings import Key, Label, TillKey
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 """In thousandths: 1000 is one."""
 Amount = Annotated[int, msgspec.Meta(ge=-(2**53) + 1, le=2**53 - 1)]
+Surcharge = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
+"""As much as the till takes."""
 Course = Annotated[int, msgspec.Meta(ge=1, le=50)]
 OrderType = Literal["dine_in", "takeaway"]
 ItemState = Literal["NEW", "SENT", "IN_PROGRESS", "READY", "SERVED", "CANCELLED"]
@@ -21,7 +23,7 @@ class Modifier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A change to an item, and what it costs on top."""
 
     id: TillKey
-    price_minor: Amount = 0
+    price_minor: Surcharge = 0
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

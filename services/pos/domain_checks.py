@@ -13,6 +13,7 @@ from holdfast.money import distribute
 from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
+from services.pos.domain_bounds import check_amounts
 from services.pos.domain_draft import Draft
 from services.pos.domain_pricing import PricedLine, bill_of, pinned
 from services.pos.domain_session import Tab
@@ -167,6 +168,7 @@ def merge_tabs(draft: Draft, command: commands.MergeTabs) -> None:
     """Put all lines of one tab on another one, which keeps what was paid on it."""
     source, into = _whole(draft, command.from_), _taking(draft, command.into)
     merge(draft, command.from_, command.into, source=source, into=into)
+    check_amounts(draft, command.into)
 
 
 def merge(draft: Draft, source_id: str, into_id: str, *, source: Tab, into: Tab) -> None:
@@ -196,6 +198,7 @@ def move_lines(draft: Draft, command: commands.MoveLines) -> None:
     if not set(command.line_ids) <= set(source.lines):
         raise NotFound("there is no such line on this tab")
     move(draft, command.from_tab_id, command.to_tab_id, command.line_ids, source=source, into=into)
+    check_amounts(draft, command.to_tab_id)
 
 
 def move(draft: Draft, source_id: str, into_id: str, line_ids: Sequence[str], *, source: Tab, into: Tab) -> None:

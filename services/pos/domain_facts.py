@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from services.pos.domain_bounds import countable
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import price_of
 from services.pos.domain_stock import firm_qty, oversold
@@ -50,12 +51,16 @@ def known_lines(draft: Draft, tab_id: str) -> set[str]:
 
 
 def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, current: bool) -> None:
-    """Put lines on a tab, flagging what is oversold, unknown, or (with `current`) sold at an old price."""
+    """Put lines on a tab, flagging what is oversold, unknown, beyond counting, or (with `current`) sold at an old price."""
     for line in lines:
         item = draft.session.items.get(line.sku)
         tracked = item is not None and item.tracked
         firm = firm_qty(draft.session, tab_id, line.sku, line.qty_milli) if tracked else 0
-        draft.record(replace(line, tab_id=tab_id, tracked=tracked, firm_milli=firm))
+        told = replace(line, tab_id=tab_id, tracked=tracked, firm_milli=firm)
+        recorded = countable(draft, tab_id, told)
+        draft.record(recorded)
+        if recorded is not told:
+            draft.record(TabConflict(tab_id=tab_id, about="lines"))
         if item is None:
             draft.record(PriceMissing(tab_id=tab_id, line_id=line.line_id, sku=line.sku))
         elif current:

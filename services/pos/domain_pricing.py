@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from holdfast.money import PPM, Rounding, at_rate, distribute, divide, extended
 from services.pos.domain_session import Tab
-from services.pos.domain_terms import AppliedDiscount, Line, Settings, TaxAmount, Totals
+from services.pos.domain_terms import AppliedDiscount, Line, Modifier, Settings, TaxAmount, Totals
 
 
 @dataclass(slots=True)
@@ -60,8 +60,13 @@ def line_gross(line: Line, rounding: Rounding) -> int:
     """The price of a line with its modifiers, not below zero."""
     if line.share_minor is not None:
         return line.share_minor
-    unit = line.unit_price_minor + sum(modifier.price_minor for modifier in line.modifiers)
-    return max(0, extended(unit, line.qty_milli, rounding))
+    return gross_of(line.unit_price_minor, line.modifiers, line.qty_milli, rounding)
+
+
+def gross_of(unit_price_minor: int, modifiers: Sequence[Modifier], qty_milli: int, rounding: Rounding) -> int:
+    """The price of so many with their modifiers, not below zero."""
+    unit = unit_price_minor + sum(modifier.price_minor for modifier in modifiers)
+    return max(0, extended(unit, qty_milli, rounding))
 
 
 def bill_of(tab: Tab, settings: Settings) -> Bill:

@@ -1,6 +1,7 @@
 """Stock and holds: what can be promised, for how long, and to which tab."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from holdfast import StateConflict
 from services.pos import domain_errors as refusals
@@ -19,11 +20,17 @@ def item_of(session: Session, sku: str) -> Item:
     return item
 
 
+MOST_MILLI: Final = 10**9
+"""A million pieces on one line, as the floor takes them."""
+
+
 def check_qty(item: Item, qty_milli: int) -> None:
-    """Refuse nothing, less than nothing, and fractions of what is not weighed."""
+    """Refuse nothing, less than nothing, more than a line takes, and fractions of what is not weighed."""
     if qty_milli <= 0 or (qty_milli % ONE and not item.weighed):
         allowed = "above 0" if item.weighed else "a positive multiple of 1000"
         raise refusals.QtyInvalid(f"qty_milli: {allowed}", qty_milli=qty_milli)
+    if qty_milli > MOST_MILLI:
+        raise refusals.QtyInvalid(f"qty_milli: {MOST_MILLI} at most", qty_milli=qty_milli)
 
 
 def available(session: Session, sku: str) -> int:

@@ -101,7 +101,7 @@ class SetLineQty(Command, tag="set_line_qty"):
     """Change how many of a line, knowing its `version`."""
 
     roles = STAFF
-    raises = (refusals.QtyInvalid, refusals.LineSent, refusals.InsufficientStock, *_LESSENING)
+    raises = (refusals.QtyInvalid, refusals.LineSent, refusals.InsufficientStock, AmountInvalid, *_LESSENING)
 
     line_id: Key
     qty_milli: Milli
@@ -275,6 +275,7 @@ class MergeTabs(Command, tag="merge_tabs"):
         refusals.TabPaid,
         refusals.PaymentInProgress,
         refusals.LineExists,
+        AmountInvalid,
         *_COVER,
         *_CHANGING,
     )
@@ -292,6 +293,7 @@ class MoveLines(Command, tag="move_lines"):
         refusals.TabPaid,
         refusals.PaymentInProgress,
         refusals.LineExists,
+        AmountInvalid,
         *_COVER,
         *_CHANGING,
     )

@@ -6,6 +6,7 @@ from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
+from services.pos.domain_bounds import check_amounts
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import check_modifiers, price_of, taxes_of
 from services.pos.domain_pricing import gratuity_of
@@ -94,6 +95,7 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
             firm_milli=firm,
         )
     )
+    check_amounts(draft, command.tab_id)
 
 
 def _is_same(line: Line, command: commands.AddLine) -> bool:
@@ -150,6 +152,7 @@ def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
             version=line.version + 1,
         )
     )
+    check_amounts(draft, tab_id)
     check_worth(draft, tab_id, refusals.LinePaid)
 
 

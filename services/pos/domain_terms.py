@@ -14,6 +14,8 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Ppm = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Milli = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
 """A quantity in thousandths."""
+Surcharge = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
+"""What a wish adds to the price of one, which may be less than nothing."""
 Units = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Guests = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 TaxScope = Literal["PER_RATE_BUCKET", "PER_LINE"]
@@ -196,7 +198,7 @@ class Modifier(Part, frozen=True, kw_only=True, omit_defaults=True):
     """A wish that changes the price of a line."""
 
     id: Key
-    price_minor: int = 0
+    price_minor: Surcharge = 0
 
 
 class AppliedDiscount(Part, frozen=True, kw_only=True, omit_defaults=True):

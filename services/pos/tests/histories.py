@@ -59,11 +59,13 @@ Rows = list[dict[str, Any]]
 SOUP = OfflineLine(line_id="c", sku="soup", unit_price_minor=733, tax_ids=("vat",))
 OLD_SOUP = OfflineLine(line_id="o", sku="soup", unit_price_minor=700, tax_ids=("vat",))
 GONE = OfflineLine(line_id="g", sku="gone", unit_price_minor=100)
+GOLD = OfflineLine(line_id="gold", sku="soup", qty_milli=10**12, unit_price_minor=10**12, tax_ids=("vat",))
 OFFLINE: Sequence[Fact] = (
     LinesRung(tab_id="t1", lines=(OLD_SOUP, GONE), occurred_at=NOON),
     CashSale(tab_id="t7", payment_id="cash", lines=(SOUP,), paid_minor=805, occurred_at=NOON),
     CardSale(tab_id="t8", payment_id="stored", lines=(SOUP,), paid_minor=806, tip_minor=50, occurred_at=NOON),
     CardSale(tab_id="t9", payment_id="stored", lines=(SOUP,), paid_minor=20_000, occurred_at=NOON),
+    LinesRung(tab_id="t2", lines=(GOLD,), occurred_at=NOON),
     DrawerMoved(kind="paid_out", amount_minor=300, reason="ice", occurred_at=NOON),
 )
 MORE: st.SearchStrategy[Step] = st.one_of(

@@ -1,0 +1,33 @@
+"""What a tab can be worth: little enough for every sum of money to be exact in every reader and table."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from holdfast.money import AmountInvalid
+from services.pos.domain_draft import Draft
+from services.pos.domain_pricing import gross_of, line_gross
+from services.pos.domain_session import Tab
+from services.pos.domain_tab_events import LineAdded
+from services.pos.domain_terms import ONE, Settings
+
+MOST_MINOR: Final = 10**14
+"""Of a tab's lines before discounts; with taxes and service it stays far below what is exact."""
+
+
+def check_amounts(draft: Draft, tab_id: str) -> None:
+    """Refuse what makes a tab worth more than can be counted."""
+    if _gross(draft.session.tabs[tab_id], draft.settings) > MOST_MINOR:
+        raise AmountInvalid(f"a tab comes to {MOST_MINOR} at most: correct the price or the quantity", most=MOST_MINOR)
+
+
+def countable(draft: Draft, tab_id: str, line: LineAdded) -> LineAdded:
+    """The line of a fact; one beyond what can be counted is at the highest price that can be, without its wishes."""
+    room = max(0, MOST_MINOR - _gross(draft.session.tabs[tab_id], draft.settings))
+    if gross_of(line.unit_price_minor, line.modifiers, line.qty_milli, draft.settings.rounding) <= room:
+        return line
+    return replace(line, unit_price_minor=room * ONE // line.qty_milli, modifiers=())
+
+
+def _gross(tab: Tab, settings: Settings) -> int:
+    return sum(line_gross(line, settings.rounding) for line in tab.lines.values())
