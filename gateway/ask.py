@@ -1,7 +1,6 @@
 """The `ask.` door: any NATS client sends a command as an ordinary request."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -14,13 +13,11 @@ from gateway.auth import check_actor
 from gateway.door import Door
 from holdfast import Actor, ErrorBody, HoldfastError, Name, Unavailable, ValidationFailed
 from holdfast.telemetry import TRACEPARENT
-from holdfast.wire import Accepted, Message
+from holdfast.wire import Accepted, Message, Places
 
 SUBJECT: Final = "ask.*.*.*"
 QUEUE: Final = "gateway"
 MAX_IN_FLIGHT: Final = 1000
-MAX_OF_A_TENANT: Final = MAX_IN_FLIGHT // 4
-"""So that no tenant takes all places."""
 log = structlog.get_logger(__name__)
 
 
@@ -48,7 +45,7 @@ _ask: Final = msgspec.json.Decoder(Ask)
 async def serving(door: Door) -> AsyncGenerator[None, None]:
     """Serve requests until the end of the block, and finish those that have begun."""
     bus = door.client.bus
-    in_flight: Counter[str] = Counter()
+    places = Places(MAX_IN_FLIGHT)
 
     async def reply(message: Message, answer: Answer) -> None:
         await bus.publish(message.reply, msgspec.json.encode(answer))
@@ -59,9 +56,7 @@ async def serving(door: Door) -> AsyncGenerator[None, None]:
         except Exception:  # a bug ends this request, not the door
             log.exception("gateway.ask_failed", subject=message.subject)
         finally:
-            in_flight[tenant] -= 1
-            if not in_flight[tenant]:
-                del in_flight[tenant]
+            places.give_back(tenant)
 
     async with asyncio.TaskGroup() as tasks:
 
@@ -69,10 +64,9 @@ async def serving(door: Door) -> AsyncGenerator[None, None]:
             if not message.reply:
                 return
             tenant = message.subject.split(".")[2]
-            if in_flight.total() >= MAX_IN_FLIGHT or in_flight[tenant] >= MAX_OF_A_TENANT:
+            if not places.take(tenant):
                 await reply(message, Answer(error=Unavailable("too many requests at once: try again").body()))
                 return
-            in_flight[tenant] += 1
             tasks.create_task(serve(message, tenant))
 
         subscription = await bus.subscribe(SUBJECT, receive, queue=QUEUE)

@@ -136,7 +136,7 @@ async def test_a_tenant_that_waits_for_an_owner_fills_its_own_places_only(gatewa
 async def test_a_tenant_that_asks_over_nats_leaves_places_for_others(
     gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.ask.MAX_OF_A_TENANT", 2)
+    monkeypatch.setattr("gateway.ask.MAX_IN_FLIGHT", 8)
     world = await gateway(contracts={"silent": SILENT})
     request = msgspec.json.encode({"command": "write_note", "data": {"text": "1"}, "by": {"user": "a", "roles": []}})
 

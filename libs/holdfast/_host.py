@@ -25,6 +25,7 @@ from holdfast._log import EventLog, Judged
 from holdfast._mailbox import Received
 from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
+from holdfast._places import Places
 from holdfast._rate import Buckets, Rate, TokenBucket, too_fast
 from holdfast._recall import Recall
 from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS, Bounds
@@ -118,7 +119,7 @@ class Host:
         self._running: dict[Name, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._past_reads = asyncio.Semaphore(PAST_READS_AT_ONCE)
-        self._past_waiting = 0
+        self._past_places = Places(PAST_READS_WAITING)
         self._around = Surroundings(
             judge=self._judge,
             loader=self._loader,
@@ -337,11 +338,10 @@ class Host:
         task.add_done_callback(self._tasks.discard)
 
     def _read_past(self, entity: LiveEntity, received: Received, query: ViewQuery) -> None:
-        if self._past_waiting >= PAST_READS_WAITING:
+        if not self._past_places.take(entity.name.tenant):
             busy = Unavailable("too many reads of the past; try again")
             self._spawn(self._send(received.reply, {"error": busy.body()}, received.step))
             return
-        self._past_waiting += 1
         self._spawn(self._past(entity, received, query))
 
     async def _past(self, entity: LiveEntity, received: Received, query: ViewQuery) -> None:
@@ -358,7 +358,7 @@ class Host:
             fault = HoldfastError("a fault in this service; it is in its log")
             await self._send(received.reply, {"error": fault.body()}, received.step)
         finally:
-            self._past_waiting -= 1
+            self._past_places.give_back(entity.name.tenant)
 
     async def _send(self, reply: str, body: Mapping[str, ErrorBody | View], step: Step | None) -> None:
         try:

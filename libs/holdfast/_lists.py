@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from holdfast._bus import Bus, Message, Subscription
 from holdfast._errors import Forbidden, HoldfastError, NotFound, TooLarge, Unavailable, ValidationFailed
 from holdfast._names import Name
+from holdfast._places import Places
 from holdfast._projection import Listing
 from holdfast.sql._listing import ListQuery, Page, read_page
 
@@ -41,6 +42,7 @@ class ListServer:
         self._named = named or {}
         self._database = database
         self._turns = asyncio.Semaphore(LISTS_AT_ONCE)
+        self._places = Places(LISTS_WAITING)
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
 
@@ -58,7 +60,8 @@ class ListServer:
     async def _on_request(self, message: Message) -> None:
         if not message.reply.startswith("_INBOX."):
             return
-        if len(self._tasks) >= LISTS_WAITING:
+        tenant = message.subject.rpartition(".")[2]
+        if not self._places.take(tenant):
             await self._refuse(
                 message.reply, Unavailable("too many lists are asked for; try again", retry_after_ms=500)
             )
@@ -66,6 +69,7 @@ class ListServer:
         task = asyncio.create_task(self._answer(message), name=f"list {self._purpose}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._places.give_back(tenant))
 
     async def _answer(self, message: Message) -> None:
         try:

@@ -12,6 +12,7 @@ from holdfast._errors import HoldfastError, Unavailable, ValidationFailed
 from holdfast._history import Archived
 from holdfast._messages import Commit
 from holdfast._names import Name
+from holdfast._places import Places
 
 READS_AT_ONCE: Final = 2
 READS_WAITING: Final = 256
@@ -46,6 +47,7 @@ class PastServer:
         self._purpose = purpose
         self._archive = archive
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
+        self._places = Places(READS_WAITING)
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
 
@@ -64,12 +66,14 @@ class PastServer:
     async def _on_request(self, message: Message) -> None:
         if not message.reply.startswith("_INBOX."):
             return
-        if len(self._tasks) >= READS_WAITING:
+        tenant = message.subject.split(".")[2]
+        if not self._places.take(tenant):
             await self._send(message.reply, {"error": Unavailable("too many reads of the past; try again").body()})
             return
         task = asyncio.create_task(self._answer(message), name=f"past {self._purpose}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._places.give_back(tenant))
 
     async def _answer(self, message: Message) -> None:
         try:

@@ -7,6 +7,7 @@ from holdfast._deletion import ADMIN
 from holdfast._errors import COMMON_ERRORS, COMMON_STATUS, error_from
 from holdfast._messages import Accepted, CommandEnvelope, Commit, RecordedEvent, View
 from holdfast._numbers import check_numbers
+from holdfast._places import Places
 from holdfast._rate import MAX_BUCKETS, Buckets, Rate, TokenBucket, too_fast
 from holdfast._sight import EVERYTHING, render, render_for, shuts_out, sight
 
@@ -23,6 +24,7 @@ __all__ = [
     "Commit",
     "Hear",
     "Message",
+    "Places",
     "Rate",
     "Receive",
     "RecordedEvent",

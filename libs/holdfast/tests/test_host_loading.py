@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from holdfast import Name
+from holdfast._host import PAST_READS_AT_ONCE
 from holdfast._log import Judged, NewCommit, StoredCommit
 from holdfast._snapshots import Snapshot
 from holdfast.memory import MemoryLog
@@ -36,6 +38,26 @@ async def test_past_states_are_read_by_seq_and_by_time() -> None:
     assert (by_time["seq"], by_time["state"]["total"]) == (2, 11)
     assert (await world.ask("_view", data={"at": "2025-01-01T00:00:00Z"}))["error"]["code"] == "NOT_FOUND"
     assert (await world.ask("_view", data={"seq": 4}))["error"]["code"] == "VALIDATION"
+
+
+async def test_reads_of_the_past_by_one_tenant_leave_places_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast._host.PAST_READS_WAITING", 4)
+    world = World()
+    other = NAME._replace(tenant="globex")
+    for name in (NAME, other):
+        await world.ask("add", data={"amount": 7}, name=name)
+    async with AsyncExitStack() as reading:
+        for _ in range(PAST_READS_AT_ONCE):
+            await reading.enter_async_context(world.host._past_reads)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
+        await world.post("_view", data={"seq": 1}, reply="_INBOX.first")
+        await world.post("_view", data={"seq": 1}, reply="_INBOX.second")
+        await world.post("_view", data={"seq": 1}, reply="_INBOX.other", name=other)
+        async with asyncio.timeout(5):
+            while "_INBOX.second" not in world.answers:
+                await asyncio.sleep(0)
+        assert world.answers["_INBOX.second"][0]["error"]["code"] == "UNAVAILABLE"
+    await world.settled()
+    assert [world.answers[inbox][0]["ok"]["seq"] for inbox in ("_INBOX.first", "_INBOX.other")] == [1, 1]
 
 
 async def test_an_idle_entity_is_snapshot_and_put_to_sleep_and_wakes_the_same() -> None:

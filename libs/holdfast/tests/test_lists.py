@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, MetaData, String, Table, Text, ins
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast import Actor
-from holdfast._lists import ListServer
+from holdfast._lists import LISTS_AT_ONCE, ListServer
 from holdfast.jetstream import NatsBus
 from holdfast.sql import Listing, migrate, open_database
 
@@ -91,6 +92,24 @@ async def test_what_is_no_question_is_refused(counter: Counter, body: bytes) -> 
     assert (await counter.asks(body))["error"]["code"] == "VALIDATION"
 
 
+async def test_lists_of_one_tenant_leave_places_for_others(
+    bus: NatsBus, database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast._lists.LISTS_WAITING", 4)
+    counter = Counter(bus)
+    server = ListServer(bus, counter.purpose, listing, database)
+    await server.start()
+    async with asyncio.timeout(10), AsyncExitStack() as reading:
+        for _ in range(LISTS_AT_ONCE):
+            await reading.enter_async_context(server._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
+        first = asyncio.create_task(counter.asks({"by": ANN}))
+        other = asyncio.create_task(counter.asks({"by": ANN}, tenant="globex"))
+        await asyncio.sleep(0)  # they are asked before the next one
+        assert (await counter.asks({"by": ANN}))["error"]["code"] == "UNAVAILABLE"
+    assert ["ok" in await each for each in (first, other)] == [True, True]
+    await server.stop()
+
+
 async def test_a_tenant_of_hostile_form_is_refused(counter: Counter) -> None:
     assert (await counter.asks({"by": ANN}, tenant="a:b"))["error"]["code"] == "VALIDATION"
 
@@ -115,7 +134,8 @@ async def test_a_database_that_fails_is_unavailable_and_nothing_else_is_told(
 
 
 async def test_many_questions_at_once_are_all_answered(counter: Counter) -> None:
-    answers = await asyncio.gather(*(counter.asks({"by": ANN}) for _ in range(100)))
+    asked = (counter.asks({"by": ANN}, tenant=f"t{number % 2}") for number in range(100))
+    answers = await asyncio.gather(*asked)
     assert answers == [{"ok": {"items": [], "cursor": None}}] * 100
 
 
