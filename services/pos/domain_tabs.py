@@ -209,7 +209,9 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
 def worth(draft: Draft, tab_id: str, line_id: str, qty_milli: int) -> int:
     """The price of so much of a line, before discounts."""
     line = draft.session.tabs[tab_id].lines[line_id]
-    return draft.bill(tab_id).lines[line_id].gross_minor * qty_milli // line.qty_milli
+    gross = draft.bill(tab_id).lines[line_id].gross_minor
+    # A split by amounts may leave a share of less than a thousandth.
+    return gross * qty_milli // line.qty_milli if line.qty_milli else gross
 
 
 def comp_line(draft: Draft, command: commands.CompLine) -> None:
