@@ -31,6 +31,7 @@ def post_order(draft: Draft, command: commands.PostOrder) -> None:
     tab_id = fact_tab(draft, opening, about="lines")
     posted = (_line(draft, tab_id, line, draft.session.tabs[tab_id].order_type) for line in lines)
     record_lines(draft, tab_id, posted, current=False)
+    consume(draft, tab_id)
 
 
 def _line(draft: Draft, tab_id: str, line: commands.PostedLine, order_type: OrderType) -> LineAdded:

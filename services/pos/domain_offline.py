@@ -61,6 +61,7 @@ def _record(draft: Draft, terminal_id: str, fact: commands.Fact) -> None:
             if lines:
                 tab_id = fact_tab(draft, _opening(draft, fact, table_ref=fact.table_ref), about="lines")
                 record_lines(draft, tab_id, (_line(draft, tab_id, fact, line) for line in lines), current=True)
+                consume(draft, tab_id)
         case commands.CashSale() | commands.CardSale():
             _sale(draft, terminal_id, fact)
         case commands.DrawerMoved():
