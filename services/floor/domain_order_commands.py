@@ -27,7 +27,10 @@ class Modifier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of an order; `qty` is in thousandths, as all quantities are. The till fills in a price that is left out."""
+    """One line of an order; `qty` is in thousandths, as all quantities are. The till fills in the price.
+
+    Only a manager gives a price, or a wish that takes something off it.
+    """
 
     line_id: Key
     sku: TillKey

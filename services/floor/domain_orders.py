@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from holdfast import Context, NotFound, StateConflict, TooLarge, ValidationFailed
+from holdfast import Context, Forbidden, NotFound, StateConflict, TooLarge, ValidationFailed
 from services.floor import domain_errors as refusals
 from services.floor import domain_events as events
 from services.floor import domain_order_commands as commands
@@ -12,6 +12,7 @@ from services.floor.domain_commands import RecordVoid
 from services.floor.domain_floor import Floor, Line, Order, Party, has_paid, is_paying, status_of
 from services.floor.domain_kitchen import stations_with
 from services.floor.domain_lookup import check_distinct, line_named, parts_of, party_at, post_of, till_of
+from services.floor.domain_roles import MANAGERS
 from services.floor.domain_settings import MAX_SKUS
 
 Events = tuple[events.FloorEvent, ...]
@@ -31,6 +32,7 @@ def place_order(floor: Floor, command: commands.PlaceOrder, ctx: Context) -> Eve
     lines = [line for line in command.lines if line.line_id not in floor.lines]
     if not lines:
         return ()
+    _check_prices(lines, ctx)
     out = sorted({line.sku for line in lines} & set(floor.eighty_six))
     if out:
         raise refusals.ItemEightySixed(f"the kitchen is out of {', '.join(out)}: offer something else", sku=out[0])
@@ -59,6 +61,17 @@ def place_order(floor: Floor, command: commands.PlaceOrder, ctx: Context) -> Eve
             at=ctx.now,
         ),
     )
+
+
+def _check_prices(lines: Iterable[commands.OrderLine], ctx: Context) -> None:
+    """Refuse prices that only a manager may give: one's own, and wishes that take something off."""
+    if not MANAGERS.isdisjoint(ctx.actor.roles):
+        return
+    for line in lines:
+        if line.unit_price_minor is not None:
+            raise Forbidden("unit_price_minor: leave it out, the till knows the price; a manager may give another one")
+        if any(each.price_minor < 0 for each in line.mods):
+            raise Forbidden("mods: price_minor not below 0; a manager may give something off")
 
 
 def _goes_at_once(floor: Floor, party: Party, course: int | None) -> bool:

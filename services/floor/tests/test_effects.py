@@ -11,7 +11,7 @@ from holdfast.testing import Scenario
 from holdfast.worker import Send
 from services.floor.contract import CancelLine, MergeOrders, Modifier, MoveLines, MoveParty, Unmerge
 from services.floor.effects import Till
-from services.floor.tests.scenes import line, order, run, seat, seated, tab_of
+from services.floor.tests.scenes import MANAGER, line, order, run, seat, seated, tab_of
 from services.pos import contract as pos
 
 FLOOR = "loc-1:floor-main"
@@ -35,7 +35,7 @@ def two_parties() -> Scenario:
 
 def test_an_order_goes_on_the_partys_bill_at_the_floors_location() -> None:
     wanted = line("l1", qty=2500, unit_price_minor=450, mods=(Modifier(id="ice", price_minor=20),), seat=2)
-    scene = run(seated(), order(wanted))
+    scene = run(seated(), order(wanted), by=MANAGER)
     [send] = sent(scene)
     assert send.name == Name.of("pos-session", "acme", "loc-1")
     assert send.command == pos.PostOrder(

@@ -19,7 +19,20 @@ from services.floor.contract import (
     OrdersUnmerged,
     Unmerge,
 )
-from services.floor.tests.scenes import TILL, WAITER, line, lines, order, run, seat, seated, status, tab_of, till
+from services.floor.tests.scenes import (
+    MANAGER,
+    TILL,
+    WAITER,
+    line,
+    lines,
+    order,
+    run,
+    seat,
+    seated,
+    status,
+    tab_of,
+    till,
+)
 
 MERGE = MergeOrders(from_="o1", into="o2")
 APART = Unmerge(order_id="o1")
@@ -77,7 +90,9 @@ def test_guests_of_a_merged_bill_stay_where_they_sit() -> None:
 )
 def test_lines_that_differ_in_anything_stay_two_lines(difference: dict[str, Any]) -> None:
     alike: dict[str, Any] = {"sku": "coke", "unit_price_minor": 500}
-    scene = run(seated(), order(line("l1", **alike)), order(line("m1", **(alike | difference)), order_id="o2"))
+    scene = run(
+        seated(), order(line("l1", **alike)), order(line("m1", **(alike | difference)), order_id="o2"), by=MANAGER
+    )
     run(scene, MERGE)
     assert set(lines(scene, "o2")) == {"l1", "m1"}
 

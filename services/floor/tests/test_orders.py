@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from holdfast import NotFound, TooLarge, ValidationFailed
+from holdfast import Forbidden, NotFound, TooLarge, ValidationFailed
 from services.floor import domain_errors as refusals
 from services.floor import domain_orders
 from services.floor.contract import (
@@ -20,6 +20,7 @@ from services.floor.contract import (
     KitchenTicketIssued,
     LineCancelled,
     LinesMoved,
+    Modifier,
     MoveLines,
     OrderPlaced,
     SetEightySix,
@@ -28,6 +29,7 @@ from services.floor.contract import (
 from services.floor.tests.scenes import (
     COOK,
     EVENING,
+    MANAGER,
     MINUTE,
     TILL,
     WAITER,
@@ -231,3 +233,14 @@ def test_lines_do_not_leave_a_bill_that_is_paid_or_being_paid(report: dict[str, 
     run(scene, till(scene, **report), by=TILL)
     move = MoveLines(line_ids=("l1",), to_order="o2")
     scene.when(move, by=WAITER).then_rejected(refusals.PaymentInProgress, party_id="p1")
+
+
+@pytest.mark.parametrize("price", [{"unit_price_minor": 0}, {"mods": (Modifier(id="less", price_minor=-1),)}])
+def test_only_a_manager_gives_a_price(price: dict[str, Any]) -> None:
+    cheap = order(line("l1", "steak", **price))
+    seated().when(cheap, by=WAITER).then_rejected(Forbidden)
+    run(seated(), cheap, by=MANAGER)
+
+
+def test_a_wish_may_cost_something() -> None:
+    run(seated(), order(line("l1", mods=(Modifier(id="more", price_minor=1),))))
