@@ -92,7 +92,13 @@ def refunded(session: Session, event: Refunded) -> Session:
         lines[line.line_id] = replace(sold, refunded_milli=sold.refunded_milli + line.qty_milli)
         if line.restock and sold.tracked:
             session = adjusted(session, sold.sku, on_hand=line.qty_milli)
-    after = replace(before, refunded_minor=before.refunded_minor + event.amount_minor, lines=lines)
+    cash = event.amount_minor if event.tender == "cash" else 0
+    after = replace(
+        before,
+        refunded_minor=before.refunded_minor + event.amount_minor,
+        cash_refunded_minor=before.cash_refunded_minor + cash,
+        lines=lines,
+    )
     session = replace(session, closed={**session.closed, event.tab_id: after}, refunds=event.number)
     returned = event.amount_minor + event.rounding_minor
     if event.tender == "cash" and event.terminal_id is not None and event.terminal_id in session.drawers:

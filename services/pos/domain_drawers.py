@@ -65,6 +65,8 @@ def count_drawer(draft: Draft, command: commands.CountDrawer) -> None:
     drawer = _drawer(draft, terminal_id)
     if not drawer.ended:
         raise refusals.DrawerState("end the drawer before it is counted (end_drawer)", state="OPEN")
+    if any(each.status == "started" and each.terminal_id == terminal_id for each in draft.session.payments.values()):
+        raise refusals.DrawerState("cash is being taken here: say first how that payment ended", state="ENDED")
     draft.record(
         events.DrawerClosed(
             terminal_id=terminal_id,

@@ -95,6 +95,8 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
     if isinstance(fact, commands.CardSale):
         draft.record(_stored(draft, tab_id, fact))
     consume(draft, tab_id)
+    if isinstance(fact, commands.CashSale) and terminal_id not in draft.session.drawers:
+        draft.record(TabConflict(tab_id=tab_id, about="drawer"))
     if fact.paid_minor - rounding != balance:
         draft.record(TabConflict(tab_id=tab_id, about="payment"))
     if fact.paid_minor - rounding >= balance:

@@ -26,6 +26,8 @@ TRAINING_SERIES: Final = "training"
 def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
     """Start a payment; nothing when this very one is under way."""
     amount, tip = amount_of(command.amount_minor, "amount_minor"), amount_of(command.tip_minor, "tip_minor")
+    if tip and command.tender == "cash":
+        raise ValidationFailed("tip_minor: only what is not cash has a tip here; a cash tip is the waiter's")
     check_currency(command.currency, draft.settings.currency)
     known = draft.session.payments.get(command.payment_id)
     if known is not None:
@@ -241,7 +243,7 @@ def refund(draft: Draft, command: commands.Refund) -> None:
             tab_id=command.tab_id,
             receipt_no=tab.receipt_no,
             amount_minor=amount,
-            rounding_minor=in_cash(draft, amount) - amount if cash else 0,
+            rounding_minor=_refund_rounding(draft, tab, amount) if cash else 0,
             tender=command.tender,
             currency=draft.settings.currency,
             reason_code=command.reason_code,
@@ -250,6 +252,12 @@ def refund(draft: Draft, command: commands.Refund) -> None:
             approved_by=approver,
         )
     )
+
+
+def _refund_rounding(draft: Draft, tab: ClosedTab, amount_minor: int) -> int:
+    """What rounding adds to what is given back in cash: all of a tab's cash refunds are rounded together."""
+    before = tab.cash_refunded_minor
+    return in_cash(draft, before + amount_minor) - in_cash(draft, before) - amount_minor
 
 
 def _refundable(draft: Draft, tab_id: str) -> ClosedTab:

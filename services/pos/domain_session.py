@@ -155,6 +155,8 @@ class ClosedTab(Part, frozen=True, kw_only=True, omit_defaults=True):
     closed_at: datetime
     paid_minor: int
     refunded_minor: int = 0
+    cash_refunded_minor: int = 0
+    """What of that was given back in cash, before rounding."""
     lines: Mapping[str, SoldLine] = {}
 
 

@@ -318,7 +318,7 @@ class TabConflict(OnTab, tag="tab_conflict"):
     """Something was done to a tab that it could not take any more."""
 
     tab_id: str
-    about: Literal["lines", "cancel", "move", "merge", "payment"]
+    about: Literal["lines", "cancel", "move", "merge", "payment", "drawer"]
     moved_to: str | None = None
     """The tab that took the lines instead."""
 

@@ -115,7 +115,7 @@ def sale(scene: Scenario, tab_id: str, tender: Any, sku: str) -> None:
         payment_id=f"pay-{tab_id}",
         amount_minor=amount,
         tender=tender,
-        tip_minor=11,
+        tip_minor=0 if tender == "cash" else 11,
         terminal_id="till-1",
     )
     scene.when(begin, by=CASHIER).when(RecordPaymentResult(payment_id=begin.payment_id, outcome="captured"), by=CASHIER)

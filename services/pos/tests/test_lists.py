@@ -83,7 +83,7 @@ ASKED: list[tuple[str, dict[str, Any], str, list[Any]]] = [
     ("reductions", {"kind": "void", "reason_code": "spilled"}, "value_minor", [500]),
     ("reductions", {"by": "max", "terminal": "office"}, "kind", ["void", "comp", "discount"]),
     ("reductions", {"value_above": 400}, "kind", ["void"]),
-    ("flags", {"kind": "tab_conflict"}, "moved_to", ["t1-2"]),
+    ("flags", {"kind": "tab_conflict"}, "about", ["drawer", "lines"]),
     ("flags", {"day": 2}, "kind", ["card_expired"]),
     ("z-reports", {"status": "closed"}, "over_short_minor", [-250]),
     ("z-reports", {"from_date": "2026-06-02", "to_date": "2026-06-30"}, "day", [2]),

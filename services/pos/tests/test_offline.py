@@ -13,11 +13,13 @@ from services.pos.contract import (
     CashSale,
     CloseDay,
     CloseTab,
+    CountDrawer,
     DayClosed,
     DrawerMoved,
     DrawerNoSale,
     DrawerPaidIn,
     DrawerPaidOut,
+    EndDrawer,
     LineAdded,
     LinesRung,
     OfflineLine,
@@ -259,3 +261,9 @@ def test_a_terminal_that_is_not_revoked_has_nothing_to_quarantine() -> None:
 def test_a_far_deadline_is_counted_from_when_the_card_was_taken() -> None:
     scene = opened(offline_upload_s=3_600).when(submit(card_sale()), by=CASHIER)
     assert scene.alarm_at == THEN + timedelta(hours=1)
+
+
+def test_cash_that_is_in_no_drawer_is_flagged() -> None:
+    scene = done(opened().when(EndDrawer(), by=CASHIER))
+    done(scene.when(CountDrawer(minor=10_000), by=CASHIER))
+    scene.when(submit(cash_sale()), by=CASHIER).then_includes(TabConflict, tab_id="off-1", about="drawer")

@@ -12,6 +12,8 @@ from services.pos.contract import (
     BeginPayment,
     CloseDay,
     CloseTab,
+    CountDrawer,
+    DrawerClosed,
     EndDrawer,
     GrantApproval,
     OpenDay,
@@ -34,6 +36,7 @@ from services.pos.domain_errors import (
     BalanceDue,
     DayClosed,
     DrawerNotOpen,
+    DrawerState,
     LinePaid,
     PaymentAlreadyFinal,
     PaymentInProgress,
@@ -246,3 +249,23 @@ def test_a_tab_that_is_not_closed_or_too_old_is_not_refunded() -> None:
     closed("beer").when(back(1), by=CASHIER, at=NOON + 14 * DAY).then_rejected(NotFound)
     closed("beer").when(CloseDay(), by=MANAGER).when(back(1), by=CASHIER).then_rejected(DayClosed)
     with_tab().when(back(1, tab_id="t9"), by=CASHIER).then_rejected(NotFound)
+
+
+def test_cash_has_no_tip_for_it_would_be_in_no_drawer() -> None:
+    with_tab("beer").when(cash(550, tip_minor=1), by=CASHIER).then_rejected(ValidationFailed)
+
+
+def test_refunds_in_cash_are_rounded_together() -> None:
+    scene = closed("beer")
+    three = Refund(tab_id="t1", amount_minor=3, tender="cash", reason_code="wrong")
+    for rounding in (2, -3, 2, -3, 2):
+        done(scene.when(three, by=CASHIER)).then_includes(Refunded, rounding_minor=rounding)
+    assert scene.view(MANAGER)["drawers"]["till-1"]["expected_minor"] == 10_000 - 15
+
+
+def test_a_drawer_is_not_counted_while_cash_is_being_taken() -> None:
+    scene = done(with_tab("beer").when(cash(550), by=CASHIER))
+    done(scene.when(EndDrawer(), by=CASHIER))
+    scene.when(CountDrawer(minor=10_000), by=CASHIER).then_rejected(DrawerState, state="ENDED")
+    done(scene.when(CAPTURED, by=CASHIER))
+    done(scene.when(CountDrawer(minor=10_550), by=CASHIER)).then_includes(DrawerClosed, over_short=0)

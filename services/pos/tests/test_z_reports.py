@@ -56,7 +56,9 @@ def a_sale(number: int, sku: str, tender: Any, more: str) -> list[Step]:
             more, {"beer": 90, "soup": 132, "book": 180}
         )[sku]
     cash = tender == "cash"
-    pay = BeginPayment(tab_id=tab_id, payment_id=payment_id, amount_minor=amount + 5 * cash, tender=tender, tip_minor=7)
+    pay = BeginPayment(
+        tab_id=tab_id, payment_id=payment_id, amount_minor=amount + 5 * cash, tender=tender, tip_minor=0 if cash else 7
+    )
     steps += [
         (pay, CASHIER),
         (RecordPaymentResult(payment_id=payment_id, outcome="captured"), CASHIER),
