@@ -19,6 +19,8 @@ from holdfast.testing.servers import NatsServer, free_ports
 from holdfast.tests.waiting import until
 from holdfast.tests.wiretap import ANN, PATIENCE, a_purpose
 
+pytestmark = pytest.mark.once("it answers each copy of a call by itself")
+
 
 class Owner:
     """Answers commands as the test says: each copy of a call is kept until then."""

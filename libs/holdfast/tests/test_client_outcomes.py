@@ -20,6 +20,7 @@ from holdfast.testing.servers import NatsServer, free_ports
 from holdfast.tests.waiting import until
 from holdfast.tests.wiretap import ANN, PATIENCE
 
+pytestmark = pytest.mark.once("it counts and loses the copies of a call")
 NAME = Name.of("counter", "acme", "x")
 SILENT = Name.of("silent", "acme", "x")
 """Of a purpose that has streams, and no owner."""

@@ -68,6 +68,7 @@ async def test_another_entity_has_a_rate_of_its_own() -> None:
     assert await outcomes(world, 1, name=NAME._replace(id="y")) == ["ok"]
 
 
+@pytest.mark.once("it counts commands for each second")
 async def test_a_tenant_has_one_rate_over_all_its_entities_and_others_have_their_own() -> None:
     world = World(tenant_commands_per_second=2)
     names = [NAME._replace(id=f"x{number}") for number in range(5)]
@@ -93,6 +94,7 @@ async def test_views_and_deletions_do_not_count_for_a_tenant() -> None:
     assert "error" not in await world.ask("_delete", by=ADMIN)
 
 
+@pytest.mark.once("it counts commands for each second")
 async def test_a_command_refused_for_its_tenants_rate_happens_once_when_it_comes_again() -> None:
     world = World(tenant_commands_per_second=1)
     await outcomes(world, 2)
@@ -116,6 +118,7 @@ def test_a_bucket_gives_its_rate_over_any_time(per_second: float) -> None:
     assert 99 <= taken - Rate(per_second).burst <= 101
 
 
+@pytest.mark.once("it counts commands for each second")
 async def test_what_waited_for_an_owner_that_is_gone_is_not_counted_with_what_came_here_meanwhile() -> None:
     world = World(tenant_commands_per_second=2)
     names = [NAME._replace(id=f"x{number}") for number in range(5)]

@@ -96,6 +96,7 @@ async def test_an_alarm_tells_how_late_it_is() -> None:
     assert seen["holdfast_alarm_late_seconds_sum.counter"] == 2
 
 
+@pytest.mark.once("it counts what waits")
 async def test_what_waits_in_mailboxes_is_shown_together_and_in_the_fullest() -> None:
     world = World()
     world.log = log = Gated()

@@ -23,6 +23,7 @@ from holdfast.tests.reactions import World as Reactions
 from holdfast.tests.waiting import running, until
 from holdfast.tests.world import NAME, Gated, World, commit_of_another_owner
 
+pytestmark = pytest.mark.once("it counts the steps of a trace")
 COMMITTED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
