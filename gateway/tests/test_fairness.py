@@ -116,6 +116,7 @@ async def test_a_socket_that_floods_is_answered_in_full_and_goes_on(gateway: Gat
         assert (await viewer.ask("ping"))["op"] == "pong"
 
 
+@pytest.mark.once("it takes commands off the wire one by one")
 async def test_a_tenant_that_waits_for_an_owner_fills_its_own_places_only(gateway: GatewayFactory) -> None:
     world = await gateway(contracts={"silent": SILENT}, tenant_in_flight=2, sends_in_flight=10)
     async with owner(world) as silent, AsyncExitStack() as stack:
@@ -133,6 +134,7 @@ async def test_a_tenant_that_waits_for_an_owner_fills_its_own_places_only(gatewa
         await silent.hear()
 
 
+@pytest.mark.once("it takes commands off the wire one by one")
 async def test_a_tenant_that_asks_over_nats_leaves_places_for_others(
     gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

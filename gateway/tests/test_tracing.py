@@ -25,6 +25,7 @@ from holdfast.testing.serving import running
 from holdfast.testing.spans import Spans, context_of, facts, id_of, linked, moments, parent_of, trace_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+pytestmark = pytest.mark.once("it counts the steps of a trace")
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
 COMMAND_ROUTE = "POST /v1/{purpose}/{id_}/{command}"
 VIEW_ROUTE = "GET /v1/{purpose}/{id_}"
