@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Hashable
+from typing import Final
 
-SHARE = 4
+SHARE: Final = 4
 """One tenant takes at most this part of the places."""
 
 
