@@ -100,7 +100,9 @@ async def _own(port: int) -> None:
 
 
 async def _gateway(port: int, nats: str, coalesce: float) -> None:
-    settings = Settings(nats=nats, port=port, sockets_per_user=100_000, commands_per_second=0, coalesce=coalesce)
+    settings = Settings(
+        nats=nats, port=port, sockets_per_user=100_000, commands_per_second=0, entity_share=1, coalesce=coalesce
+    )
     await serve(settings, contracts={"counter": Contract.of(CounterEntity, view=Counter, summary="Counts")})
 
 

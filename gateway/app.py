@@ -124,6 +124,7 @@ def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar
                 user=settings.commands_per_second,
                 tenant=settings.tenant_commands_per_second,
                 entity=settings.entity_commands_per_second,
+                user_of_entity=settings.user_rate_at_entity,
             )
             limits = Limits(
                 rates, sockets_per_user=settings.sockets_per_user, tenant_in_flight=settings.tenant_in_flight

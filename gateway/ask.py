@@ -11,13 +11,14 @@ from opentelemetry.trace import SpanKind
 
 from gateway.auth import check_actor
 from gateway.door import Door
-from holdfast import Actor, ErrorBody, HoldfastError, Name, Unavailable, ValidationFailed
+from holdfast import Actor, ErrorBody, HoldfastError, Name, TooLarge, Unavailable, ValidationFailed
 from holdfast.telemetry import TRACEPARENT
 from holdfast.wire import Accepted, Message, Places
 
 SUBJECT: Final = "ask.*.*.*"
 QUEUE: Final = "gateway"
 MAX_IN_FLIGHT: Final = 1000
+"""Requests to one purpose that wait; of one tenant a quarter of them. A purpose that is slow takes no place of another one."""
 log = structlog.get_logger(__name__)
 
 
@@ -45,29 +46,37 @@ _ask: Final = msgspec.json.Decoder(Ask)
 async def serving(door: Door) -> AsyncGenerator[None, None]:
     """Serve requests until the end of the block, and finish those that have begun."""
     bus = door.client.bus
-    places = Places(MAX_IN_FLIGHT)
+    places = {purpose: Places(MAX_IN_FLIGHT) for purpose in door.contracts}
+    unknown = Places(MAX_IN_FLIGHT)
 
     async def reply(message: Message, answer: Answer) -> None:
-        await bus.publish(message.reply, msgspec.json.encode(answer))
+        try:
+            await bus.publish(message.reply, msgspec.json.encode(answer))
+        except TooLarge as error:
+            await reply(message, Answer(error=error.body()))
+        except Unavailable as error:  # whoever asks asks again
+            log.warning("gateway.ask_not_answered", subject=message.subject, error=error.message)
 
-    async def serve(message: Message, tenant: str) -> None:
+    async def serve(message: Message, taken: Places, tenant: str) -> None:
         try:
             await reply(message, await _traced(door, message))
         except Exception:  # a bug ends this request, not the door
             log.exception("gateway.ask_failed", subject=message.subject)
+            await reply(message, Answer(error=HoldfastError("a bug in the gateway; it is in its log").body()))
         finally:
-            places.give_back(tenant)
+            taken.give_back(tenant)
 
     async with asyncio.TaskGroup() as tasks:
 
         async def receive(message: Message) -> None:
             if not message.reply:
                 return
-            tenant = message.subject.split(".")[2]
-            if not places.take(tenant):
+            _, purpose, tenant, _ = message.subject.split(".")
+            room = places.get(purpose, unknown)
+            if not room.take(tenant):
                 await reply(message, Answer(error=Unavailable("too many requests at once: try again").body()))
                 return
-            tasks.create_task(serve(message, tenant))
+            tasks.create_task(serve(message, room, tenant))
 
         subscription = await bus.subscribe(SUBJECT, receive, queue=QUEUE)
         try:

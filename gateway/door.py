@@ -87,7 +87,7 @@ class Door:
         outcome, accepted = "INTERNAL", None
         try:
             self._check(command, data, command_id, expected_seq)
-            with self._limits.under_way(name.tenant):
+            with self._limits.under_way(name, by.user):
                 self._limits.spend(name, by.user)
                 accepted = await self.client.send(
                     name,
@@ -116,7 +116,7 @@ class Door:
         if ADMIN not in by.roles:
             raise Forbidden(f"deleting an entity needs the role {ADMIN}")
         self._check("delete", b"{}", command_id, None)
-        with self._limits.under_way(name.tenant):
+        with self._limits.under_way(name, by.user):
             self._limits.spend(name, by.user)
             await self.client.delete(name, by=by, command_id=command_id, timeout=self._timeout)
 
@@ -136,12 +136,12 @@ class Door:
         """The entity as `by` may see it, now, after `seq`, or at a moment."""
         if seq is not None:
             check_seq("seq", seq)
-        with self._limits.under_way(name.tenant):
+        with self._limits.under_way(name, by.user):
             return await self.client.view(name, by=by, seq=seq, at=at, timeout=self._timeout)
 
     async def head(self, name: Name, *, by: Actor) -> int:
         """The entity's last seq; `NOT_FOUND` unless `by` may read it."""
-        with self._limits.under_way(name.tenant):
+        with self._limits.under_way(name, by.user):
             return await self.client.head(name, by=by, timeout=self._timeout)
 
     def _check(self, command: str, data: bytes | msgspec.Raw, command_id: str | None, expected_seq: int | None) -> None:

@@ -1,4 +1,4 @@
-"""How much may be asked for: commands a second, what a tenant has under way, and a user's open sockets."""
+"""How much may be asked for: commands a second, what tenants and users have under way, and a user's open sockets."""
 
 import math
 import sys
@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.auth import Identity
 from holdfast import Name, RateLimited
-from holdfast.wire import Buckets, Rate, too_fast
+from holdfast.wire import Buckets, Places, Rate, too_fast
 
 CROWDED_MILLISECONDS: Final = 100
 
@@ -23,6 +23,8 @@ class Rates:
     user: float = 0.0
     tenant: float = 0.0
     entity: float = 0.0
+    user_of_entity: float = 0.0
+    """Of one user to one entity, so that nobody keeps others from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Limits:
         policies = (
             _Policy("user", "of this user", _user, Buckets(Rate(rates.user))),
             _Policy("tenant", "of this tenant", _tenant, Buckets(Rate(rates.tenant))),
+            _Policy("user-entity", "of this user to this entity", _user_of_entity, Buckets(Rate(rates.user_of_entity))),
             _Policy("entity", "to this entity", _entity, Buckets(Rate(rates.entity))),
         )
         self._policies = [policy for policy in policies if policy.buckets.rate.per_second > 0]
@@ -67,7 +70,7 @@ class Limits:
         self._tenant_in_flight = tenant_in_flight or sys.maxsize
         self._clock = clock
         self._sockets: Counter[tuple[str, str]] = Counter()
-        self._under_way: Counter[str] = Counter()
+        self._under_way: dict[tuple[str, str], Places] = {}
 
     def refusal(self, name: Name, user: str) -> RateLimited | None:
         """What `spend` would raise now, without counting anything: all that it costs is a look."""
@@ -76,7 +79,7 @@ class Limits:
             wait = policy.buckets.wait(policy.key(name, user), now)
             if wait > 0:
                 return too_fast(policy.whose, wait)
-        return self._crowded(name.tenant)
+        return self._crowded(name, user)
 
     def spend(self, name: Name, user: str) -> None:
         """Count one command; `RATE_LIMITED` with `retry_after_ms` when it is over a limit, and then it counts nowhere."""
@@ -90,24 +93,30 @@ class Limits:
             bucket.take()
 
     @contextmanager
-    def under_way(self, tenant: str) -> Generator[None, None, None]:
-        """Hold one of the tenant's places for what waits for an owner; `RATE_LIMITED` when all are taken."""
-        crowded = self._crowded(tenant)
+    def under_way(self, name: Name, user: str) -> Generator[None, None, None]:
+        """Hold one of the tenant's places for what waits for an owner of this purpose; a user gets a quarter of them.
+
+        `RATE_LIMITED` when there is none. A purpose that is slow takes no place of another one.
+        """
+        crowded = self._crowded(name, user)
         if crowded is not None:
             raise crowded
-        self._under_way[tenant] += 1
+        key = (name.tenant, name.purpose)
+        places = self._under_way.setdefault(key, Places(self._tenant_in_flight))
+        places.take(user)
         try:
             yield
         finally:
-            self._under_way[tenant] -= 1
-            if not self._under_way[tenant]:
-                del self._under_way[tenant]
+            places.give_back(user)
+            if not places.taken:
+                del self._under_way[key]
 
-    def _crowded(self, tenant: str) -> RateLimited | None:
-        if self._under_way[tenant] < self._tenant_in_flight:
+    def _crowded(self, name: Name, user: str) -> RateLimited | None:
+        places = self._under_way.get((name.tenant, name.purpose))
+        if places is None or places.has_room(user):
             return None
         return RateLimited(
-            f"this tenant has {self._tenant_in_flight} requests under way: wait for answers",
+            f"too many requests of this user or tenant to {name.purpose} are under way: wait for answers",
             retry_after_ms=CROWDED_MILLISECONDS,
         )
 
@@ -157,3 +166,7 @@ def _tenant(name: Name, _: str) -> Hashable:
 
 def _entity(name: Name, _: str) -> Hashable:
     return name
+
+
+def _user_of_entity(name: Name, user: str) -> Hashable:
+    return name, user

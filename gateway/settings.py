@@ -60,8 +60,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenant_commands_per_second: float = 10_000.0
     entity_commands_per_second: float = 1000.0
     """Its owner holds to the same setting, so that it is one limit however many gateways there are."""
+    entity_share: float = 0.25
+    """The part of an entity's rate that one user may take in each gateway, above 0; with 1 a user may take all of it."""
     tenant_in_flight: int = 10_000
-    """Commands and looks of one tenant that may wait for owners in this gateway; more are refused. 0 sets no limit."""
+    """Commands and looks of one tenant to one purpose that may wait for owners in this gateway, a quarter of them of one
+    user; more are refused. 0 sets no limit."""
     refusals_per_socket: int = 1000
     """A socket whose commands are refused for their rate so often in a row is closed with 4429."""
     sockets_per_user: int = 1000
@@ -107,7 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsInvalid(f"HOLDFAST_{field.upper()} is a number of seconds above 0")
         if not 0 <= self.leeway < self.token_lifetime:
             raise SettingsInvalid("HOLDFAST_LEEWAY is a number of seconds from 0 to less than HOLDFAST_TOKEN_LIFETIME")
-
+        if not 0 < self.entity_share <= 1:
+            raise SettingsInvalid("HOLDFAST_ENTITY_SHARE is a number above 0 and up to 1")
         if not MIN_GRACE <= self.revocation_grace < math.inf:
             raise SettingsInvalid(f"HOLDFAST_REVOCATION_GRACE is a number of seconds from {MIN_GRACE:g} on")
 
@@ -115,6 +119,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """What HS256 tokens are signed with; empty where none are accepted, beside a key set without a secret."""
         return self.secret or ("" if self.jwks else DEVELOPMENT_SECRET)
+
+    @property
+    def user_rate_at_entity(self) -> float:
+        """Commands a second of one user to one entity; 0 when only the entity's own rate limits them."""
+        return self.entity_commands_per_second * self.entity_share if self.entity_share < 1 else 0.0
 
     @property
     def allowed_origins(self) -> frozenset[str]:

@@ -172,6 +172,12 @@ def test_times_that_are_none_are_refused(wrong: dict[str, float]) -> None:
         Settings(**wrong)  # pyright: ignore[reportArgumentType] - only numbers are given
 
 
+@pytest.mark.parametrize("share", [0, -1, 1.5, float("nan")])
+def test_a_share_of_an_entitys_rate_is_a_part_of_it(share: float) -> None:
+    with pytest.raises(SettingsInvalid, match="HOLDFAST_ENTITY_SHARE"):
+        Settings(entity_share=share)
+
+
 def test_a_secret_shorter_than_its_hash_is_refused() -> None:
     with pytest.raises(SettingsInvalid):
         Settings(secret="s" * 31)

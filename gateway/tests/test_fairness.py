@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.tests.conftest import GatewayFactory
+from gateway.tests.conftest import GatewayFactory, known
 from gateway.tests.test_hostile import line
 from gateway.tests.test_sends import SILENT, owner
 from gateway.tests.world import WAIT_SECONDS, World, pad_id
@@ -118,17 +118,24 @@ async def test_a_socket_that_floods_is_answered_in_full_and_goes_on(gateway: Gat
 
 @pytest.mark.once("it takes commands off the wire one by one")
 async def test_a_tenant_that_waits_for_an_owner_fills_its_own_places_only(gateway: GatewayFactory) -> None:
-    world = await gateway(contracts={"silent": SILENT}, tenant_in_flight=2, sends_in_flight=10)
+    world = await gateway(contracts={"silent": SILENT} | known, tenant_in_flight=8, sends_in_flight=10)
     async with owner(world) as silent, AsyncExitStack() as stack:
-        ann = await stack.enter_async_context(world.viewer("ann"))
-        for number in range(3):
-            await ann.say(op="send", id=number, name="silent:acme:x", command="write_note", data={"text": str(number)})
-        commands = [await silent.hear() for _ in range(2)]
-        refusal = await ann.hear()
-        assert (refusal["id"], refusal["code"], refusal["retryable"]) == (2, "RATE_LIMITED", True)
-        looked = await world.http.get("/v1/silent/x", headers=world.bearer("bob"))
+        viewers = [await stack.enter_async_context(world.viewer(user)) for user in ("ann", "bob", "cat", "dan")]
+        ann = viewers[0]
+        for viewer in viewers:
+            for number in range(3):
+                await viewer.say(
+                    op="send", id=number, name="silent:acme:x", command="write_note", data={"text": str(number)}
+                )
+        commands = [await silent.hear() for _ in range(8)]
+        for viewer in viewers:
+            refusal = await viewer.hear()
+            assert (refusal["id"], refusal["code"], refusal["retryable"]) == (2, "RATE_LIMITED", True)
+        looked = await world.http.get("/v1/silent/x", headers=world.bearer("eve"))
         assert code(looked) == (429, "RATE_LIMITED")
-        await silent.answer(commands[0], seq=1)
+        assert (await world.write(pad_id())).status_code == 200, "another purpose goes on"
+        for command in commands:
+            await silent.answer(command, seq=1)
         assert (await ann.hear())["op"] == "ok"
         await ann.say(op="send", id=3, name="silent:acme:x", command="write_note", data={"text": "3"})
         await silent.hear()
@@ -139,7 +146,7 @@ async def test_a_tenant_that_asks_over_nats_leaves_places_for_others(
     gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.ask.MAX_IN_FLIGHT", 8)
-    world = await gateway(contracts={"silent": SILENT})
+    world = await gateway(contracts={"silent": SILENT} | known)
     request = msgspec.json.encode({"command": "write_note", "data": {"text": "1"}, "by": {"user": "a", "roles": []}})
 
     async def ask(client: Client, tenant: str) -> Any:
@@ -150,6 +157,8 @@ async def test_a_tenant_that_asks_over_nats_leaves_places_for_others(
         waiting = [asyncio.ensure_future(ask(client, "acme")) for _ in range(2)]
         commands = [await silent.hear() for _ in range(2)]
         assert (await ask(client, "acme"))["error"]["code"] == "UNAVAILABLE"
+        another_purpose = await client.bus.request(f"ask.pad.acme.{pad_id()}", request, timeout=WAIT_SECONDS)
+        assert "ok" in msgspec.json.decode(another_purpose.data)
         other = asyncio.ensure_future(ask(client, "globex"))
         for command in commands:
             await silent.answer(command, seq=1)

@@ -62,6 +62,18 @@ def test_an_entity_is_limited_over_all_its_users_and_no_other_entity_is() -> Non
     limits.spend(Name.of("pad", "acme", "q"), "new")
 
 
+def test_a_user_may_take_a_part_of_an_entitys_rate_only_and_keeps_nobody_else_from_it() -> None:
+    limits = limits_of(entity=10, user_of_entity=2.5)
+    for _ in range(5):
+        limits.spend(NAME, "ann")
+    assert "of this user to this entity" in str(refused(limits))
+    limits.spend(Name.of("pad", "acme", "q"), "ann")
+    for _ in range(5):
+        limits.spend(NAME, "bob")
+    assert refused(limits, user="bob") is not None
+    assert limits.headers(NAME, "ann")["RateLimit-Policy"] == '"user-entity";q=5;w=2, "entity";q=20;w=2'
+
+
 def test_what_is_refused_counts_nowhere() -> None:
     limits = limits_of(user=10, tenant=1000, entity=1)
     assert [refused(limits) is None for _ in range(50)] == [True] * 2 + [False] * 48
@@ -126,17 +138,47 @@ def test_a_look_at_the_limits_counts_nothing_and_remembers_nobody() -> None:
     assert limits.refusal(NAME, "bob") is None
 
 
+OTHER_TENANT = Name.of("pad", "globex", "p")
+OTHER_PURPOSE = Name.of("lot", "acme", "p")
+
+
 def test_a_tenant_has_a_bounded_number_of_requests_under_way_and_leaves_others_theirs() -> None:
     limits = Limits(Rates(), sockets_per_user=1, tenant_in_flight=2)
-    with limits.under_way("acme"), limits.under_way("globex"):
-        with limits.under_way("acme"):
-            assert limits.refusal(NAME, "ann") is not None
-            with pytest.raises(RateLimited), limits.under_way("acme"):
+    with limits.under_way(NAME, "ann"), limits.under_way(OTHER_TENANT, "ann"):
+        with limits.under_way(NAME, "bob"):
+            assert limits.refusal(NAME, "cat") is not None
+            with pytest.raises(RateLimited), limits.under_way(NAME, "cat"):
                 pass
-            with limits.under_way("globex"):
+            with limits.under_way(OTHER_TENANT, "bob"):
                 pass
-        with limits.under_way("acme"):
+        with limits.under_way(NAME, "cat"):
             pass
+
+
+def test_a_purpose_that_is_slow_takes_no_place_of_another_one() -> None:
+    limits = Limits(Rates(), sockets_per_user=1, tenant_in_flight=1)
+    with limits.under_way(NAME, "ann"):
+        assert limits.refusal(NAME, "bob") is not None
+        with limits.under_way(OTHER_PURPOSE, "ann"):
+            pass
+    assert limits.refusal(NAME, "bob") is None
+
+
+def test_a_user_takes_a_quarter_of_what_a_tenant_may_have_under_way() -> None:
+    limits = Limits(Rates(), sockets_per_user=1, tenant_in_flight=8)
+    with limits.under_way(NAME, "ann"), limits.under_way(NAME, "ann"):
+        with pytest.raises(RateLimited), limits.under_way(NAME, "ann"):
+            pass
+        with limits.under_way(NAME, "bob"):
+            pass
+
+
+def test_nothing_is_remembered_of_what_is_no_longer_under_way() -> None:
+    limits = Limits(Rates(), sockets_per_user=1)
+    for number in range(100):
+        with limits.under_way(Name.of("pad", f"t{number}", "p"), "ann"):
+            pass
+    assert len(limits._under_way) == 0  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
 
 
 def test_a_socket_that_closes_gives_its_place_back() -> None:

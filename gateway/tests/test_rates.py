@@ -35,7 +35,9 @@ def limits_of(answer: httpx.Response) -> tuple[str, str]:
 
 
 async def test_every_answer_to_a_command_tells_limits_and_standing(gateway: GatewayFactory) -> None:
-    world = await gateway(commands_per_second=0.05, tenant_commands_per_second=0, entity_commands_per_second=0.1)
+    world = await gateway(
+        commands_per_second=0.05, tenant_commands_per_second=0, entity_commands_per_second=0.1, entity_share=1
+    )
     pad, policy = pad_id(), '"user";q=1;w=20, "entity";q=1;w=10'
     assert limits_of(await world.write(pad)) == (policy, '"user";r=0;t=20, "entity";r=0;t=10')
     late = await world.write(pad_id())
@@ -62,8 +64,34 @@ async def send(viewer: Any, pad: str) -> Any:
     return await viewer.ask("send", name=f"pad:acme:{pad}", command="write_note", data={"text": "x"})
 
 
+async def test_one_client_that_hammers_an_entity_leaves_another_ones_command_its_place(gateway: GatewayFactory) -> None:
+    world = await gateway(entity_commands_per_second=4, entity_share=0.005)
+    pad = pad_id()
+    name, path = f"pad:acme:{pad}", f"/v1/pad/{pad}/write-note"
+    async with world.viewer("ann") as hammer, world.viewer("bob") as bidder:
+        for number in range(100):
+            await hammer.say(op="send", id=number, name=name, command="write_note", data={"text": "x"})
+        answers = [await hammer.hear() for _ in range(100)]
+        refusals = [answer for answer in answers if answer["op"] == "error"]
+        assert len(refusals) == 99
+        assert {(refusal["code"], refusal["message"].partition(":")[0]) for refusal in refusals} == {
+            ("RATE_LIMITED", "too many commands of this user to this entity")
+        }
+        assert (await bidder.ask("send", name=name, command="write_note", data={"text": "mine"}))["op"] == "ok"
+        posted = await world.http.post(path, json={"text": "x"}, headers=world.bearer("ann"))
+        assert posted.status_code == 429
+        assert limits_of(posted)[0].endswith('"user-entity";q=1;w=50, "entity";q=8;w=2')
+        assert '"user-entity";r=0;t=' in limits_of(posted)[1]
+        request: Any = {"command": "write_note", "data": {"text": "x"}, "by": {"user": "ann", "roles": []}}
+        async with await Client.connect(world.nats_url) as client:
+            asked = await client.bus.request(f"ask.pad.acme.{pad}", msgspec.json.encode(request), timeout=WAIT_SECONDS)
+        assert msgspec.json.decode(asked.data)["error"]["code"] == "RATE_LIMITED"
+        posted = await world.http.post(path, json={"text": "also mine"}, headers=world.bearer("cat"))
+        assert posted.status_code == 200
+
+
 async def test_a_socket_is_told_when_to_come_again_and_goes_on(gateway: GatewayFactory) -> None:
-    world = await gateway(entity_commands_per_second=0.1)
+    world = await gateway(entity_commands_per_second=0.1, entity_share=1)
     pad = pad_id()
     async with world.viewer() as viewer:
         assert (await send(viewer, pad))["op"] == "ok"

@@ -7,6 +7,7 @@ def test_nobody_takes_more_than_a_quarter_of_the_places() -> None:
     assert places.take("globex")
     places.give_back("acme")
     assert [places.take("acme") for _ in range(2)] == [True, False]
+    assert places.taken == 3
 
 
 def test_there_are_no_more_places_than_there_are() -> None:
