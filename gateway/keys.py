@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import jwt
@@ -60,6 +61,7 @@ class KeySet:
 
     def __init__(self, source: str, freshness: Freshness, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
+        self._shown = _without_secrets(source)
         self._freshness = freshness
         self._clock = clock
         self._keys: Keys = {}
@@ -137,17 +139,31 @@ class KeySet:
             async with asyncio.timeout(READ_SECONDS):
                 keys = read_set(await self._fetch())
         except (OSError, httpx.HTTPError, KeySetInvalid) as error:
-            log.warning("keys.not_read", source=self._source, error=f"{type(error).__name__}: {error}")
+            log.warning("keys.not_read", source=self._shown, error=_words(error))
             return False
         finally:
             self._reading = None
         if keys.keys() != self._keys.keys():
-            log.info("keys.changed", source=self._source, kids=[kid for _, kid in keys])
+            log.info("keys.changed", source=self._shown, kids=[kid for _, kid in keys])
         self._keys, self._good_at = keys, self._clock()
         return True
 
     async def _from_file(self) -> bytes:
         return await asyncio.to_thread(_read_file, Path(self._source))
+
+
+def _without_secrets(source: str) -> str:
+    """A URL without its user and query, which may hold a credential; a file's path as it is."""
+    if "://" not in source:
+        return source
+    parts = urlsplit(source)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP status {error.response.status_code}"  # its own words quote the whole URL
+    return f"{type(error).__name__}: {error}"
 
 
 def read_set(content: bytes) -> Keys:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from structlog.testing import capture_logs
 
 from gateway.authenticator import Authenticator
 from gateway.keys import MAX_KEYS, MAX_SET_BYTES, Freshness, KeySet, KeySetInvalid, read_set
@@ -146,6 +147,22 @@ async def test_a_source_that_was_down_at_the_start_is_read_when_it_comes_up(tmp_
                 await asyncio.sleep(0.01)
             else:
                 break
+
+
+async def test_no_line_of_the_log_holds_the_secrets_of_a_sources_url() -> None:
+    async with issuer() as id_:
+        source = id_.url.replace("://", "://me:hidden-1@") + "?code=hidden-2#hidden-3"
+        id_.publish(public("EdDSA", new_key("EdDSA"), "k1"))
+        with capture_logs() as events:
+            async with checking(source) as checks:
+                id_.status = "404 Not Found"
+                assert await refused(checks, sign("EdDSA", new_key("EdDSA"), "k2"))
+    assert [(event["event"], event["source"]) for event in events] == [
+        ("keys.changed", id_.url),
+        ("keys.not_read", id_.url),
+    ]
+    assert events[1]["error"] == "HTTP status 404"
+    assert "hidden" not in str(events)
 
 
 async def test_a_source_that_never_answers_holds_up_no_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ import structlog
 
 from holdfast.telemetry import add_trace_ids, format_fault, print_fault
 
-_TALKATIVE = ("alembic", "httpcore", "httpx", "nats", "urllib3", "uvicorn")
+_TALKATIVE = ("alembic", "nats", "uvicorn")
 _INDISCREET = ("aiosqlite", "uvicorn.error", "websockets")
 """What they say at debug holds statements with their values, and frames with what is in them."""
+_BLABBING = ("httpcore", "httpx", "urllib3")
+"""What they say at any level below a warning holds whole URLs, of which a query may be a credential."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,3 +66,5 @@ def configure_logs(level: str, *, process: str) -> None:
         logging.getLogger(talkative).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     for indiscreet in _INDISCREET:
         logging.getLogger(indiscreet).setLevel(logging.INFO if level == "debug" else logging.WARNING)
+    for blabbing in _BLABBING:
+        logging.getLogger(blabbing).setLevel(logging.WARNING)

@@ -141,8 +141,14 @@ async def _take_schema(connection: AsyncConnection, service: str) -> None:
         await connection.execute(text(f'CREATE SCHEMA "{service}"'))
 
 
+def _without_secrets(where: URL) -> str:
+    """Where a database is; what else a query says may be a password too."""
+    place = {key: value for key, value in where.query.items() if key in {"host", "port"}}
+    return where.set(query=place).render_as_string(hide_password=True)
+
+
 def _advice(error: DBAPIError | OSError, where: URL) -> str:
-    place = where.database if where.drivername == SQLITE else where.render_as_string(hide_password=True)
+    place = where.database if where.drivername == SQLITE else _without_secrets(where)
     reason = str(error.orig if isinstance(error, DBAPIError) else error)
     if "not a database" in reason or "malformed" in reason:
         return f"{place} is damaged or not an SQLite database: move it away, or set another one, and start again"

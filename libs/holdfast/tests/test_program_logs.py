@@ -50,6 +50,13 @@ def test_an_exception_is_shown_by_its_place_and_its_kind(stderr: io.StringIO) ->
     assert WORDS not in stderr.getvalue()
 
 
+@pytest.mark.parametrize("library", ["httpx", "httpcore", "urllib3.connectionpool"])
+def test_libraries_tell_no_urls_at_any_level(stderr: io.StringIO, library: str) -> None:
+    logging.getLogger(library).info("HTTP Request: GET %s", f"https://keys.example/set?code={WORDS}")
+    logging.getLogger(library).warning("gone")
+    assert json.loads(stderr.getvalue())["event"] == "gone"
+
+
 def test_causes_and_groups_are_shown_in_the_same_way(stderr: io.StringIO) -> None:
     def fail() -> None:
         try:

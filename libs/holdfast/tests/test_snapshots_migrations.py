@@ -267,10 +267,11 @@ async def test_a_file_that_cannot_be_opened_starts_no_thread_that_outlives_the_m
 
 @pytest.mark.skipif(importlib.util.find_spec("asyncpg") is None, reason="the package asyncpg is not installed")
 async def test_a_server_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
-    url = f"postgresql+asyncpg://ann:secret@/holdfast?host={tmp_path}"
+    url = f"postgresql+asyncpg://ann:secret@/holdfast?host={tmp_path}&password=secret-2"
     with pytest.raises(DatabaseProblem, match=r"cannot reach postgresql.*is PostgreSQL running there") as problem:
         await migrate(url, "auction")
     assert "secret" not in str(problem.value)
+    assert tmp_path.name in str(problem.value)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("asyncpg") is not None, reason="the package asyncpg is installed")
