@@ -14,15 +14,17 @@ class ContractInvalid(TypeError):
 
 
 def discover(package: ModuleType) -> Mapping[str, Contract]:
-    """Collect `contract` from every `<package>.<service>.contract` module, by purpose."""
+    """Collect `contract`, or all `contracts` of a service with several purposes, from every `<package>.<service>.contract`."""
     found: dict[str, Contract] = {}
     for service in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         if not service.ispkg or importlib.util.find_spec(f"{service.name}.contract") is None:
             continue
-        contract = getattr(importlib.import_module(f"{service.name}.contract"), "contract", None)
-        if not isinstance(contract, Contract):
-            raise ContractInvalid(f"{service.name}.contract must export `contract: holdfast.Contract`")
-        if contract.purpose in found:
-            raise ContractInvalid(f"{service.name}.contract: another service has the purpose {contract.purpose!r}")
-        found[contract.purpose] = contract
+        module = importlib.import_module(f"{service.name}.contract")
+        exported = getattr(module, "contracts", None) or (getattr(module, "contract", None),)
+        for contract in exported:
+            if not isinstance(contract, Contract):
+                raise ContractInvalid(f"{service.name}.contract must export `contract: holdfast.Contract`")
+            if contract.purpose in found:
+                raise ContractInvalid(f"{service.name}.contract: there is the purpose {contract.purpose!r} already")
+            found[contract.purpose] = contract
     return found

@@ -1,13 +1,14 @@
 """Record the corpus of this version from the scenarios of a service's tests: `python -m tests.record_corpus auction`.
 
 Scenarios are chosen, few and short, until every event and every field that any test fills has an example. With
-`--states`, the states of earlier versions are written anew, for when a state is meant to look different; their
+`--add`, the histories of this version stay and get company for what they are no example of. With `--states`, the states of earlier versions are written anew, for when a state is meant to look different; their
 commits never change.
 """
 
 import argparse
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,10 @@ def examples(history: History) -> set[str]:
     return found
 
 
-def chosen(found: Mapping[str, Sequence[History]]) -> Mapping[str, History]:
-    """Few histories that are examples of everything that all are, by the test that made each."""
+def chosen(found: Mapping[str, Sequence[History]], known: AbstractSet[str] = frozenset()) -> Mapping[str, History]:
+    """Few histories that are examples of everything that all are beyond what is known, by the test that made each."""
     candidates = [(examples(each), test, each) for test, histories in found.items() for each in histories]
-    left = {example for shown, _, _ in candidates for example in shown}
+    left = {example for shown, _, _ in candidates for example in shown} - known
     picked: dict[str, History] = {}
     while left:
         shown, test, best = max(candidates, key=lambda each: (len(each[0] & left), -len(each[2].events), each[1]))
@@ -78,8 +79,8 @@ def chosen(found: Mapping[str, Sequence[History]]) -> Mapping[str, History]:
     return picked
 
 
-def record(service: str, folder: Path) -> None:
-    """Write the corpus of this version."""
+def record(service: str, folder: Path, *, add: bool) -> None:
+    """Write the corpus of this version, anew or beside what is there."""
     scenarios = Scenarios()
     tests = ROOT / "services" / service / "tests"
     code = pytest.main(["-q", "-p", "no:cacheprovider", "-m", SAME_AT_EVERY_RUN, str(tests)], plugins=[scenarios])
@@ -90,15 +91,25 @@ def record(service: str, folder: Path) -> None:
         test: [history for history in histories if history.name.purpose in purposes]
         for test, histories in scenarios.histories.items()
     }
+    known: set[str] = set()
     for old in folder.glob("*.jsonl"):
-        old.unlink()
-    for label, history in chosen(own).items():
-        write(folder / f"{label}.jsonl", history)
+        if add:
+            known |= examples(read(old))
+        else:
+            old.unlink()
+    for label, history in chosen(own, known).items():
+        write(_free(folder, label), history)
     missing = {tag for entity in purposes.values() for tag in entity.event_types} - {
         event.type for histories in own.values() for history in histories for event in history.events
     }
     if missing:
         raise SystemExit(f"no test of {service} causes {', '.join(sorted(missing))}: write one, and record again")
+
+
+def _free(folder: Path, label: str) -> Path:
+    """Where a history goes that replaces none."""
+    names = (label, *(f"{label}_again_{number}" for number in range(1, 100)))
+    return next(path for path in (folder / f"{name}.jsonl" for name in names) if not path.exists())
 
 
 def record_states(purposes: Mapping[str, AnyEntity], corpus: Path) -> None:
@@ -114,12 +125,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("service", help="the name of its folder")
     parser.add_argument("--states", action="store_true", help="only the states, of all versions")
+    parser.add_argument("--add", action="store_true", help="keep the histories of this version")
     given = parser.parse_args()
     if given.states:
         record_states(entities_of(given.service), corpus_of(given.service))
     else:
         version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-        record(given.service, corpus_of(given.service) / version)
+        record(given.service, corpus_of(given.service) / version, add=given.add)
 
 
 if __name__ == "__main__":

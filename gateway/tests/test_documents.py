@@ -89,6 +89,14 @@ def test_a_new_service_is_found_by_its_contract_alone(tmp_path: Path, monkeypatc
     assert discover(package(tmp_path, monkeypatch, seventh=source)) == {"pad": contract}
 
 
+def test_a_service_of_several_purposes_exports_all_its_contracts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from dataclasses import replace\nfrom gateway.tests.pad import contract\n"
+    source += "contracts = (contract, replace(contract, purpose='pads'))"
+    assert set(discover(package(tmp_path, monkeypatch, eleventh=source))) == {"pad", "pads"}
+
+
 def test_a_contract_module_without_a_contract_or_with_a_taken_purpose_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """What others may import of the till: its messages, its view and the words they share."""
 
 from holdfast import Contract, ListForm
+from services.pos.contract_accounts import accounts
 from services.pos.domain import PosSession
 from services.pos.domain_commands import SessionCommand
 from services.pos.domain_events import SessionEvent
@@ -216,6 +217,7 @@ contract = Contract.of(
     },
     summary="Points of sale, one entity per location: tabs, stock, payments, drawers, business days",
 )
+contracts = (contract, accounts)
 
 __all__ = [
     "AddCombo",
@@ -368,5 +370,7 @@ __all__ = [
     "VoidTab",
     "WaiveGratuity",
     "Window",
+    "accounts",
     "contract",
+    "contracts",
 ]
