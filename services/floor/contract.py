@@ -1,6 +1,6 @@
 """What others may import of floor management: its messages and its view.
 
-The till sends `RecordTab`, `RecordHeard`, `RecordVoid` and `SetEightySix`; it learns of orders by the commands that this service sends it.
+The till sends `RecordTab`, `RecordHeard`, `RecordVoid`, `RecordBank` and `SetEightySix`; it learns of orders by the commands that this service sends it.
 """
 
 from holdfast import Contract, ListForm
@@ -36,6 +36,7 @@ from services.floor.domain_commands import (
     UnlinkTables,
 )
 from services.floor.domain_events import (
+    BankRecorded,
     FloorConfigured,
     FloorEvent,
     PartyArrived,
@@ -84,6 +85,7 @@ from services.floor.domain_order_commands import (
     OrderLine,
     PlaceOrder,
     Recall,
+    RecordBank,
     ReprintTicket,
     SetEightySix,
     Unmerge,
@@ -145,6 +147,7 @@ __all__ = [
     "ApplyLayout",
     "Arrive",
     "AssignWaiter",
+    "BankRecorded",
     "BlockTable",
     "Bump",
     "CancelLine",
@@ -204,6 +207,7 @@ __all__ = [
     "PlaceOrder",
     "PlacedLine",
     "Recall",
+    "RecordBank",
     "RecordHeard",
     "RecordTab",
     "RecordVoid",

@@ -115,6 +115,8 @@ def judge(floor: Floor, command: FloorCommand, ctx: Context) -> Events:  # noqa:
             return till.record_tab(floor, command, ctx)
         case commands.RecordHeard():
             return till.record_heard(floor, command, ctx)
+        case commands.RecordBank():
+            return till.record_bank(floor, command, ctx)
         case commands.RecordVoid():
             return orders.record_void(floor, command, ctx)
         case commands.PlaceOrder():

@@ -18,6 +18,7 @@ from services.floor.domain_order_commands import (
     PlaceOrder,
     Quantity,
     Recall,
+    RecordBank,
     ReprintTicket,
     SetEightySix,
     Unmerge,
@@ -169,10 +170,10 @@ class ClockIn(Command, tag="clock_in"):
 
 
 class ClockOut(Command, tag="clock_out"):
-    """End a shift, with no party left."""
+    """End a shift, with no party left and no bank to settle."""
 
     roles = WAITERS
-    raises = (refusals.OpenTables,)
+    raises = (refusals.OpenTables, refusals.BankOpen)
 
     waiter_id: UserId | None = None
 
@@ -378,6 +379,7 @@ FloorCommand = (
     | Touch
     | RecordTab
     | RecordHeard
+    | RecordBank
     | RecordVoid
     | SetEightySix
     | Reserve

@@ -122,6 +122,13 @@ class OpenTables(Rejected):
     status = 409
 
 
+class BankOpen(Rejected):
+    """The waiter still has a bank of the house's cash: settle it at the till first."""
+
+    code = "BANK_OPEN"
+    status = 409
+
+
 class BalanceDue(Rejected):
     """The party has not paid; `details.balance_minor` tells what is open, as far as it is known."""
 

@@ -198,6 +198,14 @@ class TillHeard(Event, tag="till_heard"):
     at: datetime
 
 
+class BankRecorded(Event, tag="bank_recorded"):
+    """A waiter has a bank of cash at the till, or has settled it."""
+
+    waiter_id: str
+    is_open: bool
+    at: datetime
+
+
 class WaiterClockedIn(Event, tag="waiter_clocked_in"):
     """A shift began."""
 
@@ -347,6 +355,7 @@ FloorEvent = (
     | TableAttention
     | TabRecorded
     | TillHeard
+    | BankRecorded
     | OrderPlaced
     | KitchenTicketIssued
     | CourseFired

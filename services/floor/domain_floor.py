@@ -219,6 +219,8 @@ class Floor(State, omit_defaults=True):
     """Up to which of them it has dealt with."""
     eighty_six: tuple[str, ...] = ()
     shifts: Mapping[str, Shift] = {}
+    banks: tuple[str, ...] = ()
+    """The waiters who have a bank of cash at the till."""
     sections: Mapping[str, str] = {}
     """The waiter of each section that has one."""
     reservations: Mapping[str, Reservation] = {}

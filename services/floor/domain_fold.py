@@ -64,6 +64,9 @@ def evolve(floor: Floor, event: events.FloorEvent) -> Floor:  # noqa: C901, PLR0
             return _tab_recorded(floor, event)
         case events.TillHeard(post=post):
             return replace(floor, heard=post)
+        case events.BankRecorded(waiter_id=waiter, is_open=is_open):
+            others = tuple(each for each in floor.banks if each != waiter)
+            return replace(floor, banks=(*others, waiter) if is_open else others)
         case events.WaiterClockedIn() | events.WaiterClockedOut() | events.WaiterAssigned() | events.TablesHandedOver():
             return _waiters(floor, event)
         case (

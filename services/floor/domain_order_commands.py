@@ -7,7 +7,7 @@ import msgspec
 from holdfast import Command
 from services.floor import domain_errors as refusals
 from services.floor.domain_roles import COOKS, SERVICE, WAITERS
-from services.floor.domain_settings import Key, Label, TillKey
+from services.floor.domain_settings import Key, Label, TillKey, UserId
 
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 """In thousandths: 1000 is one."""
@@ -153,6 +153,15 @@ class Unmerge(Command, tag="unmerge"):
 
     order_id: Key
     """The one that was merged into another."""
+
+
+class RecordBank(Command, tag="record_bank"):
+    """The till says that a waiter has a bank of cash now, or has settled it."""
+
+    roles = SERVICE
+
+    waiter_id: UserId
+    is_open: bool
 
 
 class SetEightySix(Command, tag="set_eighty_six"):

@@ -163,6 +163,8 @@ class WaiterView(Seen, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime
     covers: int
     open_parties: int
+    has_bank: bool = False
+    """Whether he has cash of the house to settle at the till before he can clock out."""
 
 
 class LayoutView(Seen, frozen=True, kw_only=True, omit_defaults=True):

@@ -42,6 +42,13 @@ def record_heard(floor: Floor, command: commands.RecordHeard, ctx: Context) -> E
     return (events.TillHeard(post=command.heard, at=ctx.now),) if command.heard > floor.heard else ()
 
 
+def record_bank(floor: Floor, command: commands.RecordBank, ctx: Context) -> Events:
+    """Note that a waiter has cash of the house, or has it no more; nothing when that is known."""
+    if (command.waiter_id in floor.banks) is command.is_open:
+        return ()
+    return (events.BankRecorded(waiter_id=command.waiter_id, is_open=command.is_open, at=ctx.now),)
+
+
 def _party_tab(floor: Floor, command: commands.RecordTab) -> str | None:
     """The tab of this floor's guests of which the till tells, or of which it made the one that it tells of."""
     ours = {tab_id for party in floor.parties.values() for tab_id in (party.tab_id, *party.also)}

@@ -219,4 +219,10 @@ def _waitlist(floor: Floor, *, front: bool, caring: bool) -> Iterator[WaitingVie
 def _waiters(floor: Floor) -> Iterator[WaiterView]:
     for waiter_id, shift in floor.shifts.items():
         parties = sum(party.waiter_id == waiter_id for party in floor.parties.values())
-        yield WaiterView(waiter_id=waiter_id, since=shift.since, covers=shift.covers, open_parties=parties)
+        yield WaiterView(
+            waiter_id=waiter_id,
+            since=shift.since,
+            covers=shift.covers,
+            open_parties=parties,
+            has_bank=waiter_id in floor.banks,
+        )

@@ -22,13 +22,15 @@ def clock_in(floor: Floor, command: commands.ClockIn, ctx: Context) -> Events:
 
 
 def clock_out(floor: Floor, command: commands.ClockOut, ctx: Context) -> Events:
-    """End a shift with no party left; nothing when there is none."""
+    """End a shift with no party left and no bank to settle; nothing when there is none."""
     waiter = command.waiter_id or ctx.actor.user
     if waiter not in floor.shifts:
         return ()
     tables = [table_id for party in floor.parties.values() if party.waiter_id == waiter for table_id in party.table_ids]
     if tables:
         raise refusals.OpenTables("hand your tables over first, with hand_over", table_ids=tables)
+    if waiter in floor.banks:
+        raise refusals.BankOpen("settle your bank at the till first, with settle_bank")
     return (events.WaiterClockedOut(waiter_id=waiter, at=ctx.now),)
 
 

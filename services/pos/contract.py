@@ -21,6 +21,7 @@ from services.pos.domain_money_commands import (
     CountDrawer,
     EndDrawer,
     NoSale,
+    OpenBank,
     OpenDay,
     OpenDrawer,
     PayIn,
@@ -29,6 +30,7 @@ from services.pos.domain_money_commands import (
     RecordPaymentResult,
     Refund,
     RefundLine,
+    SettleBank,
     TipShare,
 )
 from services.pos.domain_money_events import (
@@ -293,6 +295,7 @@ __all__ = [
     "OfflinePaymentStored",
     "OfflineQuarantined",
     "OfflineRecorded",
+    "OpenBank",
     "OpenDay",
     "OpenDrawer",
     "OpenTab",
@@ -340,6 +343,7 @@ __all__ = [
     "SetPriceBook",
     "SetTraining",
     "Settings",
+    "SettleBank",
     "ShowTab",
     "SplitPart",
     "SplitTab",

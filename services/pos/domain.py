@@ -1,7 +1,7 @@
 """A location's till: one entity for its tabs, stock, payments, drawers and business day.
 
 Each part of the trade stands next to this file, pure like it: `domain_tabs` (tabs and lines), `domain_pricing` (discounts, taxes), `domain_checks`
-(split, merge), `domain_stock` (holds), `domain_payments`, `domain_drawers`, `domain_day`, `domain_offline` and `domain_floor` (facts from
+(split, merge), `domain_stock` (holds), `domain_payments`, `domain_drawers`, `domain_banks`, `domain_day`, `domain_offline` and `domain_floor` (facts from
 elsewhere), `domain_deadlines`. They record into a `Draft`; `domain_evolve` tells what a record makes of the session.
 """
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from holdfast import Actor, Audience, Context, Entity
+from services.pos import domain_banks as banks
 from services.pos import domain_checks as checks
 from services.pos import domain_combos as combos
 from services.pos import domain_day as days
@@ -171,6 +172,10 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             payments.refund(draft, command)
         case money.OpenDrawer():
             drawers.open_drawer(draft, command)
+        case money.OpenBank():
+            banks.open_bank(draft, command)
+        case money.SettleBank():
+            banks.settle_bank(draft, command)
         case money.PayIn():
             drawers.pay_in(draft, command)
         case money.PayOut():

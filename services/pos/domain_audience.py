@@ -28,8 +28,8 @@ def audience(event: SessionEvent) -> Audience:  # noqa: PLR0911 - one line for e
             return Audience(only=_MANAGERS)
         case money.DrawerPaidOut() | money.DrawerNoSale():
             return Audience(only=_MANAGERS)
-        case money.DrawerClosed():
-            return Audience(only=_CASHIERS)
+        case money.DrawerClosed(holder=holder):
+            return Audience(only=_CASHIERS if holder is None else (*_CASHIERS, f"user:{holder}"))
         case money.DrawerOpened():
             return Audience(only=_STAFF)
         case till.ApprovalGranted() | till.ApprovalUsed() | till.ApprovalExpired() | till.DiscountSet():

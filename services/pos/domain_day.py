@@ -7,6 +7,7 @@ from holdfast.money import distribute
 from services.pos import domain_errors as refusals
 from services.pos import domain_money_commands as commands
 from services.pos import domain_money_events as events
+from services.pos.domain_banks import tips_in_banks
 from services.pos.domain_draft import Draft
 
 TABS_NAMED: Final = 20
@@ -56,7 +57,7 @@ def pool_tips(draft: Draft, command: commands.PoolTips) -> None:
     weights = [share.weight for share in command.shares]
     if len({share.user for share in command.shares}) < len(weights) or not any(weights):
         raise ValidationFailed("shares: each user once, and not all with a weight of 0")
-    left = day.totals.tip_minor + day.totals.gratuity_minor - day.totals.pooled_minor
+    left = day.totals.tip_minor + day.totals.gratuity_minor - day.totals.pooled_minor - tips_in_banks(draft)
     if left <= 0:
         raise refusals.NothingToPool("all tips of the day are shared out", left_minor=left)
     parts = zip(command.shares, distribute(left, weights), strict=True)

@@ -54,9 +54,8 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return replace(session, owed=without(session.owed, tab_id))
         case events.OfflinePaymentDeclined(payment_id=payment_id) | events.OfflinePaymentExpired(payment_id=payment_id):
             return _without_payment(session, payment_id)
-        case events.DrawerOpened(terminal_id=terminal_id, drawer_id=drawer_id, minor=opening):
-            drawers = {**session.drawers, terminal_id: Drawer(drawer_id=drawer_id, opening_minor=opening)}
-            return replace(session, drawers=drawers, drawers_opened=session.drawers_opened + 1)
+        case events.DrawerOpened():
+            return _drawer_opened(session, event)
         case events.DrawerPaidIn(terminal_id=terminal_id, minor=amount):
             if terminal_id not in session.drawers:
                 return session
@@ -71,8 +70,9 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return session
         case events.DrawerEnded(terminal_id=terminal_id):
             return with_drawer(session, terminal_id, ended=True)
-        case events.DrawerClosed(terminal_id=terminal_id):
-            return replace(session, drawers=without(session.drawers, terminal_id))
+        case events.DrawerClosed(terminal_id=terminal_id, tips=tips):
+            session = replace(session, drawers=without(session.drawers, terminal_id))
+            return _shared_out(session, tips) if tips else session
         case events.DayOpened(day=day, business_date=business_date):
             opened = Day(day=day, business_date=business_date, totals=session.between)
             return replace(session, day=opened, days=day, between=DayTotals())
@@ -82,6 +82,12 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return _pooled(session, event)
         case _:
             assert_never(event)
+
+
+def _drawer_opened(session: Session, event: events.DrawerOpened) -> Session:
+    drawer = Drawer(drawer_id=event.drawer_id, opening_minor=event.minor, holder=event.holder, floors=event.floors)
+    drawers = {**session.drawers, event.terminal_id: drawer}
+    return replace(session, drawers=drawers, drawers_opened=session.drawers_opened + 1)
 
 
 def _started(session: Session, event: events.PaymentStarted) -> Session:
@@ -95,6 +101,7 @@ def _started(session: Session, event: events.PaymentStarted) -> Session:
         tip_minor=event.tip_minor,
         deadline=event.timeout_at,
         terminal_id=event.terminal_id,
+        tips_to=event.tips_to,
     )
     pinned = {hold_id: replace(session.holds[hold_id], pinned=True) for hold_id in event.holds_pinned}
     session = replace(
@@ -124,6 +131,9 @@ def _captured(session: Session, event: events.PaymentCaptured) -> Session:
         tip_minor=tab.tip_minor + event.tip_minor,
         paid=tab.paid.plus(event.tender, taken),
     )
+    if event.tips_to is not None and event.tips_to in session.drawers:
+        tips = session.drawers[event.tips_to].tips_minor + event.tip_minor
+        session = with_drawer(session, event.tips_to, tips_minor=tips)
     if event.tender != "cash" or event.terminal_id is None or event.terminal_id not in session.drawers:
         return session
     cash = session.drawers[event.terminal_id].cash_sales_minor + taken
@@ -161,9 +171,13 @@ def _without_payment(session: Session, payment_id: str) -> Session:
 
 
 def _pooled(session: Session, event: events.TipsPooled) -> Session:
-    totals = session.day_totals
-    session = session.with_day_totals(replace(totals, pooled_minor=totals.pooled_minor + event.minor))
+    session = _shared_out(session, event.minor)
     if session.day is None:
         return session
     pools = (*session.day.pools, event.pool_id)[-POOLS_REMEMBERED:]
     return replace(session, day=replace(session.day, pools=pools))
+
+
+def _shared_out(session: Session, tips: int) -> Session:
+    totals = session.day_totals
+    return session.with_day_totals(replace(totals, pooled_minor=totals.pooled_minor + tips))

@@ -11,6 +11,7 @@ from services.pos import domain_errors as refusals
 from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS, STAFF
 from services.pos.domain_terms import Key, LinePortion, Part, Tender, Words
 
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
 Outcome = Literal["captured", "failed", "cancelled"]
 _DRAWER = (refusals.DrawerState, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
@@ -42,7 +43,7 @@ class BeginPayment(Command, tag="begin_payment"):
     tip_minor: Amount = 0
     currency: str | None = None
     terminal_id: Key | None = None
-    """Whose drawer takes the cash; the sender's device when left out."""
+    """Whose drawer takes the cash; when left out the sender's bank, or that of the sender's device."""
 
 
 class RecordPaymentResult(Command, tag="record_payment_result"):
@@ -116,6 +117,30 @@ class OpenDrawer(Command, tag="open_drawer"):
 
     minor: Amount
     terminal_id: Key | None = None
+
+
+class OpenBank(Command, tag="open_bank"):
+    """Begin a waiter's bank with so much cash: what he takes in cash goes there, and to no drawer."""
+
+    roles = STAFF
+    raises = (AmountInvalid, refusals.DrawerState, refusals.TrainingTerminal)
+
+    minor: Amount
+    waiter: UserId | None = None
+    """The sender when left out; only a cashier opens somebody else's."""
+    floor: Key | None = None
+    """Where the waiter works: beside those of the settings, this floor lets nobody clock out before the bank is settled."""
+
+
+class SettleBank(Command, tag="settle_bank"):
+    """End a waiter's bank with what was counted in it, without having been told what should be there."""
+
+    roles = STAFF
+    raises = (AmountInvalid, refusals.DrawerState, refusals.TrainingTerminal)
+
+    minor: Amount
+    waiter: UserId | None = None
+    """The sender when left out; only a cashier settles somebody else's."""
 
 
 class PayIn(Command, tag="pay_in"):
@@ -210,6 +235,8 @@ MoneyCommand = (
     | CloseTab
     | Refund
     | OpenDrawer
+    | OpenBank
+    | SettleBank
     | PayIn
     | PayOut
     | NoSale

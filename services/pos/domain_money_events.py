@@ -24,6 +24,8 @@ class PaymentStarted(OnTab, tag="payment_started"):
     holds_pinned: tuple[str, ...] = ()
     timeout_at: datetime
     terminal_id: str | None = None
+    tips_to: str | None = None
+    """The bank whose holder is owed the tip."""
 
 
 class PaymentCaptured(FactEvent, tag="payment_captured"):
@@ -38,6 +40,8 @@ class PaymentCaptured(FactEvent, tag="payment_captured"):
     change_minor: int = 0
     processor_ref: str = ""
     terminal_id: str | None = None
+    tips_to: str | None = None
+    """The bank whose holder is owed the tip."""
 
 
 class PaymentFailed(OnTab, tag="payment_failed"):
@@ -115,11 +119,16 @@ class Refunded(Event, tag="refunded"):
 
 
 class DrawerOpened(Event, tag="drawer_opened"):
-    """A terminal takes cash."""
+    """A terminal takes cash, or a waiter does."""
 
     terminal_id: str
+    """For a waiter's bank its name, which no terminal has: `bank:` and the waiter."""
     drawer_id: str
     minor: int
+    holder: str | None = None
+    """The waiter whose bank it is."""
+    floors: tuple[str, ...] = ()
+    """Those that are told of the bank."""
 
 
 class DrawerPaidIn(FactEvent, tag="drawer_paid_in"):
@@ -167,6 +176,13 @@ class DrawerClosed(Event, tag="drawer_closed"):
     expected: int
     counted: int
     over_short: int
+    holder: str | None = None
+    """The waiter whose bank it was."""
+    floors: tuple[str, ...] = ()
+    tips: int = 0
+    """What of it is the waiter's own: the tips that were given by card."""
+    owed: int = 0
+    """What a waiter hands over, from what should be there; below 0 the house pays it out."""
 
 
 class DayOpened(Event, tag="day_opened"):

@@ -9,6 +9,7 @@ from services.pos import domain_errors as refusals
 from services.pos import domain_money_commands as commands
 from services.pos import domain_money_events as events
 from services.pos.domain_approval import approved_by, check_reason
+from services.pos.domain_banks import bank_of_sender, cash_to
 from services.pos.domain_closing import sold_lines
 from services.pos.domain_discounts import check_given
 from services.pos.domain_draft import Draft
@@ -42,7 +43,7 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
     balance = draft.bill(command.tab_id).due_minor - tab.paid_minor
     terminal_id = None
     if command.tender == "cash":
-        terminal_id = None if tab.training else open_drawer_of(draft, command.terminal_id)
+        terminal_id = None if tab.training else cash_to(draft, command.terminal_id)
         due, rounding = _cash(draft, balance, amount)
     else:
         due, rounding = _exact(balance, amount)
@@ -60,6 +61,7 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
             holds_pinned=tuple(hold_id for hold_id, _ in holds_of(draft.session, command.tab_id)),
             timeout_at=draft.ctx.now + timedelta(seconds=draft.settings.payment_timeout_s),
             terminal_id=terminal_id,
+            tips_to=bank_of_sender(draft) if tip and not tab.training else None,
         )
     )
 
@@ -132,6 +134,7 @@ def record_payment_result(draft: Draft, command: commands.RecordPaymentResult) -
             change_minor=payment.amount_minor - taken if payment.tender == "cash" else 0,
             processor_ref=command.processor_ref,
             terminal_id=payment.terminal_id,
+            tips_to=payment.tips_to,
         )
     )
     consume(draft, payment.tab_id)

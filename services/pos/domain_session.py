@@ -76,6 +76,8 @@ class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
     deadline: datetime
     """By when its outcome must be known."""
     terminal_id: str | None = None
+    tips_to: str | None = None
+    """The bank whose holder is owed the tip."""
 
 
 class Hold(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,15 +106,21 @@ class Stock(Part, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Drawer(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """The cash drawer of a terminal, from its opening until it is counted."""
+    """The cash drawer of a terminal, or the bank of a waiter, from its opening until it is counted."""
 
     drawer_id: str
+    holder: str | None = None
+    """The waiter whose bank it is."""
+    floors: tuple[str, ...] = ()
+    """Those that are told of a bank."""
     ended: bool = False
     opening_minor: int = 0
     cash_sales_minor: int = 0
     cash_refunds_minor: int = 0
     paid_in_minor: int = 0
     paid_out_minor: int = 0
+    tips_minor: int = 0
+    """Those that the holder of a bank was given by card, and is owed."""
 
     @property
     def expected_minor(self) -> int:

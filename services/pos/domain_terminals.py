@@ -54,6 +54,8 @@ def check_not_revoked(draft: Draft, terminal_id: str | None) -> None:
 
 def register_terminal(draft: Draft, command: commands.RegisterTerminal) -> None:
     """Let a terminal take part; nothing when it does under this name."""
+    if command.terminal_id.startswith("bank:"):
+        raise ValidationFailed("terminal_id: names that begin with 'bank:' are those of waiters' banks")
     check_not_revoked(draft, command.terminal_id)
     known = draft.session.terminals.get(command.terminal_id)
     if known is None or known.name != command.name:

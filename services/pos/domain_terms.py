@@ -88,6 +88,8 @@ class Settings(Part, frozen=True, kw_only=True, omit_defaults=True):
     timezone: Annotated[str, msgspec.Meta(max_length=100)] = "UTC"
     """IANA name; the hours of price books are read in it."""
     gratuity: Gratuity | None = None
+    bank_tips: bool = True
+    """Whether a waiter with a bank keeps the tips that he was given by card; not where tips are pooled."""
     floors: Annotated[tuple[Key, ...], msgspec.Meta(max_length=50)] = ()
     """The floors, by their ids, that are told what is sold out."""
 

@@ -80,6 +80,8 @@ class DrawerView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     drawer_id: str
     ended: bool
     opening_minor: int
+    holder: str | None = None
+    """The waiter whose bank it is."""
     expected_minor: int | None = None
 
 
@@ -132,7 +134,6 @@ def view(session: Session, viewer: Actor) -> SessionView:
     if INSIDERS.isdisjoint(viewer.roles):
         return _of_guest(session, viewer.device)
     staff = not SETTLERS.isdisjoint(viewer.roles)
-    cashier = not CASHIERS.isdisjoint(viewer.roles)
     manager = not MANAGERS.isdisjoint(viewer.roles)
     return SessionView(
         currency=session.settings.currency,
@@ -145,7 +146,7 @@ def view(session: Session, viewer: Actor) -> SessionView:
         eighty_six=session.eighty_six,
         holds=_holds(session) if staff else None,
         payments=_payments(session) if staff else None,
-        drawers={key: _drawer(each, manager=manager) for key, each in session.drawers.items()} if cashier else None,
+        drawers=_drawers(session, viewer),
         terminals=_terminals(session) if staff else None,
         office=_office(session) if manager else None,
     )
@@ -228,11 +229,23 @@ def _payments(session: Session) -> Mapping[str, PaymentView]:
     }
 
 
+def _drawers(session: Session, viewer: Actor) -> Mapping[str, DrawerView] | None:
+    """All of them for cashiers; a waiter's own bank for him."""
+    cashier, manager = (not roles.isdisjoint(viewer.roles) for roles in (CASHIERS, MANAGERS))
+    shown = {
+        key: _drawer(drawer, manager=manager)
+        for key, drawer in session.drawers.items()
+        if cashier or drawer.holder == viewer.user
+    }
+    return shown if shown or cashier else None
+
+
 def _drawer(drawer: Drawer, *, manager: bool) -> DrawerView:
     return DrawerView(
         drawer_id=drawer.drawer_id,
         ended=drawer.ended,
         opening_minor=drawer.opening_minor,
+        holder=drawer.holder,
         expected_minor=drawer.expected_minor if manager else None,
     )
 

@@ -1,4 +1,4 @@
-"""What a till causes elsewhere, after the commit: floors know how the bills of their guests stand, and what is sold out."""
+"""What a till causes elsewhere, after the commit: floors know of bills, of what is sold out, and of waiters' banks."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from holdfast import Actor, Command, Name
 from holdfast.sql import StoredEvent
 from holdfast.worker import Effect, Reactor, Send
 from services.floor import contract as floor
+from services.pos import domain_money_events as money
 from services.pos import domain_stock_events as stock
 from services.pos import domain_tab_events as tabs
 from services.pos.domain_events import SessionEvent
@@ -21,7 +22,7 @@ class Floors(Reactor[SessionEvent]):
     name = "floors"
     actor = Actor(user="_pos", roles=("service",))
 
-    def react(self, stored: StoredEvent[SessionEvent], /) -> Sequence[Effect]:
+    def react(self, stored: StoredEvent[SessionEvent], /) -> Sequence[Effect]:  # noqa: PLR0911 - one line for each event
         """The commands for the floors that the event concerns."""
         match stored.event:
             case tabs.TabBalanceChanged(floor=str() as to) as standing:
@@ -33,6 +34,12 @@ class Floors(Reactor[SessionEvent]):
             case tabs.TabVoided(floor=str() as to, sent=lines, reason_code=reason):
                 voids = {line.line_id: _void(line.line_id, line.qty_milli, reason) for line in lines}
                 return [_to(to, stored.name, void, step=line_id) for line_id, void in voids.items()]
+            case (
+                money.DrawerOpened(holder=str() as waiter, floors=floors)
+                | money.DrawerClosed(holder=str() as waiter, floors=floors)
+            ):
+                bank = floor.RecordBank(waiter_id=waiter, is_open=isinstance(stored.event, money.DrawerOpened))
+                return [_to(each, stored.name, bank, step=each) for each in floors]
             case (stock.ItemEightySixed() | stock.ItemBack()) as said:
                 out = isinstance(said, stock.ItemEightySixed)
                 command = floor.SetEightySix(sku=said.sku, unavailable=out)

@@ -35,10 +35,11 @@ class DrawerFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class DrawerRow(Item, frozen=True, kw_only=True):
-    """A drawer from its opening to its count. Those that are not counted yet only managers see."""
+    """A drawer or a waiter's bank, from its opening to its count. Those that are not counted yet only managers see."""
 
     drawer_id: str
     terminal: str
+    """Of a bank `bank:` and the waiter."""
     status: DrawerStatus
     opened_at: datetime
     opened_by: str
@@ -52,6 +53,8 @@ class DrawerRow(Item, frozen=True, kw_only=True):
     over_short_minor: int | None
     """Negative when cash is missing."""
     no_sales: int
+    tips_minor: int
+    """What the holder of a bank was given by card."""
     ended_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None

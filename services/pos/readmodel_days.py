@@ -62,8 +62,8 @@ def follow_days(connection: Connection, stored: Stored) -> None:  # noqa: C901, 
             _grow(connection, name, voids=1, void_minor=value)
         case TabVoided(value_minor=value) if value:
             _grow(connection, name, voids=1, void_minor=value)
-        case events.DrawerClosed(over_short=over_short):
-            _grow(connection, name, drawers_counted=1, over_short_minor=over_short)
+        case events.DrawerClosed(over_short=over_short, tips=tips):
+            _grow(connection, name, drawers_counted=1, over_short_minor=over_short, pooled_minor=tips)
         case events.DrawerPaidIn(minor=amount):
             _grow(connection, name, paid_in_minor=amount)
         case events.DrawerPaidOut(minor=amount):

@@ -19,6 +19,8 @@ def follow_drawers(connection: Connection, stored: Stored) -> None:
         case events.PaymentCaptured(tender="cash", terminal_id=str() as terminal, due_minor=due, rounding_minor=added):
             cash = due + added
             _add(connection, stored, terminal, cash_sales_minor=cash, expected_minor=cash)
+        case events.PaymentCaptured(tips_to=str() as bank, tip_minor=tip):
+            _add(connection, stored, bank, tips_minor=tip)
         case events.Refunded(tender="cash", terminal_id=str() as terminal, amount_minor=amount, rounding_minor=added):
             cash = amount + added
             _add(connection, stored, terminal, cash_refunds_minor=cash, expected_minor=-cash)
@@ -42,7 +44,7 @@ def follow_drawers(connection: Connection, stored: Stored) -> None:
 
 
 def _opened(stored: Stored, event: events.DrawerOpened) -> dict[str, Any]:
-    nothing = ("cash_sales_minor", "cash_refunds_minor", "paid_in_minor", "paid_out_minor", "no_sales")
+    nothing = ("cash_sales_minor", "cash_refunds_minor", "paid_in_minor", "paid_out_minor", "no_sales", "tips_minor")
     return {
         **dict.fromkeys(nothing, 0),
         "opened_seq": stored.seq,

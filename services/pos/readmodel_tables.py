@@ -207,6 +207,7 @@ drawers: Final = _of_location(
     _minor("counted_minor", null=True),
     _minor("over_short_minor", null=True),
     Column("no_sales", Integer, nullable=False),
+    _minor("tips_minor"),
     Column("ended_at", Moment),
     Column("closed_at", Moment),
     Column("closed_by", Words),

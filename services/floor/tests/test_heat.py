@@ -4,6 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import given as for_all
+from hypothesis import settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
@@ -61,6 +62,7 @@ def test_hours_are_those_of_the_clock_on_the_wall() -> None:
     assert heat_of(scene) == {("t1", 23): (1, 2, 0)}
 
 
+@settings(deadline=None)
 @for_all(
     since=st.datetimes(timezones=st.just(ZoneInfo("UTC"))),
     seconds=st.integers(0, 300_000),

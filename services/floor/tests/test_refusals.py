@@ -22,6 +22,7 @@ from services.floor.contract import (
     Hours,
     MergeOrders,
     MoveParty,
+    RecordBank,
     Reserve,
     SetEightySix,
     Unmerge,
@@ -52,7 +53,7 @@ OF_THE_SPECIFICATION = {
     *("REASON_REQUIRED", "PAYMENT_IN_PROGRESS", "DIFFERENT_TAX_MODE", "NOT_MERGED", "NOT_ON_SHIFT", "OPEN_TABLES"),
     *("BALANCE_DUE", "NO_CAPACITY", "LEAD_TIME", "OUT_OF_HOURS"),
 }
-BESIDE_IT = {"PACING_LIMIT"}
+BESIDE_IT = {"PACING_LIMIT", "BANK_OPEN"}
 """Codes of what floors do beyond the specification."""
 
 
@@ -69,6 +70,10 @@ class Refused(NamedTuple):
 
 def blocked() -> Scenario:
     return run(empty_floor(), BlockTable(table="t1", reason="wobbles"), by=HOST)
+
+
+def with_a_bank() -> Scenario:
+    return run(clocked_in(empty_floor(), WAITER), RecordBank(waiter_id="walt", is_open=True), by=TILL)
 
 
 def reserved() -> Scenario:
@@ -151,6 +156,7 @@ TABLE = (
         {"waiter_id": "walt"},
     ),
     Refused("OPEN_TABLES", 409, served_by_walt, ClockOut(), WAITER, {"table_ids": ["t1"]}),
+    Refused("BANK_OPEN", 409, with_a_bank, ClockOut()),
     Refused("BALANCE_DUE", 409, owing, ClearTable(table="t1"), WAITER, {"balance_minor": 1250}),
     Refused("NO_CAPACITY", 409, empty_floor, Reserve(res_id="r1", start=EVENING + HOUR, size=40), HOST),
     Refused(

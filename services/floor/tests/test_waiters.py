@@ -7,16 +7,30 @@ from services.floor import domain_errors as refusals
 from services.floor import domain_waiters
 from services.floor.contract import (
     AssignWaiter,
+    BankRecorded,
     ClockIn,
     ClockOut,
     HandOver,
     PartySeated,
+    RecordBank,
     TablesHandedOver,
     WaiterAssigned,
     WaiterClockedIn,
     WaiterClockedOut,
 )
-from services.floor.tests.scenes import EVENING, HOST, WAITER, WILMA, clocked_in, empty_floor, run, seat, table
+from services.floor.tests.scenes import (
+    EVENING,
+    HOST,
+    MANAGER,
+    TILL,
+    WAITER,
+    WILMA,
+    clocked_in,
+    empty_floor,
+    run,
+    seat,
+    table,
+)
 
 
 def test_a_waiter_begins_a_shift_once() -> None:
@@ -32,6 +46,16 @@ def test_a_waiter_ends_a_shift_without_parties_and_once() -> None:
     run(clocked_in(scene, WILMA), HandOver(from_="walt", to="wilma"))
     scene.when(ClockOut(), by=WAITER).then(WaiterClockedOut(waiter_id="walt", at=EVENING))
     scene.when(ClockOut(), by=WAITER).then_nothing()
+
+
+def test_a_waiter_does_not_clock_out_before_the_bank_is_settled_at_the_till() -> None:
+    scene = clocked_in(empty_floor(), WAITER).when(RecordBank(waiter_id="walt", is_open=True), by=TILL)
+    scene.then(BankRecorded(waiter_id="walt", is_open=True, at=EVENING))
+    scene.when(RecordBank(waiter_id="walt", is_open=True), by=TILL).then_nothing()
+    assert scene.view(MANAGER)["waiters"][0]["has_bank"] is True
+    scene.when(ClockOut(), by=WAITER).then_rejected(refusals.BankOpen)
+    run(scene, RecordBank(waiter_id="walt", is_open=False), by=TILL)
+    scene.when(ClockOut(), by=WAITER).then_includes(WaiterClockedOut, waiter_id="walt")
 
 
 def test_a_table_is_served_by_its_sections_waiter_unless_it_has_its_own() -> None:

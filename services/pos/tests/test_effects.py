@@ -17,6 +17,7 @@ from services.pos.contract import (
     FloorHeard,
     LineVoided,
     MergeTabs,
+    OpenBank,
     PostCancel,
     PostedLine,
     PostMerge,
@@ -27,6 +28,7 @@ from services.pos.contract import (
     PrintBill,
     RecordPaymentResult,
     SetEightySix,
+    SettleBank,
     SplitPart,
     SplitTab,
     TabConflict,
@@ -229,3 +231,9 @@ def test_an_unmerged_bill_gets_its_lines_back() -> None:
         ("f2", 1_100),
         ("f1", 1_100),
     }
+
+
+def test_floors_are_told_which_waiters_have_a_bank_to_settle() -> None:
+    scene = opened()
+    assert told(scene, OpenBank(minor=100, floor=FLOOR), WAITER) == [floor.RecordBank(waiter_id="wim", is_open=True)]
+    assert told(scene, SettleBank(minor=100), WAITER) == [floor.RecordBank(waiter_id="wim", is_open=False)]
