@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
 import services
-from gateway import ask, http, lists
+from gateway import ask, http, lists, passes
 from gateway.asyncapi import asyncapi_document
 from gateway.authenticator import Authenticator, Rules
 from gateway.contracts import discover
@@ -50,6 +50,8 @@ ASSETS: Final = {
     "lot.css": "text/css",
     "floor.js": "text/javascript",
     "floor.css": "text/css",
+    "pay.js": "text/javascript",
+    "pay.css": "text/css",
     "lot.svg": "image/svg+xml",
 }
 
@@ -70,6 +72,7 @@ def create_app(
     return Litestar(
         route_handlers=[
             http.send,
+            passes.issue,
             http.view,
             http.remove,
             http.events,
@@ -82,6 +85,7 @@ def create_app(
             _asyncapi,
             _lot_page,
             _floor_page,
+            _pay_page,
             _asset,
         ],
         dependencies={"who": Provide(http.identify)},
@@ -243,6 +247,11 @@ def _lot_page() -> Response[str]:
 @get("/floor", include_in_schema=False, sync_to_thread=True)
 def _floor_page() -> Response[str]:
     return _page("floor.html")
+
+
+@get("/pay", include_in_schema=False, sync_to_thread=True)
+def _pay_page() -> Response[str]:
+    return _page("pay.html")
 
 
 def _page(file: str) -> Response[str]:

@@ -120,6 +120,10 @@ class Door:
             self._limits.spend(name, by.user)
             await self.client.delete(name, by=by, command_id=command_id, timeout=self._timeout)
 
+    def spend(self, name: Name, user: str) -> None:
+        """Count something that is no command like one; `RATE_LIMITED` when it is one too many."""
+        self._limits.spend(name, user)
+
     def refusal(self, name: Name, user: str) -> RateLimited | None:
         """Why a command must not even be looked at now, which is counted; None when it may go on."""
         error = self._limits.refusal(name, user)

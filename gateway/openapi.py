@@ -9,13 +9,14 @@ import msgspec
 from gateway.errors import Problem
 from gateway.http import MAX_EVENTS
 from gateway.lists import DEFAULT_LIMIT, MAX_LIMIT
+from gateway.passes import Pass, PassRequest
 from gateway.schemas import ID_PART, VERSION, Schema, Schemas, add_events, codes_of, messages_of, obj, summary_of
 from holdfast import Command, Contract, ListForm
 
 
 def openapi_document(contracts: Mapping[str, Contract]) -> dict[str, Any]:
     """Describe the HTTP door as OpenAPI 3.1."""
-    schemas = Schemas([*messages_of(contracts), Problem])
+    schemas = Schemas([*messages_of(contracts), Problem, Pass, PassRequest])
     paths: dict[str, Any] = {}
     for contract in contracts.values():
         event = add_events(schemas, contract)
@@ -25,6 +26,7 @@ def openapi_document(contracts: Mapping[str, Contract]) -> dict[str, Any]:
             paths[f"/v1/{contract.purpose}"] = {"get": _list(schemas, contract, lists)}
         paths[base] = {"parameters": [_id()], "get": _view(schemas, contract), "delete": _delete(schemas, contract)}
         paths[f"{base}/events"] = {"parameters": [_id()], "get": _events(schemas, contract, event)}
+        paths[f"{base}/passes"] = {"parameters": [_id()], "post": _pass(schemas, contract)}
         for tag, command in contract.commands.items():
             paths[f"{base}/{tag.replace('_', '-')}"] = {
                 "parameters": [_id()],
@@ -93,6 +95,20 @@ def _view(schemas: Schemas, contract: Contract) -> Schema:
                 "headers": {"ETag": {"schema": {"type": "string"}, "description": "The seq, quoted."}},
                 "content": {"application/json": {"schema": found}},
             }
+        }
+        | _problems(schemas, codes_of(contract)),
+    }
+
+
+def _pass(schemas: Schemas, contract: Contract) -> Schema:
+    return {
+        "tags": [contract.purpose],
+        "operationId": f"{contract.purpose}.pass",
+        "summary": "A credential for a guest whom the entity has let in, with a QR code that opens a page with it.",
+        "description": "For everybody who may read the entity, but guests.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schemas.of(PassRequest)}}},
+        "responses": {
+            "201": {"description": "The pass.", "content": {"application/json": {"schema": schemas.of(Pass)}}}
         }
         | _problems(schemas, codes_of(contract)),
     }

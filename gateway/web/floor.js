@@ -16,6 +16,7 @@ let floor = null; // the newest state, as the server has it
 let shownSeq = -1;
 let clockAhead = 0; // how far the server's clock is ahead of ours, in ms
 let chosen = null; // a table's id
+let codeOf = null; // the party whose QR code is shown
 const edits = new Map(); // by the id of their frame: what they make of a floor, and the seq from which on it has them
 
 function showState({ seq, state, server_now }) {
@@ -100,6 +101,8 @@ function showChosen(view) {
   at("seat").hidden = !free;
   at("order").hidden = !party;
   at("clear").hidden = !party;
+  at("code").hidden = !party || view.settings?.payments === "none";
+  if (codeOf !== party?.party_id) at("qr").hidden = true;
   at("ready").hidden = party || table.status !== "DIRTY";
   const orders = party ? view.orders.filter((order) => order.party_id === party.party_id) : [];
   at("lines").replaceChildren(...orders.flatMap((order) => order.lines).map(orderLine));
@@ -175,6 +178,36 @@ at("clear").addEventListener("click", () => {
     view.parties = view.parties.filter((party) => party.party_id !== party_id);
   });
 });
+
+// A code that shows the guests their bill and lets them pay it: issued by the till, signed by the gateway.
+at("code").addEventListener("click", async () => {
+  const view = expected();
+  const party = partyAt(view, tableOf(view, chosen));
+  if (!party) return;
+  const till = encodeURIComponent(view.settings?.pos_location ?? link.id.split(":")[0]);
+  const code = newId();
+  const issued = await ask(`/v1/pos-session/${till}/issue-table-code`, { code_id: code, tab_id: party.tab_id });
+  const pass = issued && (await ask(`/v1/pos-session/${till}/passes`, { guest: code, page: `${location.origin}/pay` }));
+  if (!pass) return;
+  codeOf = party.party_id;
+  at("qr-image").replaceChildren(new DOMParser().parseFromString(pass.qr, "text/html").querySelector("svg"));
+  at("qr-link").href = pass.link;
+  at("qr").hidden = false;
+  tell("");
+});
+
+async function ask(path, data) {
+  const headers = { Authorization: `Bearer ${link.token}`, "Content-Type": "application/json", "Idempotency-Key": newId() };
+  try {
+    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(data) });
+    const found = await answer.json();
+    if (answer.ok) return found;
+    tell(`Refused: ${found.detail}.`, true);
+  } catch {
+    tell("There is no connection: try again.", true);
+  }
+  return null;
+}
 
 at("ready").addEventListener("click", () => {
   edit("set_status", { table: chosen, status: "AVAILABLE" }, becomes(chosen, "AVAILABLE"));

@@ -149,6 +149,8 @@ class PartyLeft(Event, tag="party_left"):
     tab_id: str
     leaves: Leaves
     at: datetime
+    till: str | None = None
+    """The till that is told of it, when it was told of something before."""
 
 
 class TableAutoClosed(Event, tag="table_auto_closed"):
@@ -161,6 +163,8 @@ class TableAutoClosed(Event, tag="table_auto_closed"):
     leaves: Leaves
     effective_at: datetime
     cause: str
+    till: str | None = None
+    """The till that is told of it, when it was told of something before."""
 
 
 class TableAttention(Event, tag="table_attention"):

@@ -188,9 +188,15 @@ def clear_table(floor: Floor, command: commands.ClearTable, ctx: Context) -> Eve
         return ()
     _check_paid(floor, party_id)
     party = floor.parties[party_id]
-    return (
-        events.PartyLeft(party_id=party_id, table_ids=party.table_ids, tab_id=party.tab_id, leaves="DIRTY", at=ctx.now),
+    left = events.PartyLeft(
+        party_id=party_id,
+        table_ids=party.table_ids,
+        tab_id=party.tab_id,
+        leaves="DIRTY",
+        at=ctx.now,
+        till=till_of(floor, ctx) if party.asked else None,
     )
+    return (left,)
 
 
 def block_table(floor: Floor, command: commands.BlockTable, ctx: Context) -> Events:

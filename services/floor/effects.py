@@ -98,6 +98,8 @@ def _command(event: FloorEvent, floor: str) -> Command | None:  # noqa: PLR0911 
             return pos.PostMerge(floor=floor, post=post, from_tab_id=tab, into_tab_id=into)
         case order_events.OrdersUnmerged(from_tab_id=tab, into_tab_id=into, line_ids=lines, post=post) if tab != into:
             return pos.PostUnmerge(floor=floor, post=post, from_tab_id=tab, into_tab_id=into, line_ids=lines)
+        case events.PartyLeft(tab_id=tab) | events.TableAutoClosed(tab_id=tab):
+            return pos.RevokeTableCodes(tab_id=tab)
         case _:
             return None
 

@@ -14,6 +14,8 @@ from services.pos.domain_floor_commands import (
     PostTable,
     PostUnmerge,
 )
+from services.pos.domain_guest_commands import IssueTableCode, PayAtTable, RevokeTableCodes
+from services.pos.domain_guest_events import LinesClaimed, TableCodeExpired, TableCodeIssued, TableCodesRevoked
 from services.pos.domain_money_commands import (
     BeginPayment,
     CloseDay,
@@ -269,6 +271,7 @@ __all__ = [
     "HoldPlaced",
     "HoldReleased",
     "Hours",
+    "IssueTableCode",
     "Item",
     "ItemBack",
     "ItemEightySixed",
@@ -279,6 +282,7 @@ __all__ = [
     "LineQtyChanged",
     "LineRemoved",
     "LineVoided",
+    "LinesClaimed",
     "LinesMoved",
     "LinesRung",
     "LinesSent",
@@ -300,6 +304,7 @@ __all__ = [
     "OpenDrawer",
     "OpenTab",
     "OversellRecorded",
+    "PayAtTable",
     "PayIn",
     "PayOut",
     "PaymentCaptured",
@@ -331,6 +336,7 @@ __all__ = [
     "RemoveDiscount",
     "RemoveLine",
     "ReopenTab",
+    "RevokeTableCodes",
     "RevokeTerminal",
     "SendToKitchen",
     "SessionCommand",
@@ -358,6 +364,9 @@ __all__ = [
     "TabSplit",
     "TabTransferred",
     "TabVoided",
+    "TableCodeExpired",
+    "TableCodeIssued",
+    "TableCodesRevoked",
     "TabsMerged",
     "Tax",
     "TerminalLocked",

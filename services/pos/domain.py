@@ -2,12 +2,12 @@
 
 Each part of the trade stands next to this file, pure like it: `domain_tabs` (tabs and lines), `domain_pricing` (discounts, taxes), `domain_checks`
 (split, merge), `domain_stock` (holds), `domain_payments`, `domain_drawers`, `domain_banks`, `domain_day`, `domain_offline` and `domain_floor` (facts from
-elsewhere), `domain_deadlines`. They record into a `Draft`; `domain_evolve` tells what a record makes of the session.
+elsewhere), `domain_guests` (codes at tables), `domain_deadlines`. They record into a `Draft`; `domain_evolve` tells what a record makes of the session.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from holdfast import Actor, Audience, Context, Entity
 from services.pos import domain_banks as banks
@@ -18,6 +18,8 @@ from services.pos import domain_discounts as discounts
 from services.pos import domain_drawers as drawers
 from services.pos import domain_floor as floor
 from services.pos import domain_floor_commands as from_floor
+from services.pos import domain_guest_commands as of_guests
+from services.pos import domain_guests as guests
 from services.pos import domain_money_commands as money
 from services.pos import domain_offline as offline
 from services.pos import domain_payments as payments
@@ -37,9 +39,11 @@ from services.pos.domain_draft import Draft
 from services.pos.domain_events import SessionEvent
 from services.pos.domain_evolve import evolve
 from services.pos.domain_roles import READERS
-from services.pos.domain_session import Session
+from services.pos.domain_session import GUEST_PREFIX, Session
 from services.pos.domain_view import SessionView, view
 from services.pos.domain_waking import next_deadline
+
+_READERS: Final = frozenset(f"role:{role}" for role in READERS)
 
 
 class PosSession(Entity[Session, SessionCommand, SessionEvent]):
@@ -81,9 +85,11 @@ class PosSession(Entity[Session, SessionCommand, SessionEvent]):
         """Who may see what of an event."""
         return audience(event)
 
-    def may_read(self, session: Session, viewer: Actor, /) -> bool:
-        """Whoever works at the location."""
-        return not READERS.isdisjoint(viewer.roles)
+    def readers(self, session: Session, /) -> frozenset[str]:
+        """Whoever works at the location, and guests while their code counts."""
+        if not session.codes:
+            return _READERS
+        return _READERS | {f"user:{GUEST_PREFIX}{code_id}" for code_id in session.codes}
 
 
 def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR0912, PLR0915 - one line for each command
@@ -192,6 +198,12 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             days.pool_tips(draft, command)
         case money.CloseDay():
             days.close_day(draft, command)
+        case of_guests.IssueTableCode():
+            guests.issue_table_code(draft, command)
+        case of_guests.RevokeTableCodes():
+            guests.revoke_table_codes(draft, command)
+        case of_guests.PayAtTable():
+            guests.pay_at_table(draft, command)
         case from_floor.PostOrder():
             floor.post_order(draft, command)
         case from_floor.PostCancel():

@@ -3,6 +3,7 @@
 from typing import Final
 
 from holdfast import Audience
+from services.pos import domain_guest_events as guests
 from services.pos import domain_money_events as money
 from services.pos import domain_tab_events as tabs
 from services.pos import domain_till_events as till
@@ -32,7 +33,16 @@ def audience(event: SessionEvent) -> Audience:  # noqa: PLR0911 - one line for e
             return Audience(only=_CASHIERS if holder is None else (*_CASHIERS, f"user:{holder}"))
         case money.DrawerOpened():
             return Audience(only=_STAFF)
-        case till.ApprovalGranted() | till.ApprovalUsed() | till.ApprovalExpired() | till.DiscountSet():
+        case (
+            guests.TableCodeIssued()
+            | guests.TableCodesRevoked()
+            | guests.TableCodeExpired()
+            | guests.LinesClaimed()
+            | till.ApprovalGranted()
+            | till.ApprovalUsed()
+            | till.ApprovalExpired()
+            | till.DiscountSet()
+        ):
             return Audience(only=_STAFF)
         case money.PaymentStarted() | money.PaymentFailed() | money.PaymentTimedOut() | money.Refunded():
             return Audience(only=_STAFF)

@@ -62,8 +62,9 @@ def cash_to(draft: Draft, terminal_id: str | None) -> str:
 
 
 def bank_of_sender(draft: Draft) -> str | None:
-    """The bank of whoever sends this, when he has one."""
-    key = f"{BANK}{draft.ctx.actor.user}"
+    """The bank of whoever sends this, when he has one; of whoever gave a guest the code by which he pays."""
+    code = draft.session.code_of(draft.ctx.actor.user)
+    key = f"{BANK}{draft.ctx.actor.user if code is None else code.issued_by}"
     return key if key in draft.session.drawers else None
 
 

@@ -1,9 +1,10 @@
-"""What has a time: holds, payments without an outcome, stored cards, approvals. All end at their moment, not after it."""
+"""What has a time: holds, payments without an outcome, stored cards, approvals, codes. All end at their moment, not after it."""
 
 from datetime import datetime
 
 from services.pos import domain_money_events as money
 from services.pos.domain_draft import Draft
+from services.pos.domain_guests import expire_codes
 from services.pos.domain_payments import reopen_without
 from services.pos.domain_stock_events import HoldExpired
 from services.pos.domain_till_events import ApprovalExpired
@@ -39,3 +40,4 @@ def expire(draft: Draft, due: datetime) -> None:
     for approval_id, approval in session.approvals.items():
         if approval.expires_at <= due:
             draft.record(ApprovalExpired(approval_id=approval_id, effective_at=due, cause=cause))
+    expire_codes(draft, due)

@@ -213,6 +213,20 @@ class SplitInvalid(Rejected):
     status = 422
 
 
+class CodeInUse(Rejected):
+    """The code is another tab's, or the tab has as many as it may have."""
+
+    code = "CODE_IN_USE"
+    status = 409
+
+
+class LineTaken(Rejected):
+    """Somebody else pays for a line, or has paid for it; `details.line_ids` tells which."""
+
+    code = "LINE_TAKEN"
+    status = 409
+
+
 class NothingToPool(Rejected):
     """All tips of the day are shared out."""
 

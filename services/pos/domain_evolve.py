@@ -4,12 +4,14 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from services.pos import domain_guest_events as guests
 from services.pos import domain_money_events as money
 from services.pos import domain_stock_events as stock
 from services.pos import domain_tab_events as tabs
 from services.pos import domain_till_events as till
 from services.pos.domain_closing import closed, refunded, reopened
 from services.pos.domain_events import SessionEvent
+from services.pos.domain_fold_guests import codes_kept, evolve_guests
 from services.pos.domain_fold_money import evolve_money
 from services.pos.domain_fold_stock import adjusted, consumed, hold_expired, hold_gone, hold_placed
 from services.pos.domain_fold_tabs import evolve_tab
@@ -19,7 +21,7 @@ from services.pos.domain_waking import waking
 
 def evolve(session: Session, event: SessionEvent) -> Session:
     """The session after an event."""
-    return waking(session, _evolved(session, event), event)
+    return codes_kept(session, waking(session, _evolved(session, event), event))
 
 
 def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
@@ -110,6 +112,8 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             | money.TipsPooled()
         ):
             return evolve_money(session, event)
+        case guests.TableCodeIssued() | guests.TableCodesRevoked() | guests.TableCodeExpired() | guests.LinesClaimed():
+            return evolve_guests(session, event)
         case _:
             assert_never(event)
 

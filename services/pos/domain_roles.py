@@ -12,6 +12,8 @@ DISPLAY: Final = "display"
 """Screens in kitchen and dining room: they see what is ordered, and no money."""
 CUSTOMER_DISPLAY: Final = "customer_display"
 """The screen that a guest sees at a terminal, by the credential of that device: the tab that is shown there, and nothing else."""
+GUEST: Final = "guest"
+"""Whoever has scanned the code at a table: the tab of that code, and nothing else."""
 
 ADMINS: Final = frozenset({ADMIN})
 MANAGERS: Final = frozenset({MANAGER, ADMIN})
@@ -23,3 +25,5 @@ SERVICES: Final = frozenset({SERVICE})
 INSIDERS: Final = frozenset({SERVICE, *TERMINALS})
 """Who may see what is ordered."""
 READERS: Final = frozenset({CUSTOMER_DISPLAY, *INSIDERS})
+"""And guests, while their code counts."""
+GUESTS: Final = frozenset({GUEST})

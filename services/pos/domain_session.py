@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from msgspec.structs import replace
 
@@ -26,6 +26,8 @@ from services.pos.domain_terms import (
 from services.pos.domain_till_commands import ApprovalOf
 
 T = TypeVar("T")
+GUEST_PREFIX: Final = "guest-"
+"""How a guest's name begins, before the code that makes him one."""
 
 
 class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,6 +63,8 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     reopened: bool = False
     holds: tuple[str, ...] = ()
     """The ids of what is kept for it."""
+    claims: Mapping[str, str] = {}
+    """The payments by which guests pay for single lines, by line."""
 
 
 class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -156,6 +160,14 @@ class Approval(Part, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: datetime
 
 
+class TableCode(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What a guest has scanned: it shows one tab, and lets it be paid."""
+
+    tab_id: str
+    issued_by: str
+    expires_at: datetime
+
+
 class ClosedTab(Part, frozen=True, kw_only=True, omit_defaults=True):
     """As much of a closed tab as its refund needs."""
 
@@ -218,6 +230,8 @@ class Session(State, omit_defaults=True):
     drawers_opened: int = 0
     terminals: Mapping[str, Terminal] = {}
     approvals: Mapping[str, Approval] = {}
+    codes: Mapping[str, TableCode] = {}
+    """Those at tables, of tabs that are there."""
     day: Day | None = None
     between: DayTotals = DayTotals()
     """What happened while no day was open: the next one begins with it."""
@@ -227,6 +241,10 @@ class Session(State, omit_defaults=True):
     refunds: int = 0
     flags: int = 0
     """How many conflicts were flagged so far."""
+
+    def code_of(self, user: str) -> TableCode | None:
+        """The code that a guest has."""
+        return self.codes.get(user.removeprefix(GUEST_PREFIX)) if user.startswith(GUEST_PREFIX) else None
 
     @property
     def day_totals(self) -> DayTotals:

@@ -6,8 +6,9 @@ from datetime import date, datetime
 import msgspec
 
 from holdfast import Actor
+from services.pos.domain_guests import portions, taken
 from services.pos.domain_roles import CASHIERS, INSIDERS, MANAGERS, SETTLERS
-from services.pos.domain_session import Drawer, Session, Tab
+from services.pos.domain_session import Drawer, Session, Tab, TableCode
 from services.pos.domain_stock import available
 from services.pos.domain_terms import AppliedDiscount, DayTotals, Item, Line, OrderType, PriceBook, Settings, TabStatus
 
@@ -110,6 +111,14 @@ class OfficeView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     refundable_tabs: int
 
 
+class PortionView(Shown, frozen=True, kw_only=True, omit_defaults=True):
+    """What a line has of what is due, with its taxes and service."""
+
+    due_minor: int
+    taken: bool = False
+    """Whether somebody pays for it, or has paid for it."""
+
+
 class SessionView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     """A location's till. Closed tabs are in the lists."""
 
@@ -127,12 +136,16 @@ class SessionView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     drawers: Mapping[str, DrawerView] | None = None
     terminals: Mapping[str, TerminalView] | None = None
     office: OfficeView | None = None
+    portions: Mapping[str, PortionView] | None = None
+    """By line, for a guest who pays at the table."""
+    code_expires_at: datetime | None = None
 
 
 def view(session: Session, viewer: Actor) -> SessionView:
     """The till as this viewer may see it."""
     if INSIDERS.isdisjoint(viewer.roles):
-        return _of_guest(session, viewer.device)
+        code = session.code_of(viewer.user)
+        return _at_terminal(session, viewer.device) if code is None else _at_table(session, code)
     staff = not SETTLERS.isdisjoint(viewer.roles)
     manager = not MANAGERS.isdisjoint(viewer.roles)
     return SessionView(
@@ -152,10 +165,23 @@ def view(session: Session, viewer: Actor) -> SessionView:
     )
 
 
-def _of_guest(session: Session, device: str | None) -> SessionView:
-    """The tab that is shown at a terminal, without who works there."""
+def _at_terminal(session: Session, device: str | None) -> SessionView:
+    """The tab that a guest sees at a terminal."""
     terminal = None if device is None else session.terminals.get(device)
-    tab_id = None if terminal is None or terminal.revoked else terminal.showing
+    return _of_guest(session, None if terminal is None or terminal.revoked else terminal.showing)
+
+
+def _at_table(session: Session, code: TableCode) -> SessionView:
+    """The tab of a code, and what of it is whose."""
+    tab = session.tabs[code.tab_id]
+    due = portions(tab, session.settings)
+    claimed = frozenset(taken(session, tab))
+    lines = {line_id: PortionView(due_minor=due[line_id], taken=line_id in claimed) for line_id in tab.lines}
+    return msgspec.structs.replace(_of_guest(session, code.tab_id), portions=lines, code_expires_at=code.expires_at)
+
+
+def _of_guest(session: Session, tab_id: str | None) -> SessionView:
+    """One tab, without who works there."""
     tab = None if tab_id is None else session.tabs.get(tab_id)
     if tab_id is None or tab is None:
         return SessionView(currency=session.settings.currency, tabs={}, items={})

@@ -12,7 +12,7 @@ from services.pos.domain_session import Hold, Session
 
 
 def next_deadline(session: Session) -> datetime | None:
-    """The earliest of holds, payments without an outcome, stored cards and approvals."""
+    """The earliest of holds, payments without an outcome, stored cards, approvals and codes at tables."""
     return min(_deadlines(session), default=None)
 
 
@@ -21,6 +21,7 @@ def _deadlines(session: Session) -> Iterator[datetime]:
         yield session.holds_end_at
     yield from (each.deadline for each in session.payments.values() if each.status in {"started", "stored"})
     yield from (approval.expires_at for approval in session.approvals.values())
+    yield from (code.expires_at for code in session.codes.values())
 
 
 def waking(before: Session, after: Session, event: SessionEvent) -> Session:

@@ -9,9 +9,9 @@ from holdfast._judge import Judge
 from holdfast.sql import StoredEvent
 from holdfast.testing import Scenario
 from holdfast.worker import Send
-from services.floor.contract import CancelLine, MergeOrders, Modifier, MoveLines, MoveParty, Unmerge
+from services.floor.contract import CancelLine, ClearTable, MergeOrders, Modifier, MoveLines, MoveParty, Unmerge
 from services.floor.effects import Till
-from services.floor.tests.scenes import MANAGER, line, order, run, seat, seated, tab_of
+from services.floor.tests.scenes import MANAGER, TILL, line, order, run, seat, seated, tab_of, till
 from services.pos import contract as pos
 
 FLOOR = "loc-1:floor-main"
@@ -121,3 +121,12 @@ def test_an_event_is_told_the_same_however_often_it_is_delivered() -> None:
 def test_the_till_takes_these_commands_from_a_service(command: type[Command]) -> None:
     assert command.roles is not None
     assert not command.roles.isdisjoint(Till.actor.roles)
+
+
+def test_the_till_is_told_when_guests_have_gone_who_had_a_bill() -> None:
+    scene = run(seated(), order())
+    tab, known = tab_of(scene), len(scene.log)
+    run(scene, till(scene, "CLOSED", paid_minor=500), by=TILL)
+    run(scene, ClearTable(table="t1"))
+    assert commands(scene, after=known) == [pos.RevokeTableCodes(tab_id=tab)]
+    assert commands(run(seated(), ClearTable(table="t1"))) == []
