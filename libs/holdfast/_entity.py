@@ -58,8 +58,8 @@ class Entity(Generic[S, C, E]):
     """The first part of every name, and one stream of the log."""
     initial: ClassVar[State]
     """The state before the first event."""
-    snapshot_every: ClassVar[int] = 500
-    """Events between two snapshots."""
+    snapshot_every: ClassVar[int] = 100
+    """Events between two snapshots. A successor reads so many at most before it answers, at some 0.2 ms each."""
     exists_from_start: ClassVar[bool] = False
     """Whether an entity reads as `initial` at seq 0 before its first event."""
     upcasters: ClassVar[tuple[AnyUpcast, ...]] = ()

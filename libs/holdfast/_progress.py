@@ -7,18 +7,22 @@ class Progress:
     """One member's partitions, in one life of the commands stream.
 
     A command counts as answered when nothing more will be done for it; the position of a partition is the last
-    sequence before which nothing is open.
+    sequence before which nothing is open. All partitions are read together and in order, so that one to which nothing
+    was sent is as far as the reading.
     """
 
     def __init__(self) -> None:
+        self._read = 0
         self._received: dict[int, int] = {}
         self._open: dict[int, dict[int, None]] = {}
 
     def begin(self, positions: Mapping[int, int]) -> None:
         """Own these partitions from now on, each from behind its position; what is owned already stays as it is."""
+        self._received = {number: self._reached(number) for number in self._received}
         for number, position in positions.items():
             self._received.setdefault(number, position)
             self._open.setdefault(number, {})
+        self._read = min(self._received.values(), default=0)
 
     def end(self, numbers: Iterable[int]) -> None:
         """Own these partitions no more."""
@@ -28,6 +32,7 @@ class Progress:
 
     def receive(self, number: int, sequence: int) -> bool:
         """Take a command; False when it is not for this member or was taken before."""
+        self._read = max(self._read, sequence)
         if sequence <= self._received.get(number, sequence):
             return False
         self._received[number] = sequence
@@ -42,8 +47,11 @@ class Progress:
 
     def positions(self) -> dict[int, int]:
         """Of every owned partition, the sequence up to which everything is answered."""
-        return {number: next(iter(self._open[number]), received + 1) - 1 for number, received in self._received.items()}
+        return {number: next(iter(self._open[number]), self._reached(number) + 1) - 1 for number in self._received}
 
     def next_sequence(self) -> int:
         """Where reading has to begin so that no owned partition misses anything."""
-        return min(self._received.values(), default=0) + 1
+        return min((self._reached(number) for number in self._received), default=0) + 1
+
+    def _reached(self, number: int) -> int:
+        return max(self._received[number], self._read)

