@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import httpx
@@ -48,8 +48,7 @@ class Follower:
 
     async def run(self) -> None:
         """Stay connected to one door after the other until cancelled."""
-        while True:
-            door = random.choice(self._doors)  # noqa: S311 - which door is no secret
+        for door in cycle(random.sample(self._doors, len(self._doors))):
             try:
                 socket = await open_socket(door, self._token)
             except (Lost, Refused, TimeoutError):
@@ -118,7 +117,7 @@ class Follower:
 
 
 class Poster:
-    """One HTTP client, with a connection to each door that it keeps open."""
+    """One HTTP client, with a connection to each door that it keeps open; where one fails it takes the next."""
 
     def __init__(self, doors: Sequence[str], token: str, tally: Tally) -> None:
         self._doors = doors
@@ -144,8 +143,7 @@ class Poster:
 
     async def _until_answered(self, method: str, path: str, history: History, headers: dict[str, str]) -> Any:
         pause = AGAIN_SECONDS
-        while True:
-            door = random.choice(self._doors)  # noqa: S311 - which door is no secret
+        for door in cycle(random.sample(self._doors, len(self._doors))):
             try:
                 answer = await self._http.request(method, door + path, headers=headers)
             except httpx.TransportError:
@@ -158,6 +156,7 @@ class Poster:
                 assert problem["retryable"], problem
             await asyncio.sleep(pause * random.random())  # noqa: S311 - jitter
             pause = min(pause * 1.5, AGAIN_MAX_SECONDS)
+        raise AssertionError("there is no door")
 
 
 def _path(history: History) -> str:

@@ -22,10 +22,11 @@ from tests.faults.report import percentile, report, report_elections
 FULL_SECONDS = 180.0
 SHORT_SECONDS = 40.0
 ROUND_SECONDS = 20.0
-NODE_AT, FREEZE_AT, GATEWAY_AT = 3.5, 13.0, 17.0
+NODE_AT, FREEZE_AT, GATEWAY_AT = 4.0, 12.5, 16.5
 """Within a round, which begins with a killed replica. NATS takes up to nine seconds to elect a leader."""
-NODE_DOWN_SECONDS, FREEZE_SECONDS = 2.0, 4.0
-"""A replica stands still for longer than a takeover may last, so that it cannot be the one who answers."""
+DOWN_SECONDS, FREEZE_SECONDS = 2.0, 4.0
+"""What is killed comes back once others have taken over: its machine is a machine of its own, and starting a program is
+costly. A replica stands still for longer than a takeover may last, so that it cannot be the one who answers."""
 FULL = Shape(entities=48, followers=24, watched=4, posters=4)
 KILLED_SECONDS, FROZEN_SECONDS = 1.0, 3.0
 TARGETS = {"replica killed": KILLED_SECONDS, "replica frozen": FROZEN_SECONDS, "gateway killed": KILLED_SECONDS}
@@ -51,7 +52,7 @@ async def disturb(here: Fleet, running: Load, *, seconds: float) -> None:
         await asyncio.sleep(max(0.0, begun + NODE_AT - loop.time()))
         running.note("NATS server killed", node.name)
         node.kill()
-        await asyncio.sleep(NODE_DOWN_SECONDS)
+        await asyncio.sleep(DOWN_SECONDS)
         node.start()
         await node.ready()
         await asyncio.sleep(max(0.0, begun + FREEZE_AT - loop.time()))
@@ -65,6 +66,7 @@ async def disturb(here: Fleet, running: Load, *, seconds: float) -> None:
 
 async def _kill(part: Part) -> None:
     part.kill()
+    await asyncio.sleep(DOWN_SECONDS)
     await part.again()
 
 
