@@ -148,6 +148,10 @@ def close_before_the_extended_end(seen: Evidence) -> None:
     seen.log[8]["data"]["effective_at"] = END
 
 
+def close_without_an_alarm(seen: Evidence) -> None:
+    seen.log[8]["data"]["cause"] = "lazy"
+
+
 def never_close(seen: Evidence) -> None:
     seen.log = seen.log[:-1]
 
@@ -182,9 +186,10 @@ FAULTS: list[tuple[Doctoring, str]] = [
     (show_something_else_live, "live and replay show the same"),
     (price_too_high, "price and leader equal the reference"),
     (let_the_loser_lead, "price and leader equal the reference"),
-    (let_the_loser_win, "closed by the alarm, at its end, for the winner"),
-    (close_before_the_extended_end, "closed by the alarm, at its end, for the winner"),
-    (never_close, "closed by the alarm, at its end, for the winner"),
+    (let_the_loser_win, "closed at its end, for the winner"),
+    (close_before_the_extended_end, "closed at its end, for the winner"),
+    (close_without_an_alarm, "closed at its end, for the winner"),
+    (never_close, "closed at its end, for the winner"),
     (show_a_maximum_to_another_viewer, "hidden maxima stayed hidden"),
     (replay_a_maximum_to_another_viewer, "hidden maxima stayed hidden"),
     (kill_after_the_bidding, "the kills fell among the bids"),
@@ -194,6 +199,16 @@ FAULTS: list[tuple[Doctoring, str]] = [
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_flawless_run_passes(check: str) -> None:
     assert list(CHECKS[check](flawless())) == []
+
+
+def test_a_bid_that_comes_too_late_may_close_the_lot_before_its_alarm() -> None:
+    seen = flawless()
+    close_without_an_alarm(seen)
+    too_late = Bid(
+        "cy", "c-late", 700_007, sent_at=9.0, answered_at=9.1, answer={"op": "error", "code": "AUCTION_ENDED"}
+    )
+    seen.bids.append(too_late)
+    assert list(CHECKS["closed at its end, for the winner"](seen)) == []
 
 
 @pytest.mark.parametrize(("doctor", "check"), FAULTS, ids=lambda part: getattr(part, "__name__", ""))
