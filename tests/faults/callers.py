@@ -20,6 +20,8 @@ AGAIN_SECONDS, AGAIN_MAX_SECONDS = 0.2, 2.0
 """Between attempts: at first, and after many that failed."""
 AT_ONCE = 8
 """Calls that one caller has under way; with so many unanswered it sends no more, so that a slow machine is not flooded."""
+IDLE_SECONDS = 2.0
+"""A gateway closes connections that are idle for five seconds; a request must not meet that."""
 
 
 @dataclass
@@ -29,6 +31,13 @@ class Tally:
     errors: list[str] = field(default_factory=list[str])
     closed: list[str] = field(default_factory=list[str])
     """The doors whose connections ended, one entry for each."""
+    causes: list[str] = field(default_factory=list[str])
+    """Why they ended, in the same order."""
+
+    def lost(self, door: str, cause: Exception) -> None:
+        """Count a connection that ended."""
+        self.closed.append(door)
+        self.causes.append(f"{door}: {cause!r}")
 
 
 class Follower:
@@ -56,8 +65,8 @@ class Follower:
                 continue
             try:
                 await self._converse(socket)
-            except Lost:
-                self._tally.closed.append(door)
+            except Lost as cause:
+                self._tally.lost(door, cause)
             finally:
                 socket.abort()
                 if self._socket.done():
@@ -122,7 +131,11 @@ class Poster:
     def __init__(self, doors: Sequence[str], token: str, tally: Tally) -> None:
         self._doors = doors
         self._tally = tally
-        self._http = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_SECONDS)
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=ANSWER_SECONDS,
+            limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -146,8 +159,8 @@ class Poster:
         for door in cycle(random.sample(self._doors, len(self._doors))):
             try:
                 answer = await self._http.request(method, door + path, headers=headers)
-            except httpx.TransportError:
-                self._tally.closed.append(door)
+            except httpx.TransportError as cause:
+                self._tally.lost(door, cause)
             else:
                 if answer.is_success:
                     return answer.json()
