@@ -33,6 +33,7 @@ SAID = {
 }
 
 
+@pytest.mark.sends
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs_as_it_says(example: str) -> None:
     run = [sys.executable, "-m", f"examples.{example}"]

@@ -1,13 +1,10 @@
 """Takes the place of what delivers commands, so that each comes twice; see `_twice`."""
 # pyright: reportPrivateUsage=false
-# ruff: noqa: SLF001, S101 - it stands where no seam is, and speaks as a test does
 
 import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -18,15 +15,13 @@ import msgspec
 
 from holdfast._actor import Answer
 from holdfast._bus import Message
-from holdfast._entity import Context
 from holdfast._errors import HoldfastError
 from holdfast._host import Host, _is_inbox
 from holdfast._log import Judged
-from holdfast._messages import Actor, Command, CommandEnvelope, State
+from holdfast._messages import CommandEnvelope
 from holdfast._share import Share
 from holdfast._turn import VIEW_COMMAND
 from holdfast.jetstream import H_REPLY, NatsBus
-from holdfast.testing._scenario import ANYONE, Scenario
 
 SECOND_WORD_SECONDS: Final = 2.0
 """How long an answer waits for the other one, which a killed owner may keep for itself."""
@@ -77,7 +72,6 @@ def begin(way: str, report: Path) -> None:
         Share.__init__ = _sharing(Share.__init__)
         Host.__init__ = _hosting(Host.__init__)
         Host.deliver = _delivering(Host.deliver)
-        Scenario.when = _judging(Scenario.when)
     mode.way, mode.report = way, report
 
 
@@ -291,41 +285,6 @@ def _delivering(original: Any) -> Any:
         return taken
 
     return deliver
-
-
-def _judging(original: Any) -> Any:
-    """Judge a command of a scenario a second time: the same must come of it."""
-
-    def when(
-        scenario: Scenario,
-        command: Command,
-        *,
-        by: Actor = ANYONE,
-        at: datetime | None = None,
-        command_id: str | None = None,
-    ) -> Scenario:
-        before, seq = scenario._state, len(scenario.log)
-        original(scenario, command, by=by, at=at, command_id=command_id)
-        if mode.way and not mode.paused:
-            mode.count("domain")
-            ctx = scenario._context(by, command_id)
-            _judge_again(scenario, command, ctx, before=before, seq=seq)
-        return scenario
-
-    return when
-
-
-def _judge_again(scenario: Scenario, command: Command, ctx: Context, *, before: State, seq: int) -> None:
-    judge, new = scenario._judge, scenario.log[seq:]
-    expired = len(new) - len(scenario._last)
-    state, seq = judge.fold(before, new[:expired]), seq + expired
-    try:
-        judge.authorise(command, state, ctx.actor, seq=seq)
-        again = judge.decide(state, command, replace(ctx, seq=seq)).events, None
-    except HoldfastError as refusal:
-        again = (), refusal.body()
-    first = tuple(new[expired:]), scenario.refusal.body() if scenario.refusal else None
-    assert again == first, f"sent twice, {command} is judged otherwise:\n  {first}\n  {again}"
 
 
 def _spawn(work: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,5 @@
 """Given these events, when this happens, then these events or this refusal: never a look inside the state."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -8,7 +7,7 @@ import msgspec
 
 from holdfast._entity import AnyEntity, Cause, Context
 from holdfast._errors import HoldfastError
-from holdfast._judge import Judge, view_of
+from holdfast._judge import Judge, Judgement, view_of
 from holdfast._messages import Actor, Command, Event, RecordedEvent
 from holdfast._names import Name
 from holdfast._sight import render_for
@@ -36,7 +35,7 @@ class Scenario:
         self._refusal: HoldfastError | None = None
         self._commands = 0
         ctx = self._context(ANYONE)
-        self._apply(lambda: self._judge._record(self._state, history, ctx))  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+        self._apply(self._judge._record(self._state, history, ctx))  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
 
     def at(self, now: datetime) -> Self:
         """Move the clock, without waking anything."""
@@ -50,24 +49,20 @@ class Scenario:
     def when(
         self, command: Command, *, by: Actor = ANYONE, at: datetime | None = None, command_id: str | None = None
     ) -> Self:
-        """Send a command as the runtime would: deadlines first, then authorisation, then `decide`."""
+        """Send a command as the runtime would: deadlines first, then authorisation, then `decide`, twice alike."""
         self.now = at or self.now
         self._refusal = None
         self._commands += 1
         self._expire("lazy")
-        expired = self._last
+        self._expired = self._last
         ctx = self._context(by, command_id)
-
-        def judge() -> Any:
-            self._judge.authorise(command, self._state, by, seq=len(self.log))
-            return self._judge.decide(self._state, command, ctx)
-
-        try:
-            self._apply(judge)
-        except HoldfastError as refusal:
-            self._refusal = refusal
+        judged, again = self._judged(command, ctx), self._judged(command, ctx)
+        assert _told(judged) == _told(again), f"decide is not deterministic:\n  {_told(judged)}\n  {_told(again)}"  # noqa: S101 - a test's own words
+        if isinstance(judged, HoldfastError):
+            self._refusal = judged
             self._last = ()
-        self._expired = expired
+        else:
+            self._apply(judged)
         return self
 
     def wake(self, *, at: datetime | None = None) -> Self:
@@ -169,13 +164,25 @@ class Scenario:
             seq=len(self.log),
         )
 
-    def _expire(self, cause: Cause) -> None:
-        self._apply(lambda: self._judge.expire(self.name, self._state, seq=len(self.log), now=self.now, cause=cause))
+    def _judged(self, command: Command, ctx: Context) -> Judgement | HoldfastError:
+        """What the command would do now, or why it is refused."""
+        try:
+            self._judge.authorise(command, self._state, ctx.actor, seq=ctx.seq)
+            return self._judge.decide(self._state, command, ctx)
+        except HoldfastError as refusal:
+            return refusal
 
-    def _apply(self, step: Callable[[], Any]) -> None:
-        judgement = step()
+    def _expire(self, cause: Cause) -> None:
+        self._apply(self._judge.expire(self.name, self._state, seq=len(self.log), now=self.now, cause=cause))
+
+    def _apply(self, judgement: Judgement) -> None:
         replayed = self._judge.fold(self._state, judgement.events)
         assert replayed == judgement.state, "evolve is not deterministic"  # noqa: S101 - a test's own words
         self._last = tuple(self._judge.event(recorded) for recorded in judgement.events)
         self.log.extend(judgement.events)
         self._state = judgement.state
+
+
+def _told(judged: Judgement | HoldfastError) -> object:
+    """What a sender is told of it, to compare."""
+    return judged.body() if isinstance(judged, HoldfastError) else judged.events

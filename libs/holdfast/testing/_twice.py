@@ -3,21 +3,27 @@
 HOLDFAST_TEST_TWICE says when the copy follows: `behind` right behind the first, `answered` after its answer. The
 sender gets one answer, once both are there; what the copy was answered is checked here. The programs that a test
 starts do the same. A test that counts messages by nature is marked `once`, with a reason that is printed.
+
+Every test that may send is marked `sends`: all coroutines, all slow tests, and those that say so. `-m sends` leaves the
+others out, of which there are many; while they are not left out, one that sends all the same fails.
 """
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import pytest
+from pytest_asyncio import is_async_test
 
 VARIABLE: Final = "HOLDFAST_TEST_TWICE"
 REPORT: Final = "HOLDFAST_TEST_TWICE_REPORT"
 """The folder where every process of a run writes what it saw."""
 WAYS: Final = ("behind", "answered")
+SENDS: Final = "sends"
+"""The mark of a test that may send commands."""
 IN_PROCESSES: Final = Path(__file__).with_name("twice_in_programs")
 """What Python imports first in the programs that a test starts."""
 TOLD: Final = {
@@ -28,8 +34,15 @@ TOLD: Final = {
     "copy-accepted": "were refused first, and accepted after what came between",
     "judged-anew": "were judged otherwise after what came between",
     "unanswered": "had no last word for both copies",
-    "domain": "were judged twice in given / when / then",
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what may send a command, before anything is selected."""
+    for item in items:
+        if is_async_test(item) or any(item.get_closest_marker(mark) for mark in ("slow", "cluster")):
+            item.add_marker(SENDS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,10 +97,20 @@ class _Watch:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """Fail by what was found while the test ran."""
         faults = self._folder / "faults"
-        before = faults.stat().st_size if faults.exists() else 0
+        before, sent = faults.stat().st_size if faults.exists() else 0, self._sent()
         yield
         if faults.exists() and (found := faults.read_text()[before:]):
             pytest.fail(f"sent twice:\n{found}", pytrace=False)
+        if item.get_closest_marker(SENDS) is None and self._sent() > sent:
+            pytest.fail(f"it sends commands, so mark it `{SENDS}`: `-m {SENDS}` leaves it out", pytrace=False)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note how many tests are left out because they send nothing."""
+        quiet = sum(item.get_closest_marker(SENDS) is None for item in items)
+        _write(self._folder / "quiet", f"{quiet}\n")
+
+    def _sent(self) -> int:
+        return sum(file.stat().st_size for file in self._folder.glob("tally-*"))
 
 
 class _Summary:
@@ -105,6 +128,11 @@ class _Summary:
         for kind, told in TOLD.items():
             if seen[kind]:
                 terminalreporter.write_line(f"{seen[kind]:>8,} {told}")
+        quiet = max(
+            (int(line) for file in self._folder.glob("*/quiet") for line in file.read_text().split()), default=0
+        )
+        if quiet:
+            terminalreporter.write_line(f"{quiet:>8,} tests left out: ordinary functions, which send nothing")
         for line in sorted(left_out):
             terminalreporter.write_line(f"sent once: {line}")
 

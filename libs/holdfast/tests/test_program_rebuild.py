@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 from sqlalchemy import create_engine, text
 
 from holdfast import Actor, Name
@@ -35,6 +36,7 @@ async def offer_lots(nats: NatsServer, count: int) -> None:
         await asyncio.gather(*(client.send(lot, "create_lot", data, by=SELLER, timeout=WAIT) for lot in lots))
 
 
+@pytest.mark.sends
 def test_read_models_are_built_anew_while_the_service_serves(tmp_path: Path) -> None:
     with nats_server(tmp_path) as nats:
         database = f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db"

@@ -16,13 +16,12 @@ from holdfast.testing.serving import serving
 
 SECONDS = 120.0
 CASES = """
-    from collections.abc import Sequence
+    import asyncio
     from pathlib import Path
-    from typing import Any
 
     import pytest
 
-    from holdfast import Context, Name
+    from holdfast import Name
     from holdfast.client import Client
     from holdfast.jetstream import ApiError, NatsBus
     from holdfast.jetstream._api import call
@@ -33,13 +32,6 @@ CASES = """
     from holdfast.tests.world import ANN, World
 
     pytest_plugins = ["holdfast.testing._servers"]
-
-    class Forgetful(CounterEntity):
-        purpose = "counter"
-
-        def decide(self, counter: Any, command: Any, ctx: Context, /) -> Sequence[Any]:
-            self.asked = getattr(self, "asked", 0) + 1
-            return [Added(amount=self.asked)]
 
     async def test_a_host_in_memory(request: pytest.FixtureRequest) -> None:
         world = World()
@@ -53,8 +45,15 @@ CASES = """
             assert (accepted.seq, accepted.deduplicated) == (1, False)
             print("received", (await call(client.bus, "STREAM.INFO.cmd-counter"))["state"]["last_seq"])
 
-    def test_a_domain_that_is_not_pure() -> None:
-        given(Forgetful()).when(Add()).then(Added(amount=1))
+    def test_an_ordinary_function() -> None:
+        asyncio.run(World().ask("add"))
+
+    @pytest.mark.sends
+    def test_an_ordinary_function_that_is_marked() -> None:
+        asyncio.run(World().ask("add"))
+
+    def test_a_domain() -> None:
+        given(CounterEntity()).when(Add()).then(Added(amount=1))
 
     async def test_a_host_that_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("holdfast._remembered.CommandMemory.get", lambda memory, id_: None)
@@ -68,12 +67,13 @@ CASES = """
         await world.settled()
         assert world.measures is not None
 """
+ORDINARY = ("an_ordinary_function", "an_ordinary_function_that_is_marked", "a_domain")
 
 
 def run(folder: Path, way: str, *arguments: str) -> str:
     (folder / "test_cases.py").write_text(dedent(CASES))
     (folder / "pytest.ini").write_text(
-        "[pytest]\nasyncio_mode = auto\naddopts = -rA -p holdfast.testing._twice\nmarkers = once(reason): x\n"
+        "[pytest]\nasyncio_mode = auto\naddopts = -rA -p holdfast.testing._twice\nmarkers =\n  once(reason): x\n  sends: x\n"
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HOLDFAST_", "PYTEST_"))}
     done = subprocess.run(
@@ -86,12 +86,19 @@ def run(folder: Path, way: str, *arguments: str) -> str:
 @pytest.mark.parametrize("way", ["behind", "answered"])
 def test_every_command_comes_twice_and_what_is_wrong_fails(tmp_path: Path, way: str) -> None:
     said = run(tmp_path, way)
-    for test in ("a_host_in_memory", "a_command_on_nats", "what_is_marked"):
+    for test in ("a_host_in_memory", "a_command_on_nats", "what_is_marked", *ORDINARY[1:]):
         assert f"PASSED test_cases.py::test_{test}" in said, said
     assert "received 2" in said
-    for test in ("a_domain_that_is_not_pure", "a_host_that_forgets"):
-        assert f"FAILED test_cases.py::test_{test}" in said, said
+    assert "FAILED test_cases.py::test_a_host_that_forgets" in said, said
+    assert f"FAILED test_cases.py::test_{ORDINARY[0]} - Failed: it sends" in said, said
     assert "sent once: test_cases.py::test_what_is_marked: it says so" in said
+
+
+def test_what_sends_nothing_can_be_left_out_and_that_is_told(tmp_path: Path) -> None:
+    said = run(tmp_path, "behind", "-m", "sends", "-k", "function or domain")
+    assert "1 passed" in said
+    assert f"PASSED test_cases.py::test_{ORDINARY[1]}" in said, said
+    assert "2 tests left out: ordinary functions, which send nothing" in said, said
 
 
 def test_another_value_is_told_what_is_known(tmp_path: Path) -> None:
