@@ -25,7 +25,7 @@ from holdfast.testing.serving import running, serving
 PAGE = (Path(__file__).parents[1] / "docs" / "add-a-service.md").read_text()
 FIRST_CHAPTERS = PAGE[: PAGE.index("\n## A list")]
 COMMANDS = re.findall(r"^    (curl .+)$", PAGE, re.MULTILINE)
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def files(text: str) -> dict[str, str]:

@@ -71,7 +71,7 @@ async def test_subscriptions_end_with_the_last_socket(world: World, *, together:
     before = await figure(world, "subscriptions")
     async with viewers(world, names):
         assert await figure(world, "subscriptions") - before == (2 if together else 4)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await figure(world, "subscriptions") > before:
             await asyncio.sleep(0.01)
 

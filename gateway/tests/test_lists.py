@@ -23,7 +23,7 @@ from holdfast.sql import Listing, Projection, StoredEvent, migrate, open_databas
 from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import running
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 metadata = MetaData()
 notes = Table(
     "notes",

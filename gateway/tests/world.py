@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from gateway.auth import issue_token
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 HOUR = timedelta(hours=1)
 
 

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed: apt install chromium"),
 ]
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 PHONE = {"width": 320, "height": 640}
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 

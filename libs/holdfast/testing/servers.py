@@ -16,7 +16,7 @@ from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 
 LOOPBACK: Final = "127.0.0.1"
-START_SECONDS: Final = 20.0
+START_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 MAX_PAYLOAD: Final = 8 * 1024 * 1024
 ACCOUNTS: Final = """

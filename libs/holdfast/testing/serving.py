@@ -14,7 +14,7 @@ from holdfast.client import Client
 from holdfast.runtime import serve
 from holdfast.testing.servers import nats_server
 
-START_SECONDS: Final = 20.0
+START_SECONDS: Final = 60.0
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanContext
 
 from holdfast.telemetry import Tracing
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 POLL: Final = 0.01
 
 

@@ -90,7 +90,7 @@ class Owner:
         )
         place = Judged(self.now + self._places, self._places)
         await self.host.deliver(self.name.subject("cmd"), msgspec.json.encode(envelope), place=place, reply=reply)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.host.settled()
         return self._answers[reply]
 

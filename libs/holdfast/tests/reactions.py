@@ -20,7 +20,7 @@ from holdfast.testing.counter import Add, Added, CounterEntity, CounterEvent
 from holdfast.testing.history import History
 from holdfast.worker import Effect, Job, Reactor, Send, Work, Worker
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 POLL = 0.02
 RETRY = 0.01
 ANN = Actor(user="ann", roles=("clerk",))

@@ -38,7 +38,7 @@ from holdfast.testing.serving import serving
 
 pytest_plugins = ["holdfast.testing._databases"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 ADMIN = Actor(user="root", roles=("admin",))
 ANN = Actor(user="ann", roles=())
 

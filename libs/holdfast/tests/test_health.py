@@ -20,7 +20,7 @@ from holdfast.testing.serving import running
 
 pytest_plugins = ["holdfast.testing._databases"]
 LOOPBACK = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Lamp:

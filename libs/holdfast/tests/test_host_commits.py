@@ -20,7 +20,7 @@ async def test_nothing_is_answered_before_the_log_has_acknowledged() -> None:
     await world.post("add", reply="_INBOX.a")
     await world.post("_view", reply="_INBOX.v")
     await world.post("add", data={"amount": 9_999_999}, reply="_INBOX.refused")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while log.appends == 0:
             await asyncio.sleep(0)
     assert world.answers == {}
@@ -35,7 +35,7 @@ async def test_commands_that_arrive_during_an_append_share_the_next_commit() -> 
     world.log = log
     world.host = world.new_host()
     await world.post("add")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while log.appends == 0:
             await asyncio.sleep(0)
     for _ in range(50):
@@ -53,7 +53,7 @@ async def test_a_full_mailbox_answers_at_once_and_loses_nothing_that_it_took() -
     world.log = log
     world.host = world.new_host()
     await world.post("add")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while log.appends == 0:
             await asyncio.sleep(0)
     for number in range(5):
@@ -125,7 +125,7 @@ async def test_a_command_too_large_for_a_commit_is_refused_and_its_neighbours_ar
     world.log = log
     world.host = world.new_host()
     await world.post("add")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while log.appends == 0:
             await asyncio.sleep(0)
     for reply, note in (("_INBOX.a", "x"), ("_INBOX.b", "x" * 2_000_000), ("_INBOX.c", "x")):
@@ -166,7 +166,7 @@ async def test_an_owner_that_refused_commands_for_want_of_room_looks_at_the_log_
     await world.ask("add")
     log.gate.clear()
     await world.post("add")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while log.appends < 2:
             await asyncio.sleep(0)
     await world.post("add", data={"amount": 0})

@@ -129,7 +129,7 @@ async def test_a_failing_alarm_is_rung_again_until_it_succeeds() -> None:
     await world.settled()
     assert await world.events() == [(1, "reminded")]
     sweeping = asyncio.create_task(world.host.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(await world.events()) < 2:
             await asyncio.sleep(0.01)
     sweeping.cancel()
@@ -220,7 +220,7 @@ async def test_a_ring_before_its_deadline_waits_for_it_instead_of_being_armed_ag
     await world.settled()
     assert (alarms.arms, alarms.removed) == (1, [armed.sequence])
     world.now += timedelta(milliseconds=100)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while 77 not in alarms.removed:
             await asyncio.sleep(0.01)
     running.cancel()

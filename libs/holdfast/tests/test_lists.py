@@ -99,7 +99,7 @@ async def test_lists_of_one_tenant_leave_places_for_others(
     counter = Counter(bus)
     server = ListServer(bus, counter.purpose, listing, database)
     await server.start()
-    async with asyncio.timeout(10), AsyncExitStack() as reading:
+    async with asyncio.timeout(30), AsyncExitStack() as reading:
         for _ in range(LISTS_AT_ONCE):
             await reading.enter_async_context(server._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
         first = asyncio.create_task(counter.asks({"by": ANN}))

@@ -187,7 +187,7 @@ async def test_it_keeps_submitting_whatever_comes_until_it_is_stopped(path: Path
     books.away = 2
     with recorded(path, 1) as queue:
         task = asyncio.create_task(queue.keep_submitting(books.bring, submit))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for number in (2, 3):
                 while queue.waiting:
                     await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from holdfast.jetstream import _api as api
 from holdfast.testing.servers import NatsServer
 from holdfast.tests.waiting import until
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 NOTHING = frozenset[int]()
 
 

@@ -24,7 +24,7 @@ from holdfast._program.keeper import Keeper, Part
 async def main():
     keeper = Keeper(Part(name="x", command=(sys.executable, "-c", {SERVE!r}), environment=os.environ), tell=print)
     keeper.start()
-    await keeper.ready(timeout=20)
+    await keeper.ready(timeout=60)
     print(keeper.pid, flush=True)
     await keeper.failed()
 asyncio.run(main())
@@ -55,7 +55,7 @@ def alive(pid: int | None) -> bool:
 async def test_a_killed_process_is_started_again() -> None:
     said: list[str] = []
     async with kept(SERVE, said) as keeper:
-        await keeper.ready(timeout=20)
+        await keeper.ready(timeout=60)
         first = keeper.pid
         assert first is not None
 
@@ -71,7 +71,7 @@ async def test_a_killed_process_is_started_again() -> None:
 
 async def test_stopping_ends_the_process() -> None:
     async with kept(SERVE, []) as keeper:
-        await keeper.ready(timeout=20)
+        await keeper.ready(timeout=60)
     assert not alive(keeper.pid)
 
 
@@ -79,7 +79,7 @@ async def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(keeping, "STOP_SECONDS", 0.1)
     said: list[str] = []
     async with kept(LINGER, said) as keeper:
-        await keeper.ready(timeout=20)
+        await keeper.ready(timeout=60)
     assert not alive(keeper.pid)
     assert "was killed" in said[0]
 
@@ -88,14 +88,14 @@ async def test_a_process_that_refuses_to_start_is_not_tried_again() -> None:
     said: list[str] = []
     async with kept("raise SystemExit(2)", said) as keeper:
         with pytest.raises(CannotStart, match="part could not start: its message stands above"):
-            await keeper.ready(timeout=20)
+            await keeper.ready(timeout=60)
     assert said == []
 
 
 async def test_a_process_that_keeps_dying_before_it_serves_is_given_up() -> None:
     async with kept("raise SystemExit(1)", []) as keeper:
         with pytest.raises(CannotStart, match="part could not start: exit code 1"):
-            await keeper.ready(timeout=20)
+            await keeper.ready(timeout=60)
 
 
 async def test_a_process_that_never_serves_is_given_up_after_the_timeout() -> None:
@@ -109,7 +109,7 @@ async def test_a_process_that_served_once_is_never_given_up(monkeypatch: pytest.
     said: list[str] = []
     once = 'import os; os.write(int(os.environ["HOLDFAST_READY_FD"]), b"1"); raise SystemExit(2)'
     async with kept(once, said) as keeper:
-        await keeper.ready(timeout=20)
+        await keeper.ready(timeout=60)
         await until(lambda: sum("starting it again" in line for line in said) > keeping.START_ATTEMPTS)
 
 

@@ -28,7 +28,7 @@ async def server(folder: Path, *, port: int) -> AsyncGenerator[Keeper]:
     keeper = Keeper(nats_part(folder, port=port), tell=print)
     keeper.start()
     try:
-        await keeper.ready(timeout=20)
+        await keeper.ready(timeout=60)
         yield keeper
     finally:
         await keeper.stop()
@@ -96,7 +96,7 @@ async def test_a_server_that_cannot_start_leaves_its_complaint(tmp_path: Path) -
         keeper.start()
         try:
             with pytest.raises(CannotStart, match="nats-server could not start: exit code 1"):
-                await keeper.ready(timeout=20)
+                await keeper.ready(timeout=60)
         finally:
             await keeper.stop()
 
@@ -124,6 +124,6 @@ async def test_a_server_that_breaks_off_or_says_nothing_at_first_is_asked_again(
                 writer.write(b"INFO {}\r\n")
                 writer.close()
 
-    async with await asyncio.start_server(answer, LOOPBACK, 0) as listening, asyncio.timeout(20):
+    async with await asyncio.start_server(answer, LOOPBACK, 0) as listening, asyncio.timeout(60):
         await greeting(listening.sockets[0].getsockname()[1])
     assert len(asked) == 4

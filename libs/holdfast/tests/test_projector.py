@@ -24,7 +24,7 @@ from holdfast.tests.waiting import running, until
 
 pytest_plugins = ["holdfast.testing._databases"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SMALL = 3
 """Commits a pull, so that a short history takes several transactions."""
 RETRY = 0.01

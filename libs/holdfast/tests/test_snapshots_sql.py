@@ -136,7 +136,7 @@ async def test_a_damaged_file_is_unavailable_however_often_it_is_tried(tmp_path:
         with pytest.raises(Unavailable):
             await SqlSnapshots(database).load(LOT)
     await database.dispose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while threading.active_count() > threads:  # a connection's thread ends a moment after its connection
             await asyncio.sleep(0.01)
 

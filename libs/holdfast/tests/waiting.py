@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 POLL = 0.01
 
 

@@ -23,7 +23,7 @@ from holdfast.jetstream import (
 )
 
 ANN = Actor(user="ann", roles=())
-PATIENCE = 20.0
+PATIENCE = 60.0
 Request = Callable[..., Coroutine[Any, Any, Message]]
 
 

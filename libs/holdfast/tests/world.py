@@ -91,7 +91,7 @@ class World:
 
     async def settled(self) -> None:
         """Wait until no entity is at work."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.host.settled()
 
     async def ask(self, command: str, **options: Any) -> Any:

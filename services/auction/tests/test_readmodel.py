@@ -37,7 +37,7 @@ from services.auction.tests.test_properties import DELAYS, TERMS, Step, steps_of
 
 pytest_plugins = ["holdfast.testing._databases", "holdfast.testing._servers"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 STRANGER = Actor(user="stranger", roles=())
 NAIVE, NUL = (
     base64.urlsafe_b64encode(key).decode().rstrip("=")

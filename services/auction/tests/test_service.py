@@ -19,7 +19,7 @@ from services.auction.tests.scenes import ANN, BOB, SELLER
 
 pytest_plugins = ["holdfast.testing._servers"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def a_lot() -> Name:

@@ -18,7 +18,7 @@ from services.floor.tests.scenes import COOK, HOST, MANAGER, STRANGER, TABLES, T
 
 pytest_plugins = ["holdfast.testing._servers"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 async def send(client: Client, floor: Name, command: str, by: Actor, **data: Any) -> Any:
