@@ -9,7 +9,7 @@ from services.pos import domain_stock_commands as commands
 from services.pos import domain_stock_events as events
 from services.pos.domain_draft import Draft
 from services.pos.domain_session import Hold, Session, Stock, Tab
-from services.pos.domain_terms import ONE, Item
+from services.pos.domain_terms import ONE, Item, Line
 
 
 def item_of(session: Session, sku: str) -> Item:
@@ -18,6 +18,12 @@ def item_of(session: Session, sku: str) -> Item:
     if item is None:
         raise refusals.UnknownSku(f"the catalogue has no {sku!r}; a manager adds it by set_item", sku=sku)
     return item
+
+
+def item_of_line(session: Session, line: Line) -> Item:
+    """What the catalogue says of the item of a line, or else the line itself: facts bring what no catalogue has."""
+    shown = Item(price_minor=line.unit_price_minor, weighed=line.qty_milli % ONE != 0)
+    return session.items.get(line.sku, shown)
 
 
 MOST_MILLI: Final = 10**9

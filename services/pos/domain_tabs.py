@@ -18,6 +18,7 @@ from services.pos.domain_stock import (
     consume,
     firm_qty,
     item_of,
+    item_of_line,
     release_all,
     reserve,
     taken_from_stock,
@@ -131,7 +132,7 @@ def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
         raise StateConflict("this line is given away; add another line for more")
     if line.combo is not None:
         raise StateConflict("this is a part of a combo; add another combo, or remove this part", combo=line.combo)
-    check_qty(item_of(draft.session, line.sku), command.qty_milli)
+    check_qty(item_of_line(draft.session, line), command.qty_milli)
     if command.qty_milli < line.sent_milli:
         raise refusals.LineSent("the kitchen has more of it: void the difference", sent_milli=line.sent_milli)
     more = command.qty_milli - line.qty_milli
@@ -179,7 +180,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
     if not 0 < qty <= line.qty_milli:
         raise refusals.QtyInvalid(f"qty_milli: 1 to {line.qty_milli}", qty_milli=qty)
     if qty < line.qty_milli and line.share_minor is None:
-        check_qty(item_of(draft.session, line.sku), qty)
+        check_qty(item_of_line(draft.session, line), qty)
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, qty)
     approver = approved_by(

@@ -1,6 +1,7 @@
 """Tabs and their lines."""
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast import NotFound, StateConflict, VersionConflict
 from holdfast.money import AmountInvalid, CurrencyMismatch
@@ -14,15 +15,18 @@ from services.pos.contract import (
     LineComped,
     LineQtyChanged,
     LineRemoved,
+    LinesRung,
     LinesSent,
     LineVoided,
     Modifier,
+    OfflineLine,
     OpenTab,
     PrintBill,
     RemoveLine,
     SendToKitchen,
     SetEightySix,
     SetLineQty,
+    SubmitOffline,
     TabBalanceChanged,
     TabOpened,
     TabTransferred,
@@ -311,3 +315,27 @@ def test_what_was_voided_of_a_line_before_counts_towards_the_limit() -> None:
     one = VoidLine(line_id="l1", qty_milli=1_000, reason_code="wrong")
     done(scene.when(one, by=WAITER))
     scene.when(one, by=WAITER).then_rejected(ApprovalRequired, value_minor=1_000)
+
+
+STRANGE = OfflineLine(line_id="x", sku="caviar", qty_milli=3_000, unit_price_minor=900)
+
+
+def rung(line: OfflineLine) -> Scenario:
+    """A tab with a line of a terminal that was without a connection."""
+    rung = LinesRung(tab_id="t1", lines=(line,), occurred_at=NOON)
+    return done(with_tab().when(SubmitOffline(terminal_id="till-1", terminal_seq=1, facts=(rung,)), by=WAITER))
+
+
+def test_some_of_what_the_catalogue_does_not_know_is_voided_as_the_line_says() -> None:
+    scene = rung(STRANGE)
+    scene.when(VoidLine(line_id="x", qty_milli=500, reason_code="wrong"), by=WAITER).then_rejected(QtyInvalid)
+    done(scene.when(VoidLine(line_id="x", qty_milli=1_000, reason_code="wrong"), by=WAITER))
+    scene.then_includes(LineVoided, qty_milli=1_000, value_minor=900)
+    done(scene.when(SetLineQty(line_id="x", qty_milli=1_000, expected_version=2), by=WAITER))
+    assert balance(scene) == 900
+
+
+def test_of_a_weighed_line_that_the_catalogue_does_not_know_a_fraction_is_voided() -> None:
+    scene = rung(replace(STRANGE, qty_milli=1_500))
+    done(scene.when(VoidLine(line_id="x", qty_milli=250, reason_code="wrong"), by=WAITER))
+    assert balance(scene) == 1_125
