@@ -15,7 +15,7 @@ from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_bounds import check_amounts
 from services.pos.domain_draft import Draft
-from services.pos.domain_pricing import PricedLine, bill_of, pinned
+from services.pos.domain_pricing import PricedLine, bill_of, parts_of, pinned
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume, reserve
 from services.pos.domain_tabs import check_free
@@ -33,7 +33,8 @@ def split_tab(draft: Draft, command: commands.SplitTab) -> None:
     before = bill_of(tab, draft.settings)
     weights = _weights(command, tab, before.due_minor)
     pieces = [_Piece(tab_id) for tab_id in (command.tab_id, *ids)]
-    _share_out(tab, pieces, weights, before.lines, even=command.mode == "evenly")
+    discounts = pinned(tab, draft.settings)
+    _share_out(tab, pieces, weights, before.lines, discounts, even=command.mode == "evenly")
     if any(not piece.lines for piece in pieces):
         raise refusals.SplitInvalid("parts: every tab gets something, the old one too")
     kept, *children = [piece.child() for piece in pieces]
@@ -100,6 +101,7 @@ def _share_out(
     pieces: Sequence[_Piece],
     weights: Mapping[str, Sequence[int]],
     prices: Mapping[str, PricedLine],
+    discounts: Sequence[AppliedDiscount],
     *,
     even: bool,
 ) -> None:
@@ -107,61 +109,56 @@ def _share_out(
     shared = 0
     for line_id, line in tab.lines.items():
         priced, weight = prices[line_id], weights[line_id]
+        off = [discount for discount in discounts if discount.line_id == line_id]
         ways = [place for place, share in enumerate(weight) if share]
         if len(ways) == 1:
-            _give_whole(pieces[ways[0]], line_id, line, priced, tab.discounts)
+            pieces[ways[0]].lines[line_id] = line
+            pieces[ways[0]].discounts += off
             continue
         if even:
             remaining = _difference(distribute(shared + priced.remaining_minor, weight), distribute(shared, weight))
             shared += priced.remaining_minor
         else:
             remaining = list(distribute(priced.remaining_minor, weight))
-        _give_shares(pieces, line_id, line, priced, tab.discounts, weight=weight, remaining=remaining)
-
-
-def _give_whole(
-    piece: _Piece, line_id: str, line: Line, priced: PricedLine, discounts: Sequence[AppliedDiscount]
-) -> None:
-    piece.lines[line_id] = line
-    piece.discounts += [_pin(discounts[place], line_id, off) for place, off in priced.off_minor.items() if off]
+        comps = distribute(priced.comp_minor, weight)
+        prices_left = [left + comp for left, comp in zip(remaining, comps, strict=True)]
+        _give_shares(pieces, line_id, line, off, weight=weight, remaining=prices_left)
 
 
 def _give_shares(
     pieces: Sequence[_Piece],
     line_id: str,
     line: Line,
-    priced: PricedLine,
     discounts: Sequence[AppliedDiscount],
     *,
     weight: Sequence[int],
     remaining: Sequence[int],
 ) -> None:
+    """Share one line out: what `remaining` says, and of each discount and the price before it its part."""
     quantities = distribute(line.qty_milli, weight)
     sent = distribute(line.sent_milli, quantities)
-    comps = distribute(priced.comp_minor, weight)
-    offs = {place: distribute(off, weight) for place, off in priced.off_minor.items()}
+    prices = list(remaining)
+    share_ids = [line_id if place == 0 else f"{line_id}.{piece.tab_id}" for place, piece in enumerate(pieces)]
+    for discount in discounts:
+        shares = distribute(discount.amount_minor or 0, weight)
+        prices = [price + share for price, share in zip(prices, shares, strict=True)]
+        off = {share_id: share for share_id, share in zip(share_ids, shares, strict=True) if share}
+        for part in parts_of(discount, off):
+            pieces[share_ids.index(part.line_id or "")].discounts.append(part)
     for place, piece in enumerate(pieces):
-        if not weight[place]:
-            continue
-        share_id = line_id if place == 0 else f"{line_id}.{piece.tab_id}"
-        off = {discount: shares[place] for discount, shares in offs.items() if shares[place]}
-        piece.lines[share_id] = replace(
-            line,
-            qty_milli=quantities[place],
-            sent_milli=sent[place],
-            firm_milli=quantities[place] if line.tracked else 0,
-            share_minor=remaining[place] + comps[place] + sum(off.values()),
-            version=line.version + 1,
-        )
-        piece.discounts += [_pin(discounts[discount], share_id, share) for discount, share in off.items()]
+        if weight[place]:
+            piece.lines[share_ids[place]] = replace(
+                line,
+                qty_milli=quantities[place],
+                sent_milli=sent[place],
+                firm_milli=quantities[place] if line.tracked else 0,
+                share_minor=prices[place],
+                version=line.version + 1,
+            )
 
 
 def _difference(after: Sequence[int], before: Sequence[int]) -> list[int]:
     return [new - old for new, old in zip(after, before, strict=True)]
-
-
-def _pin(discount: AppliedDiscount, line_id: str, off_minor: int) -> AppliedDiscount:
-    return replace(discount, line_id=line_id, ppm=None, amount_minor=off_minor)
 
 
 def merge_tabs(draft: Draft, command: commands.MergeTabs) -> None:

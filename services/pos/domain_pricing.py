@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from msgspec.structs import replace
+
 from holdfast.money import PPM, Rounding, at_rate, distribute, divide, extended
 from services.pos.domain_session import Tab
 from services.pos.domain_terms import AppliedDiscount, Line, Modifier, Settings, TaxAmount, Totals
@@ -146,15 +148,19 @@ def _rounded(parts: Sequence[Fraction], settings: Settings) -> int:
 def pinned(tab: Tab, settings: Settings) -> tuple[AppliedDiscount, ...]:
     """The tab's discounts as amounts off its lines, so that lines can leave or join without changing any price."""
     bill = bill_of(tab, settings)
-    return tuple(
-        AppliedDiscount(
-            discount_id=discount.discount_id,
-            version=discount.version,
-            line_id=line_id,
-            amount_minor=line.off_minor[place],
-            combinable=discount.combinable,
-        )
-        for place, discount in enumerate(tab.discounts)
-        for line_id, line in bill.lines.items()
-        if line.off_minor.get(place)
-    )
+    found: list[AppliedDiscount] = []
+    for place, discount in enumerate(tab.discounts):
+        off = {line_id: line.off_minor[place] for line_id, line in bill.lines.items() if line.off_minor.get(place)}
+        found += parts_of(discount, off)
+    return tuple(found)
+
+
+def parts_of(discount: AppliedDiscount, off_minor: Mapping[str, int]) -> Sequence[AppliedDiscount]:
+    """A discount as amounts off lines, each with its share of the limit, which is enough for it if the whole was."""
+    limit = discount.limit_minor
+    amounts = list(off_minor.values())
+    limits = [None] * len(amounts) if limit is None or not amounts else distribute(limit, amounts)
+    return [
+        replace(discount, line_id=line_id, ppm=None, amount_minor=off, limit_minor=share)
+        for (line_id, off), share in zip(off_minor.items(), limits, strict=True)
+    ]

@@ -213,7 +213,7 @@ class AppliedDiscount(Part, frozen=True, kw_only=True, omit_defaults=True):
     amount_minor: int | None = None
     combinable: bool = True
     limit_minor: int | None = None
-    """What it may take off; any amount when a manager gave it, or when it is an amount off a line that was moved."""
+    """What it may take off; any amount when a manager gave it. It is shared out with what it takes off lines that move."""
 
 
 class TaxAmount(Part, frozen=True, kw_only=True, omit_defaults=True):
