@@ -36,6 +36,8 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             return session
         case tabs.PriceMissing() | tabs.PriceStale() | tabs.TabConflict() | stock.OversellRecorded():
             return replace(session, flags=session.flags + 1)
+        case money.DrawerMissing():
+            return replace(session, flags=session.flags + 1)
         case (
             tabs.TabOpened()
             | tabs.LineAdded()

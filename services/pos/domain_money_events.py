@@ -156,6 +156,12 @@ class DrawerNoSale(FactEvent, tag="drawer_no_sale"):
     reason: str
 
 
+class DrawerMissing(Event, tag="drawer_missing"):
+    """What a terminal did at its drawer without a connection is in no count: it had none that was open."""
+
+    terminal_id: str
+
+
 class DrawerEnded(Event, tag="drawer_ended"):
     """The drawer takes no more cash and waits to be counted."""
 
@@ -235,6 +241,7 @@ MoneyEvent = (
     | DrawerPaidIn
     | DrawerPaidOut
     | DrawerNoSale
+    | DrawerMissing
     | DrawerEnded
     | DrawerClosed
     | DayOpened

@@ -66,6 +66,8 @@ def _record(draft: Draft, terminal_id: str, fact: commands.Fact) -> None:
             _sale(draft, terminal_id, fact)
         case commands.DrawerMoved():
             draft.record(_drawer_event(terminal_id, fact))
+            if terminal_id not in draft.session.drawers:
+                draft.record(money.DrawerMissing(terminal_id=terminal_id))
         case _:
             assert_never(fact)
 
@@ -79,9 +81,10 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
     tab = draft.session.tabs[tab_id]
     balance = draft.bill(tab_id).due_minor - tab.paid_minor
     rounding = _rounding(draft, fact, balance)
+    payment_id = _free_id(draft, fact.payment_id)
     draft.record(
         money.PaymentCaptured(
-            payment_id=fact.payment_id,
+            payment_id=payment_id,
             tab_id=tab_id,
             tender="cash" if isinstance(fact, commands.CashSale) else "card",
             due_minor=fact.paid_minor - rounding,
@@ -93,15 +96,24 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
         )
     )
     if isinstance(fact, commands.CardSale):
-        draft.record(_stored(draft, tab_id, fact))
+        draft.record(_stored(draft, tab_id, payment_id, fact))
     consume(draft, tab_id)
     if isinstance(fact, commands.CashSale) and terminal_id not in draft.session.drawers:
         draft.record(TabConflict(tab_id=tab_id, about="drawer"))
-    if fact.paid_minor - rounding != balance:
+    if fact.paid_minor - rounding != balance or payment_id != fact.payment_id:
         draft.record(TabConflict(tab_id=tab_id, about="payment"))
     if fact.paid_minor - rounding >= balance:
         closed = closing(draft, tab_id)
         draft.record(_as_fact(closed, fact))
+
+
+def _free_id(draft: Draft, payment_id: str) -> str:
+    """The id of a payment, or a fresh one beside it: money that was taken never takes the place of other money."""
+    free, number = payment_id, 1
+    while free in draft.session.payments:
+        number += 1
+        free = f"{payment_id}-{number}"
+    return free
 
 
 def _rounding(draft: Draft, fact: Sale, balance: int) -> int:
@@ -111,11 +123,11 @@ def _rounding(draft: Draft, fact: Sale, balance: int) -> int:
     return difference if isinstance(fact, commands.CashSale) and abs(difference) < increment else 0
 
 
-def _stored(draft: Draft, tab_id: str, fact: commands.CardSale) -> money.OfflinePaymentStored:
+def _stored(draft: Draft, tab_id: str, payment_id: str, fact: commands.CardSale) -> money.OfflinePaymentStored:
     # A clock that runs ahead must not lengthen the window.
     taken_at = min(fact.occurred_at, draft.ctx.now)
     return money.OfflinePaymentStored(
-        payment_id=fact.payment_id,
+        payment_id=payment_id,
         tab_id=tab_id,
         due_minor=fact.paid_minor,
         tip_minor=fact.tip_minor,
@@ -164,7 +176,7 @@ def _line(draft: Draft, tab_id: str, fact: commands.LinesRung | Sale, line: comm
         qty_milli=line.qty_milli,
         unit_price_minor=line.unit_price_minor,
         price_version=0 if item is None else item.price_version,
-        tax_ids=line.tax_ids,
+        tax_ids=tuple(dict.fromkeys(line.tax_ids)),
         station="" if item is None else item.station,
         offline=True,
         occurred_at=fact.occurred_at,

@@ -17,6 +17,7 @@ FlagKind = Literal[
     "card_declined",
     "card_expired",
     "quarantined",
+    "drawer_missing",
 ]
 DayStatus = Literal["next", "open", "closed"]
 

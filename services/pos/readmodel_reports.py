@@ -87,6 +87,8 @@ def follow_flags(connection: Connection, stored: Stored) -> None:
             _flag_card(connection, stored, "card_declined", tab_id, payment_id)
         case money.OfflinePaymentExpired(tab_id=tab_id, payment_id=payment_id):
             _flag_card(connection, stored, "card_expired", tab_id, payment_id)
+        case money.DrawerMissing(terminal_id=terminal):
+            _flag(connection, stored, "drawer_missing", terminal=terminal)
         case OfflineQuarantined(terminal_id=terminal, facts=facts):
             _flag(connection, stored, "quarantined", terminal=terminal, facts=len(facts))
         case _:

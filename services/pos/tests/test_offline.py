@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.testing import Scenario
 from services.pos.contract import (
@@ -15,6 +16,7 @@ from services.pos.contract import (
     CloseTab,
     CountDrawer,
     DayClosed,
+    DrawerMissing,
     DrawerMoved,
     DrawerNoSale,
     DrawerPaidIn,
@@ -164,6 +166,21 @@ def test_cash_rounding_is_no_conflict() -> None:
     odd = OfflineLine(line_id="x", sku="water", unit_price_minor=302)
     scene = opened().when(submit(cash_sale(odd, paid_minor=300)), by=CASHIER)
     scene.then_includes(PaymentCaptured, due_minor=302, rounding_minor=-2)
+
+
+@pytest.mark.parametrize("kind", ["no_sale", "paid_in", "paid_out"])
+def test_what_was_done_at_a_drawer_that_is_not_there_is_recorded_and_flagged(kind: Any) -> None:
+    moved = DrawerMoved(kind=kind, amount_minor=100, reason="milk", occurred_at=THEN)
+    scene = opened().when(submit(moved), by=CASHIER)
+    assert "flags" not in scene.view(MANAGER)["office"] or scene.view(MANAGER)["office"]["flags"] == 0
+    done(scene.when(SubmitOffline(terminal_id="till-9", terminal_seq=1, facts=(moved,)), by=CASHIER))
+    scene.then_includes(DrawerMissing, terminal_id="till-9")
+    assert scene.view(MANAGER)["office"]["flags"] == 1
+
+
+def test_a_tax_that_a_terminal_names_twice_counts_once() -> None:
+    scene = opened().when(submit(rung(replace(BEER, tax_ids=("vat", "vat")))), by=CASHIER)
+    assert balance(done(scene)) == 550
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.testing import Scenario
 from services.pos.contract import (
@@ -14,11 +15,13 @@ from services.pos.contract import (
     MergeTabs,
     OfflineLine,
     OfflinePaymentDeclined,
+    PaymentCaptured,
     RecordPaymentResult,
     Refund,
     Refunded,
     SubmitOffline,
     TabClosed,
+    TabConflict,
     TabReopened,
     VoidTab,
 )
@@ -151,3 +154,29 @@ def test_a_card_is_lost_once() -> None:
     scene = submitted(opened(), card("c1", 550, BEER))
     scene.when(result("c1", "failed"), by=SERVICE).then_includes(OfflinePaymentDeclined, payment_id="c1")
     assert balance(scene) == 550
+
+
+def sale_of(tab_id: str, line_id: str) -> CardSale:
+    return CardSale(
+        tab_id=tab_id, payment_id="c", paid_minor=550, lines=(replace(BEER, line_id=line_id),), occurred_at=NOON
+    )
+
+
+def test_a_card_under_the_id_of_another_one_is_awaited_by_itself_and_flagged() -> None:
+    scene = submitted(opened(), sale_of("t1", "a"), sale_of("t2", "b"))
+    scene.then_includes(TabConflict, tab_id="t2", about="payment")
+    assert {key: each["tab_id"] for key, each in scene.view(MANAGER)["payments"].items()} == {"c": "t1", "c-2": "t2"}
+    done(scene.when(result("c", "captured"), by=SERVICE))
+    done(scene.when(result("c-2", "failed"), by=SERVICE)).then_includes(TabReopened, tab_id="t2", lost_minor=550)
+    assert balance(scene, "t2") == 550
+
+
+@pytest.mark.parametrize("tender", ["cash", "card"])
+def test_a_sale_under_the_id_of_a_payment_that_is_under_way_leaves_that_one_alone(tender: str) -> None:
+    begin = BeginPayment(tab_id="t1", payment_id="c", amount_minor=100, tender="card")
+    scene = done(with_tab("beer").when(begin, by=WAITER))
+    of_cash = CashSale(tab_id="t2", payment_id="c", paid_minor=550, lines=(BEER,), occurred_at=NOON)
+    submitted(scene, of_cash if tender == "cash" else sale_of("t2", "b"))
+    scene.then_includes(TabConflict, tab_id="t2", about="payment")
+    scene.when(result("c", "captured"), by=SERVICE).then_includes(PaymentCaptured, tab_id="t1", due_minor=100)
+    assert balance(scene) == 450
