@@ -110,7 +110,7 @@ function showChosen(view) {
 
 function partyLine(party) {
   const tabs = party.tabs ?? [];
-  const due = tabs.length ? ` · ${(party.balance_minor ?? 0) / 100} ${tabs[0].currency} due` : "";
+  const due = tabs.some((tab) => tab.balance_minor !== undefined) ? ` · ${(party.balance_minor ?? 0) / 100} ${tabs[0].currency} due` : "";
   return `${party.size} guests${party.name ? `, ${party.name}` : ""}, here for ${minutes(party.seated_at)}${due}`;
 }
 

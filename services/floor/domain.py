@@ -28,7 +28,7 @@ from services.floor.domain_deadlines import next_deadline, on_deadline
 from services.floor.domain_events import FloorEvent
 from services.floor.domain_floor import Floor
 from services.floor.domain_fold import evolve
-from services.floor.domain_roles import CARING, FRONT, STAFF
+from services.floor.domain_roles import BILLING, CARING, FRONT, STAFF
 from services.floor.domain_seen import FloorView
 from services.floor.domain_view import view
 
@@ -64,7 +64,7 @@ class RestaurantFloor(Entity[Floor, FloorCommand, FloorEvent]):
         return view(floor, viewer)
 
     def audience(self, event: FloorEvent, floor: Floor, /) -> Audience | None:
-        """Everyone on the floor sees every event; how to reach guests, who they are and what they must not eat not all."""
+        """Everyone on the floor sees every event; how to reach guests, who they are, what they must not eat and owe not all."""
         match event:
             case events.Reserved() | events.Waitlisted():
                 return Audience(fields={"contact": FRONT, "vip": FRONT, "allergies": CARING})
@@ -72,6 +72,10 @@ class RestaurantFloor(Entity[Floor, FloorCommand, FloorEvent]):
                 return Audience(fields={"vip": FRONT, "allergies": CARING})
             case order_events.KitchenTicketIssued() | order_events.TicketReprinted():
                 return Audience(fields={"allergies": CARING})
+            case events.TabRecorded():
+                return Audience(fields={"balance_minor": BILLING, "paid_minor": BILLING})
+            case events.TableAttention():
+                return Audience(fields={"balance_minor": BILLING})
             case _:
                 return None
 

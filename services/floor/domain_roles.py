@@ -11,5 +11,7 @@ SERVICE: Final = frozenset({"service"})
 STAFF: Final = WAITERS | COOKS | SERVICE
 FRONT: Final = ("role:waiter", "role:host", "role:manager", "role:admin")
 """Who meets guests, as the audience of what is said of them."""
+BILLING: Final = (*FRONT, "role:service")
+"""Who sees what a bill comes to: the kitchen does not."""
 CARING: Final = (*FRONT, "role:kitchen")
 """Who must know what guests must not eat."""

@@ -69,10 +69,11 @@ class TabView(Seen, frozen=True, kw_only=True, omit_defaults=True):
 
     tab_id: str
     status: TabStatus
-    balance_minor: int
-    paid_minor: int
     currency: str
     bill_printed: bool
+    balance_minor: int | None = None
+    """With what was paid, for those who meet guests, and for services."""
+    paid_minor: int | None = None
 
 
 class PartyView(Seen, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,6 +93,7 @@ class PartyView(Seen, frozen=True, kw_only=True, omit_defaults=True):
     idle_at: datetime
     needs_attention: bool = False
     balance_minor: int = 0
+    """Shown to those who see those of its tabs."""
     paying: bool = False
     tabs: tuple[TabView, ...] = ()
     fired: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""The floor as a tablet shows it. Everyone on the floor sees the same, but for how to reach guests."""
+"""The floor as a tablet shows it. Everyone on the floor sees the same, but for how to reach guests and what they owe."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 from holdfast import Actor
 from services.floor.domain_deadlines import idle_at
 from services.floor.domain_floor import Floor, Line, Party, Table, balance_of, is_paying
-from services.floor.domain_roles import COOKS, WAITERS
+from services.floor.domain_roles import COOKS, SERVICE, WAITERS
 from services.floor.domain_seen import (
     FloorView,
     LayoutView,
@@ -29,6 +29,7 @@ def view(floor: Floor, viewer: Actor) -> FloorView:
     """The floor as this viewer may see it."""
     front = not WAITERS.isdisjoint(viewer.roles)
     caring = not (WAITERS | COOKS).isdisjoint(viewer.roles)
+    billing = front or not SERVICE.isdisjoint(viewer.roles)
     return FloorView(
         version=floor.version,
         layout_id=floor.layout_id,
@@ -37,7 +38,8 @@ def view(floor: Floor, viewer: Actor) -> FloorView:
         settings=floor.settings,
         tables=tuple(_table(floor, table_id, table) for table_id, table in floor.tables.items()),
         parties=tuple(
-            _party(floor, party_id, party, front=front, caring=caring) for party_id, party in floor.parties.items()
+            _party(floor, party_id, party, front=front, caring=caring, billing=billing)
+            for party_id, party in floor.parties.items()
         ),
         orders=tuple(_orders(floor)),
         tickets=tuple(_tickets(floor, caring=caring)),
@@ -89,7 +91,7 @@ def _table(floor: Floor, table_id: str, table: Table) -> TableView:
     )
 
 
-def _party(floor: Floor, party_id: str, party: Party, *, front: bool, caring: bool) -> PartyView:
+def _party(floor: Floor, party_id: str, party: Party, *, front: bool, caring: bool, billing: bool) -> PartyView:
     tabs = ((tab_id, tab) for tab_id, tab in floor.tabs.items() if tab.party_tab == party.tab_id)
     return PartyView(
         party_id=party_id,
@@ -105,14 +107,14 @@ def _party(floor: Floor, party_id: str, party: Party, *, front: bool, caring: bo
         linked=party.linked,
         idle_at=idle_at(floor, party),
         needs_attention=party.warned,
-        balance_minor=balance_of(floor, party),
+        balance_minor=balance_of(floor, party) if billing else 0,
         paying=is_paying(floor, party),
         tabs=tuple(
             TabView(
                 tab_id=tab_id,
                 status=tab.status,
-                balance_minor=tab.balance_minor,
-                paid_minor=tab.paid_minor,
+                balance_minor=tab.balance_minor if billing else None,
+                paid_minor=tab.paid_minor if billing else None,
                 currency=tab.currency,
                 bill_printed=tab.bill_printed,
             )

@@ -1,10 +1,11 @@
 """Who may see what of an event (rule C9): what is ordered everyone there, money who takes it, the rest managers."""
 
-from typing import Final
+from typing import Final, assert_never
 
 from holdfast import Audience
 from services.pos import domain_guest_events as guests
 from services.pos import domain_money_events as money
+from services.pos import domain_stock_events as stock
 from services.pos import domain_tab_events as tabs
 from services.pos import domain_till_events as till
 from services.pos.domain_events import SessionEvent
@@ -16,7 +17,33 @@ _STAFF: Final = tuple(sorted(f"role:{role}" for role in SETTLERS))
 _INSIDERS: Final = tuple(sorted(f"role:{role}" for role in INSIDERS))
 
 
-def audience(event: SessionEvent) -> Audience:  # noqa: PLR0911 - one line for each circle
+Ordered = (
+    tabs.TabOpened
+    | tabs.LineAdded
+    | tabs.LineQtyChanged
+    | tabs.LineRemoved
+    | tabs.LineVoided
+    | tabs.LineComped
+    | tabs.LinesSent
+    | tabs.TabVoided
+    | tabs.TabSplit
+    | tabs.TabsMerged
+    | tabs.LinesMoved
+    | tabs.TabTransferred
+    | tabs.TabConflict
+    | tabs.PriceStale
+    | tabs.PriceMissing
+    | stock.StockAdjusted
+    | stock.OversellRecorded
+    | stock.ItemEightySixed
+    | stock.ItemBack
+    | till.ItemSet
+    | till.PriceBookSet
+    | money.DayOpened
+)
+
+
+def audience(event: SessionEvent) -> Audience:  # noqa: C901, PLR0911, PLR0912 - one line for each circle
     """Who may see this event: nobody outside sees any, though a guest's display sees its tab in the view."""
     match event:
         case (
@@ -59,5 +86,62 @@ def audience(event: SessionEvent) -> Audience:  # noqa: PLR0911 - one line for e
             | tabs.FloorHeard()
         ):
             return Audience(only=_STAFF)
+        case tabs.DiscountApplied() | tabs.DiscountRemoved() | money.DrawerEnded() | money.DrawerMissing():
+            return Audience(only=_STAFF)
+        case stock.HoldPlaced() | stock.HoldExtended() | stock.HoldReleased() | stock.HoldExpired():
+            return Audience(only=_STAFF)
+        case (
+            stock.HoldConsumed()
+            | till.TerminalRegistered()
+            | till.TerminalSeen()
+            | till.TerminalLocked()
+            | till.TerminalUnlocked()
+            | till.TerminalRevoked()
+            | till.TrainingSet()
+            | till.TabShown()
+            | till.OfflineRecorded()
+        ):
+            return Audience(only=_STAFF)
         case _:
+            return _of_orders(event)
+
+
+def _of_orders(event: Ordered) -> Audience:  # noqa: PLR0911 - as above
+    """What screens see too, but for what it costs."""
+    match event:
+        case tabs.TabOpened():
+            return _priced("gratuity_ppm")
+        case tabs.LineAdded():
+            return _priced("unit_price_minor", "modifiers")
+        case tabs.LineVoided() | tabs.LineComped() | tabs.TabVoided():
+            return _priced("value_minor")
+        case tabs.TabSplit():
+            return _priced("children", "kept", "rounding_delta_minor")
+        case tabs.TabsMerged():
+            return _priced("discounts", "rounding_delta_minor")
+        case tabs.LinesMoved():
+            return _priced("from_discounts", "to_discounts", "rounding_delta_minor")
+        case tabs.PriceStale():
+            return _priced("sold_minor", "current_minor")
+        case (
+            tabs.LineQtyChanged()
+            | tabs.LineRemoved()
+            | tabs.LinesSent()
+            | tabs.TabTransferred()
+            | tabs.TabConflict()
+            | tabs.PriceMissing()
+            | stock.StockAdjusted()
+            | stock.OversellRecorded()
+            | stock.ItemEightySixed()
+            | stock.ItemBack()
+            | till.ItemSet()
+            | till.PriceBookSet()
+            | money.DayOpened()
+        ):
             return Audience(only=_INSIDERS)
+        case _:
+            assert_never(event)
+
+
+def _priced(*fields: str) -> Audience:
+    return Audience(only=_INSIDERS, fields=dict.fromkeys(fields, _STAFF))

@@ -146,7 +146,7 @@ def test_rows_show_what_the_view_shows(history: list[tuple[timedelta, bool, Act]
         for row in rows["drawers"]
         if row["status"] != "CLOSED"
     } == {key: (each["drawer_id"], each["ended"], *money_of(each)) for key, each in seen["drawers"].items()}
-    counted = {"oversell", "price_stale", "price_missing", "tab_conflict"}
+    counted = {"oversell", "price_stale", "price_missing", "tab_conflict", "drawer_missing"}
     assert sum(row["kind"] in counted for row in rows["flags"]) == seen["office"]["flags"]
 
 
