@@ -15,6 +15,7 @@ from services.pos.domain_fold_guests import codes_kept, evolve_guests
 from services.pos.domain_fold_money import evolve_money
 from services.pos.domain_fold_stock import adjusted, consumed, hold_expired, hold_gone, hold_placed
 from services.pos.domain_fold_tabs import evolve_tab
+from services.pos.domain_fold_taxes import with_taxes_kept
 from services.pos.domain_session import Approval, Session, Terminal, without
 from services.pos.domain_waking import waking
 
@@ -123,7 +124,8 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
 def _evolve_till(session: Session, event: till.TillEvent) -> Session:  # noqa: C901, PLR0911, PLR0912 - as above
     match event:
         case till.Configured(settings=settings, version=version):
-            return replace(session, settings=settings, settings_version=version)
+            kept = with_taxes_kept(session, settings.taxes)
+            return replace(kept, settings=settings, settings_version=version)
         case till.ItemSet(sku=sku, item=item):
             return replace(session, items={**session.items, sku: item})
         case till.PriceBookSet(book_id=book_id, book=book):

@@ -8,12 +8,16 @@ kind, the one given first is taken first.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import lcm
 
 from msgspec.structs import replace
 
 from holdfast.money import PPM, Rounding, at_rate, distribute, divide, extended
 from services.pos.domain_session import Tab
 from services.pos.domain_terms import AppliedDiscount, Line, Modifier, Settings, TaxAmount, Totals
+
+TaxParts = Mapping[tuple[str, int, bool], Sequence[Fraction]]
+"""What each line adds to a tax, by the tax, its rate and whether it is within the price."""
 
 
 @dataclass(slots=True)
@@ -120,29 +124,41 @@ def _take_off(lines: Mapping[str, PricedLine], place: int, discount: AppliedDisc
 
 
 def _taxes(lines: Mapping[str, Line], priced: Mapping[str, PricedLine], settings: Settings) -> tuple[TaxAmount, ...]:
-    """Each tax of the tab: all its lines rounded together, or one by one."""
-    parts: dict[str, list[Fraction]] = {}
+    """Each tax of the tab: all that is taxed at one rate is rounded together, or each line by itself."""
+    parts: dict[tuple[str, int, bool], list[Fraction]] = {}
     for line_id, line in lines.items():
-        known = [(tax_id, settings.taxes[tax_id]) for tax_id in line.tax_ids if tax_id in settings.taxes]
-        within = sum(tax.ppm for _, tax in known if tax.inclusive)
-        for tax_id, tax in known:
+        taxes = {**settings.taxes, **line.taxes}
+        known = {tax_id: taxes[tax_id] for tax_id in line.tax_ids if tax_id in taxes}
+        within = sum(tax.ppm for tax in known.values() if tax.inclusive)
+        for tax_id, tax in known.items():
             part = Fraction(priced[line_id].remaining_minor * tax.ppm, PPM + within)
-            parts.setdefault(tax_id, []).append(part)
+            parts.setdefault((tax_id, tax.ppm, tax.inclusive), []).append(part)
+    rounded = _by_rate if settings.tax_scope == "PER_RATE_BUCKET" else _by_line
+    amounts = rounded(parts, settings.rounding)
     return tuple(
-        TaxAmount(
-            tax_id=tax_id,
-            ppm=settings.taxes[tax_id].ppm,
-            inclusive=settings.taxes[tax_id].inclusive,
-            minor=_rounded(parts[tax_id], settings),
-        )
-        for tax_id in sorted(parts)
+        TaxAmount(tax_id=tax_id, ppm=ppm, inclusive=inclusive, minor=amounts[tax_id, ppm, inclusive])
+        for tax_id, ppm, inclusive in sorted(parts)
     )
 
 
-def _rounded(parts: Sequence[Fraction], settings: Settings) -> int:
-    if settings.tax_scope == "PER_RATE_BUCKET":
-        parts = [sum(parts, Fraction())]
-    return sum(divide(part.numerator, part.denominator, settings.rounding) for part in parts)
+def _by_line(parts: TaxParts, rounding: Rounding) -> Mapping[tuple[str, int, bool], int]:
+    return {
+        key: sum(divide(part.numerator, part.denominator, rounding) for part in each) for key, each in parts.items()
+    }
+
+
+def _by_rate(parts: TaxParts, rounding: Rounding) -> Mapping[tuple[str, int, bool], int]:
+    """One rounding for each rate; several taxes of one rate share what that gives by largest remainder."""
+    amounts: dict[tuple[str, int, bool], int] = {}
+    for rate in {key[1:] for key in parts}:
+        exact = {key: sum(each, Fraction()) for key, each in sorted(parts.items()) if key[1:] == rate}
+        whole = sum(exact.values(), Fraction())
+        unit = lcm(*(part.denominator for part in exact.values()))
+        shares = distribute(
+            divide(whole.numerator, whole.denominator, rounding), [int(p * unit) for p in exact.values()]
+        )
+        amounts.update(zip(exact, shares, strict=True))
+    return amounts
 
 
 def pinned(tab: Tab, settings: Settings) -> tuple[AppliedDiscount, ...]:

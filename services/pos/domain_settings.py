@@ -15,6 +15,7 @@ from services.pos.domain_prices import check_groups
 from services.pos.domain_session import Session
 from services.pos.domain_terms import Settings
 
+TABS_NAMED: Final = 20
 CURRENCY: Final = "EUR"
 """Of a location that began with a tab, until it is configured."""
 
@@ -39,6 +40,7 @@ def configure(draft: Draft, command: commands.Configure) -> None:
         raise ValidationFailed("settings.currency: an ISO 4217 code of three capitals, such as EUR")
     if command.settings.currency != draft.settings.currency and _has_prices(draft.session):
         raise StateConflict("a location keeps its currency; make another one", currency=draft.settings.currency)
+    _check_rounding(draft, command.settings)
     missing = sorted(set(_taxes_in_use(draft.session)) - set(command.settings.taxes))
     if missing:
         raise ValidationFailed(f"settings.taxes: {', '.join(missing)} are still in use")
@@ -82,6 +84,17 @@ def _check_timezone(name: str) -> None:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValidationFailed("settings.timezone: an IANA name such as Europe/Paris") from None
+
+
+def _check_rounding(draft: Draft, settings: Settings) -> None:
+    """Refuse to add up anew what guests owe already, or have paid."""
+    ordered = [tab_id for tab_id, tab in draft.session.tabs.items() if tab.lines]
+    known = draft.settings
+    if ordered and (settings.rounding, settings.tax_scope) != (known.rounding, known.tax_scope):
+        raise StateConflict(
+            f"settings: rounding and tax_scope change when nothing is on a tab; {len(ordered)} are to be settled first",
+            tabs=ordered[:TABS_NAMED],
+        )
 
 
 def _check_taxes(settings: Settings, tax_ids: Iterable[str]) -> None:

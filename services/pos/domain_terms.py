@@ -275,6 +275,8 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The combo on the tab of which this is a part, at its share of the price."""
     modifiers: tuple[Modifier, ...] = ()
     tax_ids: tuple[str, ...] = ()
+    taxes: Mapping[str, Tax] = {}
+    """Those of its taxes that the location has changed since."""
     seat: int | None = None
     course: int | None = None
     note: str = ""

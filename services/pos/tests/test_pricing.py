@@ -1,6 +1,7 @@
 """What a tab comes to: discounts in their order, taxes by their scope."""
 
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from holdfast import NotFound, StateConflict, ValidationFailed
+from holdfast.money import divide
 from services.pos.contract import (
     AddLine,
     ApplyDiscount,
@@ -45,6 +47,7 @@ def line(price: int, *tax_ids: str, qty: int = 1_000, **more: Any) -> Line:
 
 def priced(found: Tab, **changes: Any) -> Any:
     taxes = {"t": Tax(ppm=82_500), "five": Tax(ppm=50_000), "in": Tax(ppm=200_000, inclusive=True)}
+    taxes |= {"too": Tax(ppm=50_000), "fifth": Tax(ppm=200_000)}
     return bill_of(found, Settings(currency="USD", taxes=taxes, **changes))
 
 
@@ -112,6 +115,19 @@ def test_what_is_given_away_is_no_discount() -> None:
     assert (totals.gross, totals.comp, totals.discount, totals.due) == (500, 300, 100, 100)
 
 
+@pytest.mark.parametrize(("rounding", "expected"), [("HALF_UP", {"five": 1, "too": 0}), ("HALF_EVEN", {"five": 1})])
+def test_taxes_of_one_rate_are_rounded_together_and_share_what_that_gives(rounding: Any, expected: Any) -> None:
+    bill = priced(tab(line(10, "five"), line(10, "too")), rounding=rounding)
+    assert {each.tax_id: each.minor for each in bill.tax} == {"five": 1, "too": 0} | expected
+    assert bill.due_minor == 21
+    assert priced(tab(line(10, "five"), line(10, "too")), tax_scope="PER_LINE").due_minor == 22
+
+
+def test_a_tax_within_and_one_on_top_are_not_of_one_rate_though_both_are_of_a_fifth() -> None:
+    bill = priced(tab(line(12, "in"), line(12, "fifth")))
+    assert {each.tax_id: each.minor for each in bill.tax} == {"in": 2, "fifth": 2}
+
+
 DISCOUNTS = st.builds(
     off,
     st.just("d"),
@@ -121,11 +137,17 @@ DISCOUNTS = st.builds(
 LINES = st.builds(
     line,
     st.integers(0, 20_000),
-    st.sampled_from(["t", "five", "in"]),
+    *[st.sampled_from(["t", "five", "too", "in"])] * 2,
     qty=st.integers(1, 5_000),
     comped=st.booleans(),
     modifiers=st.lists(st.builds(Modifier, id=st.just("m"), price_minor=st.integers(-300, 300)), max_size=2).map(tuple),
 )
+
+
+def exact_tax(sold: Line, remaining: int, tax_ids: set[str]) -> Fraction:
+    ppm = {"t": 82_500, "five": 50_000, "too": 50_000, "in": 200_000}
+    net = Fraction(remaining * 1_000_000, 1_200_000 if "in" in sold.tax_ids else 1_000_000)
+    return sum((net * ppm[tax_id] / 1_000_000 for tax_id in set(sold.tax_ids) & tax_ids), Fraction())
 
 
 @settings(max_examples=200, deadline=None)
@@ -147,6 +169,10 @@ def test_discounts_and_taxes_never_make_anything_negative_and_the_parts_sum_to_t
     assert totals.due == totals.gross - totals.discount - totals.comp + on_top
     within = sum(each.minor for each in bill.tax if each.inclusive)
     assert within <= totals.due
+    for of_rate in ({"five", "too"}, {"t"}, {"in"}) if scope == "PER_RATE_BUCKET" else ():
+        exact = sum(exact_tax(found.lines[key], each.remaining_minor, of_rate) for key, each in bill.lines.items())
+        told = sum(each.minor for each in bill.tax if each.tax_id in of_rate)
+        assert told == divide(exact.numerator, exact.denominator, rounding)
     for each in bill.lines.values():
         assert each.gross_minor == each.comp_minor + sum(each.off_minor.values()) + each.remaining_minor
 
