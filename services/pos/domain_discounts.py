@@ -1,5 +1,7 @@
 """What is taken off tabs: discounts, and gratuities that are not charged, each within what its giver may give."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from holdfast import NotFound, StateConflict, ValidationFailed
@@ -12,6 +14,8 @@ from services.pos.domain_pricing import bill_of
 from services.pos.domain_session import Tab
 from services.pos.domain_tabs import check_worth
 from services.pos.domain_terms import Discount
+
+_BY_MANAGER: Final = "let a manager take the payment (begin_payment), or close the tab (close_tab) when nothing is due"
 
 
 def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
@@ -37,6 +41,7 @@ def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
         ppm=discount.ppm,
         amount_minor=discount.amount_minor,
         combinable=discount.combinable,
+        given_id=draft.ctx.new_id("discount"),
         value_minor=0,
     )
     value = _taken_off(draft, tab, applied)
@@ -84,7 +89,7 @@ def check_given(draft: Draft, tab_id: str) -> None:
         lines = {key: replace(line, gratuity_ppm=tab.waived_ppm) for key, line in tab.lines.items()}
         value = bill_of(replace(tab, lines=lines), draft.settings).gratuity_minor
         if value > tab.waived_limit_minor:
-            raise _too_much("gratuity", tab_id, value, hint="let a manager take the payment")
+            raise _too_much("gratuity", tab_id, value, hint=_BY_MANAGER)
 
 
 def _too_much(action: str, tab_id: str, value_minor: int, *, hint: str) -> refusals.ApprovalRequired:
@@ -109,11 +114,17 @@ def _value(draft: Draft, tab: Tab, place: int) -> int:
 def remove_discount(draft: Draft, command: commands.RemoveDiscount) -> None:
     """Take a discount back; nothing when it is not given."""
     tab = draft.open_tab(command.tab_id)
-    given = {(each.discount_id, each.line_id) for each in tab.discounts}
-    if (command.discount_id, command.line_id) in given:
-        draft.record(
-            events.DiscountRemoved(tab_id=command.tab_id, discount_id=command.discount_id, line_id=command.line_id)
-        )
+    for place, given in enumerate(tab.discounts):
+        if (given.discount_id, given.line_id) == (command.discount_id, command.line_id):
+            draft.record(
+                events.DiscountRemoved(
+                    tab_id=command.tab_id,
+                    discount_id=command.discount_id,
+                    line_id=command.line_id,
+                    given_id=given.given_id,
+                    value_minor=_value(draft, tab, place),
+                )
+            )
 
 
 def waive_gratuity(draft: Draft, command: commands.WaiveGratuity) -> None:

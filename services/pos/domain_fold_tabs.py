@@ -178,6 +178,7 @@ def _discounted(session: Session, event: events.DiscountApplied) -> Session:
         ppm=event.ppm,
         amount_minor=event.amount_minor,
         combinable=event.combinable,
+        given_id=event.given_id,
         limit_minor=event.limit_minor,
     )
     return with_tab(session, event.tab_id, discounts=(*session.tabs[event.tab_id].discounts, discount))

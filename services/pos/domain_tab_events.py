@@ -131,6 +131,8 @@ class DiscountApplied(OnTab, tag="discount_applied"):
     ppm: int | None = None
     amount_minor: int | None = None
     combinable: bool = True
+    given_id: str = ""
+    """By which what was given here is known, on whichever tabs its parts end up."""
     value_minor: int
     """What it takes off as the tab is now."""
     approved_by: str | None = None
@@ -139,11 +141,14 @@ class DiscountApplied(OnTab, tag="discount_applied"):
 
 
 class DiscountRemoved(OnTab, tag="discount_removed"):
-    """A discount is taken back."""
+    """A discount, or the part of it that a line brought here, is taken back."""
 
     tab_id: str
     discount_id: str
     line_id: str | None = None
+    given_id: str = ""
+    value_minor: int | None = None
+    """What it took off."""
 
 
 class GratuityWaived(OnTab, tag="gratuity_waived"):

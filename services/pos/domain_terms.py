@@ -212,6 +212,8 @@ class AppliedDiscount(Part, frozen=True, kw_only=True, omit_defaults=True):
     ppm: int | None = None
     amount_minor: int | None = None
     combinable: bool = True
+    given_id: str = ""
+    """Of the giving of which this is all, or a part."""
     limit_minor: int | None = None
     """What it may take off; any amount when a manager gave it. It is shared out with what it takes off lines that move."""
 

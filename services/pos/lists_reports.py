@@ -125,7 +125,9 @@ class ReductionRow(Item, frozen=True, kw_only=True):
     terminal: str | None
     approved_by: str | None
     taken_back_at: datetime | None
-    """When the discount was removed again."""
+    """When the discount, or the last part of it so far, was removed again."""
+    taken_back_minor: int
+    """What was removed of it, by what that was worth then."""
 
 
 class FlagFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -34,7 +34,18 @@ def follow_reductions(connection: Connection, stored: Stored) -> None:
         case tabs_.DiscountApplied(tab_id=tab_id, discount_id=discount_id, line_id=line_id) as given:
             key = newest_tab(connection, stored.name, tab_id)
             what = {} if line_id is None else _line(connection, stored, key, line_id)
-            _reduce(connection, stored, "discount", tab_id, given, discount_id=discount_id, reason_code="", **what)
+            of_giving = {"given_id": given.given_id or None}
+            _reduce(
+                connection,
+                stored,
+                "discount",
+                tab_id,
+                given,
+                discount_id=discount_id,
+                reason_code="",
+                **of_giving,
+                **what,
+            )
         case tabs_.GratuityWaived(tab_id=tab_id, reason_code=reason) as waived:
             _reduce(connection, stored, "gratuity", tab_id, waived, reason_code=reason)
         case tabs_.DiscountRemoved() as removed:
@@ -49,6 +60,7 @@ def _reduce(connection: Connection, stored: Stored, kind: str, tab_id: str, even
         select(tabs.c.table_ref).where(of(tabs, stored.name), is_tab(tabs, key))
     ).scalar_one()
     whose = {"value_minor": event.value_minor, "approved_by": event.approved_by, "table_ref": table_ref}
+    whose["taken_back_minor"] = 0
     add(connection, reductions, stored.name, kind=kind, tab_id=tab_id, **whose, **what, **_done(connection, stored))
 
 
@@ -59,12 +71,18 @@ def _line(connection: Connection, stored: Stored, key: TabKey, line_id: str) -> 
 
 
 def _take_back(connection: Connection, stored: Stored, event: tabs_.DiscountRemoved) -> None:
+    """Note it where the discount was given, of which this may be a part that went elsewhere with a line."""
     row = reductions.c
-    given = of(reductions, stored.name) & (row.kind == "discount") & row.taken_back_at.is_(None)
-    this = given & (row.tab_id == event.tab_id) & (row.discount_id == event.discount_id)
-    which = row.line_id.is_(None) if event.line_id is None else row.line_id == event.line_id
-    since = row.seq > newest_tab(connection, stored.name, event.tab_id).opened_seq
-    connection.execute(update(reductions).where(this, which, since).values(taken_back_at=stored.at))
+    given = of(reductions, stored.name) & (row.kind == "discount")
+    if event.given_id:
+        which = row.given_id == event.given_id
+    else:
+        which = row.taken_back_at.is_(None) & (row.tab_id == event.tab_id) & (row.discount_id == event.discount_id)
+        which &= row.line_id.is_(None) if event.line_id is None else row.line_id == event.line_id
+        which &= row.seq > newest_tab(connection, stored.name, event.tab_id).opened_seq
+    value = row.value_minor if event.value_minor is None else event.value_minor
+    taken = {"taken_back_at": stored.at, "taken_back_minor": row.taken_back_minor + value}
+    connection.execute(update(reductions).where(given, which).values(**taken))
 
 
 def follow_flags(connection: Connection, stored: Stored) -> None:

@@ -249,6 +249,8 @@ reductions: Final = _of_location(
     Column("terminal", Words),
     Column("approved_by", Words),
     Column("taken_back_at", Moment),
+    _minor("taken_back_minor"),
+    Column("given_id", String(40)),
     Index("reductions_by_time", "tenant", "at", "id", "seq"),
 )
 

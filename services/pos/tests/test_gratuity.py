@@ -151,4 +151,9 @@ def test_what_is_ordered_after_it_was_waived_counts_towards_the_limit() -> None:
     done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer", qty_milli=50_000), by=WAITER))
     pay = BeginPayment(tab_id="t1", payment_id="p", amount_minor=600, tender="card")
     scene.when(pay, by=CASHIER).then_rejected(ApprovalRequired, action="gratuity", value_minor=4_590)
+    assert scene.refusal is not None
+    assert scene.refusal.message == (
+        "the gratuity that was given is worth 4590 by now: "
+        "let a manager take the payment (begin_payment), or close the tab (close_tab) when nothing is due"
+    )
     done(scene.when(pay, by=MANAGER))

@@ -19,13 +19,16 @@ from holdfast.sql._tables import metadata as shared
 from holdfast.testing import Scenario
 from services.pos.contract import (
     AddLine,
+    ApplyDiscount,
     BeginPayment,
     CloseDay,
     CloseTab,
+    MoveLines,
     OpenTab,
     PlaceHold,
     PoolTips,
     RecordPaymentResult,
+    RemoveDiscount,
     TipShare,
     WaiveGratuity,
 )
@@ -33,7 +36,7 @@ from services.pos.domain_money_events import DayClosed
 from services.pos.domain_terms import DayTotals, Flow, Gratuity
 from services.pos.readmodel_tables import TENDERS, metadata
 from services.pos.tests.histories import HISTORIES, Act, Rows, a_day, all_rows, played, project, rows_of
-from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, done, opened, paid, with_tab
+from services.pos.tests.scenes import CASHIER, MANAGER, MINUTE, WAITER, done, opened, paid, with_tab
 
 pytest_plugins = ["holdfast.testing._databases"]
 
@@ -220,6 +223,22 @@ def test_a_hold_that_a_payment_kept_beyond_its_time_is_over_when_the_payment_fai
     done(scene.when(RecordPaymentResult(payment_id="p1", outcome="failed"), by=CASHIER))
     [hold] = all_rows(scene)["holds"]
     assert hold["expires_at"] == scene.view(MANAGER)["holds"]["h1"]["expires_at"] == "2026-06-01T12:01:40Z"
+
+
+def test_a_discount_that_moved_with_its_lines_is_taken_back_part_by_part_from_what_was_given() -> None:
+    scene = done(with_tab("beer", "water", "water").when(ApplyDiscount(tab_id="t1", discount_id="ten"), by=WAITER))
+    scene.when(OpenTab(tab_id="t2"), by=WAITER)
+    done(scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("l2", "l3")), by=WAITER))
+    done(scene.after(MINUTE).when(RemoveDiscount(tab_id="t2", discount_id="ten", line_id="l3"), by=WAITER))
+    [given] = all_rows(scene)["reductions"]
+    assert (given["tab_id"], given["value_minor"], given["taken_back_minor"]) == ("t1", 110, 30)
+    assert given["taken_back_at"] is not None
+    done(scene.when(RemoveDiscount(tab_id="t2", discount_id="ten", line_id="l2"), by=WAITER))
+    done(scene.when(RemoveDiscount(tab_id="t1", discount_id="ten", line_id="l1"), by=WAITER))
+    [given] = all_rows(scene)["reductions"]
+    assert given["taken_back_minor"] == 110
+    done(scene.when(ApplyDiscount(tab_id="t1", discount_id="ten"), by=WAITER))
+    assert [row["taken_back_minor"] for row in all_rows(scene)["reductions"]] == [110, 0]
 
 
 def test_what_large_parties_pay_for_service_and_what_of_tips_is_shared_out_is_in_the_report() -> None:
