@@ -5,7 +5,6 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
@@ -13,38 +12,30 @@ import msgspec
 import structlog
 
 from holdfast._alarms import Alarms, EntityAlarm
-from holdfast._clock import utc_now
 from holdfast._deletion import DELETE_COMMAND, Deletion
-from holdfast._entity import Cause, Context
 from holdfast._errors import (
     HoldfastError,
-    IdempotencyKeyReused,
-    NotFound,
     TooLarge,
     Unavailable,
-    ValidationFailed,
-    VersionConflict,
 )
 from holdfast._history import EntityHistory
 from holdfast._image import Image
-from holdfast._judge import Judge, UnknownEvent, payload_digest, view_of
+from holdfast._judge import Judge, UnknownEvent
+from holdfast._judging import Judging
 from holdfast._loading import Loader
 from holdfast._log import Conflict, EventLog, Judged, NewCommit, StoredCommit
 from holdfast._mailbox import Mailbox, Received
-from holdfast._messages import COMMIT_VERSION, Accepted, Actor, Command, CommandEnvelope, Commit, RecordedEvent, View
+from holdfast._messages import COMMIT_VERSION, Commit
 from holdfast._names import Name
 from holdfast._rate import TokenBucket
 from holdfast._recall import Recall, Recalled, needs_recall
-from holdfast._remembered import Remembered
-from holdfast._rings import ALARM_COMMAND, Ring, Rings
-from holdfast._sight import render_for
+from holdfast._rings import Rings
 from holdfast._turn import VIEW_COMMAND, Lookup, Reply, Turn, ViewQuery, outcome_of, seq_of
-from holdfast.telemetry import EntityMeasures, Step, Tracing
+from holdfast.telemetry import EntityMeasures, Tracing
 
 BATCH_COMMANDS: Final = 128
 BATCH_BYTES: Final = 512 * 1024
 CONFLICTS_IN_A_ROW: Final = 20
-EVENTS_IN_A_CONFLICT: Final = 100
 BROKEN_SECONDS: Final = 2.0
 EARLY_RING_SECONDS: Final = 60.0
 """A ring this much before its deadline waits here: armed again, it would ring at once on a server whose clock is ahead."""
@@ -93,6 +84,9 @@ class LiveEntity:
         self.snapshot_seq = 0
         self.snapshot_at = -math.inf
         self._around = around
+        self._judging = Judging(
+            name=name, rules=around.judge, history=around.history, rings=around.rings, measures=around.measures
+        )
         self._mailbox = Mailbox(size=around.mailbox_size, max_bytes=around.mailbox_bytes)
         self._missed = Judged()
         self._alarm = EntityAlarm(around.alarms, name)
@@ -150,12 +144,7 @@ class LiveEntity:
         while self._mailbox and len(turn.taken) < self._batch_limit and turn.bytes < BATCH_BYTES:
             if self._deletion_is_next() or self._recall_is_next(image, recalled):
                 break
-            received = self._mailbox.take()
-            turn.taken.append(received)
-            if received.step is None:
-                self._judge(image, turn, received)
-            else:
-                self._judge_traced(image, turn, received, received.step)
+            self._judging.take(image, turn, self._mailbox.take())
         try:
             await self._commit(image, turn)
         except Conflict:
@@ -247,114 +236,6 @@ class LiveEntity:
         log.debug("entity.activated", name=str(self.name), seq=self.image.seq)
         return self.image
 
-    def _judge_traced(self, image: Image, turn: Turn, received: Received, step: Step) -> None:
-        with step.current():
-            step.happened("judged")
-            self._judge(image, turn, received)
-
-    def _judge(self, image: Image, turn: Turn, received: Received) -> None:
-        envelope = received.envelope
-        repeated = image.judged.covers(received.place)
-        turn.judged = turn.judged.and_then(received.place)
-        try:
-            if envelope.command == ALARM_COMMAND:
-                self._judge_ring(turn, received)
-            elif envelope.command == VIEW_COMMAND:
-                self._judge_view(turn, received)
-            else:
-                self._judge_command(image, turn, received, repeated=repeated)
-        except HoldfastError as refusal:
-            turn.replies.append((received, {"error": refusal.body()}))
-        except Exception:
-            log.exception("entity.fault", name=str(self.name), command=envelope.command, command_id=envelope.command_id)
-            fault = HoldfastError("a fault in this service; it is in its log")
-            turn.replies.append((received, {"error": fault.body()}))
-
-    def _judge_command(self, image: Image, turn: Turn, received: Received, *, repeated: bool) -> None:
-        envelope = received.envelope
-        now = self._expire(turn, received, "lazy")
-        command = self._around.judge.command(envelope.command, envelope.data)
-        digest = payload_digest(command)
-        known = turn.accepted(envelope.command_id) or image.commands.get(envelope.command_id)
-        known = known or turn.recalled.get(envelope.command_id)
-        refusal = self._refusal(command, turn, envelope.by)
-        if refusal is not None and (known is None or known.digest not in ("", digest)):
-            raise refusal
-        if known is not None:
-            if known.digest not in ("", digest):
-                raise IdempotencyKeyReused("this command id was accepted before with other data; use a new one")
-            if not repeated or known.position >= image.position:
-                turn.lookups.append((received, self._answer_again(known, envelope.by, unless_own=refusal)))
-            elif received.step is not None:
-                received.step.tell(outcome="REPEATED")
-            return  # what is read twice was answered before the commit after it, or is sent again
-        if repeated:
-            raise Unavailable("this command was judged before a restart; send it again to have it judged afresh")
-        if envelope.expected_seq is not None and envelope.expected_seq != turn.seq:
-            turn.lookups.append((received, self._conflict(envelope, turn.seq)))
-            return
-        ctx = Context(name=self.name, now=now, actor=envelope.by, command_id=envelope.command_id, seq=turn.seq)
-        judgement = self._around.judge.decide(turn.state, command, ctx)
-        turn.add(judgement.events, judgement.state)
-        if judgement.events:
-            turn.digests[envelope.command_id] = digest
-        answer = self._accepted(judgement.events, envelope.by, seq=turn.seq)
-        turn.replies.append((received, {"ok": answer}))
-
-    def _refusal(self, command: Command, turn: Turn, sender: Actor) -> HoldfastError | None:
-        """Why the sender may not send this now, if that is so."""
-        try:
-            self._around.judge.authorise(command, turn.state, sender, seq=turn.seq)
-        except HoldfastError as refusal:
-            return refusal
-        return None
-
-    def _expire(self, turn: Turn, received: Received, cause: Cause) -> datetime:
-        """Record the deadlines that this command's time of receipt has passed; returns the decision time (C3)."""
-        now = max(turn.last_at, received.at)
-        try:
-            expired = self._around.judge.expire(self.name, turn.state, seq=turn.seq, now=now, cause=cause)
-        except Exception as error:
-            log.exception("entity.alarm_failed", name=str(self.name))
-            raise Unavailable("a deadline of this entity cannot be recorded; see the log of its service") from error
-        turn.add(expired.events, expired.state)
-        return now
-
-    def _judge_ring(self, turn: Turn, received: Received) -> None:
-        try:
-            ring = msgspec.json.decode(received.envelope.data, type=Ring)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise ValidationFailed(str(error)) from None
-        if turn.seq > 0:
-            self._expire_rung(turn, received)
-        if self._around.rings.knows(self.name, ring.due):
-            turn.rings[ring.due] = received.at
-
-    def _expire_rung(self, turn: Turn, received: Received) -> None:
-        due = self._around.judge.entity.alarm_at(turn.state)
-        if due is not None and due <= received.at:
-            self._around.measures.rang(late=(received.at - due).total_seconds())
-        self._expire(turn, received, "alarm")
-
-    def _judge_view(self, turn: Turn, received: Received) -> None:
-        envelope, entity = received.envelope, self._around.judge.entity
-        try:
-            query = msgspec.json.decode(envelope.data, type=ViewQuery)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise ValidationFailed(str(error)) from None
-        if turn.seq == 0 and not entity.exists_from_start:
-            raise NotFound("no such entity")
-        if not entity.may_read(turn.state, envelope.by):
-            raise NotFound("no such entity")
-        if query.seq is not None or query.at is not None:
-            if query.seq is not None and not 0 <= query.seq <= turn.seq:
-                raise ValidationFailed(f"seq is from 0 to {turn.seq}", seq=turn.seq)
-            turn.pasts.append((received, query))
-            return
-        shown = view_of(entity, turn.state, envelope.by) if query.state else msgspec.Raw(b"null")
-        view = View(name=str(self.name), seq=turn.seq, state=shown, server_now=utc_now())
-        turn.replies.append((received, {"ok": view}))
-
     async def _commit(self, image: Image, turn: Turn) -> None:
         if not turn.events:
             must_be_newest = turn.rings or not self._around.leased()
@@ -426,35 +307,6 @@ class LiveEntity:
             log.warning("alarm.not_settled", name=str(self.name), error=str(error))
             return False
         return True
-
-    def _accepted(self, events: Sequence[RecordedEvent], viewer: Actor, *, seq: int, again: bool = False) -> Accepted:
-        rendered = tuple(msgspec.Raw(render_for(event, viewer)) for event in events)
-        return Accepted(name=str(self.name), seq=seq, events=rendered, deduplicated=again)
-
-    def _answer_again(self, known: Remembered, viewer: Actor, *, unless_own: HoldfastError | None) -> Lookup:
-        """The first result; `unless_own` is for anybody else than its sender, who may repeat what is allowed no more."""
-
-        async def reply() -> Reply:
-            position = known.position or (self.image.position if self.image else 0)
-            stored = await self._around.history.commit_at(self.name, position)
-            if stored is None:
-                raise Unavailable("the first answer to this command cannot be read just now; try again")
-            events = [event for event in stored.commit.events if known.first <= event.seq <= known.last]
-            if unless_own is not None and any(event.by.user != viewer.user for event in events):
-                raise unless_own
-            return {"ok": self._accepted(events, viewer, seq=known.last, again=True)}
-
-        return reply
-
-    def _conflict(self, envelope: CommandEnvelope, seq: int) -> Lookup:
-        async def reply() -> Reply:
-            expected = envelope.expected_seq or 0
-            since = await self._around.history.events(self.name, after=expected, until=seq, limit=EVENTS_IN_A_CONFLICT)
-            rendered = [msgspec.Raw(render_for(event, envelope.by)) for event in since]
-            message = f"the entity is at seq {seq}, not {expected}; look at it again"
-            return {"error": VersionConflict(message, seq=seq, events=rendered).body()}
-
-        return reply
 
     async def _look_up(self, received: Received, reply: Lookup) -> None:
         try:

@@ -131,6 +131,21 @@ async def test_of_the_commands_read_twice_after_a_restart_only_those_of_the_last
     assert log.reads < 5
 
 
+async def test_copies_that_come_before_the_commit_are_answered_without_reading_the_log() -> None:
+    world = World()
+    world.log = log = Reading()
+    world.host = world.new_host()
+    await world.ask("add")
+    log.reads = 0
+    for number in range(50):
+        await world.post("add", command_id="c", reply=f"_INBOX.{number}")
+    await world.settled()
+    answers = [world.answers[f"_INBOX.{number}"][0]["ok"] for number in range(50)]
+    assert [answer["deduplicated"] for answer in answers] == [False, *[True] * 49]
+    assert all(answer["events"] == answers[0]["events"] for answer in answers)
+    assert log.reads == 0
+
+
 async def posted_and_settled(world: World, command_id: str) -> Judged:
     place = await world.post("add", command_id=command_id)
     await world.settled()
