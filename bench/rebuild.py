@@ -1,6 +1,7 @@
-"""What a rebuild of the auction's read model costs: memory as it goes on, and events a second, on SQLite and PostgreSQL.
+"""What a rebuild of a service's read models costs: memory as it goes on, and events a second, on SQLite and PostgreSQL.
 
-`python -m bench.rebuild --events 1000000` writes a log of that many events, then runs `holdfast rebuild auction`.
+`python -m bench.rebuild --events 1000000` writes a log of that many events, then runs `holdfast rebuild auction`;
+`--service floor` does so with floors.
 """
 
 import argparse
@@ -27,10 +28,26 @@ from holdfast.testing.many import write_copies
 from holdfast.testing.servers import nats_server
 from services.auction.contract import CreateLot, PlaceBid
 from services.auction.domain import Auction
+from services.floor.contract import (
+    AdvanceItem,
+    Bump,
+    ClearTable,
+    ConfigureFloor,
+    KitchenTicketIssued,
+    OrderLine,
+    OrderPlaced,
+    PlaceOrder,
+    RecordTab,
+    SeatParty,
+    SetStatus,
+    TableLayout,
+)
+from services.floor.domain import RestaurantFloor
 
 SAMPLE_SECONDS: Final = 1.0
 SHARES: Final = (10, 50, 100)
 RAISES: Final = 40
+MINUTE: Final = timedelta(minutes=1)
 _SHARE: Final = re.compile(r"\((\d+)%\)")
 
 
@@ -48,11 +65,41 @@ def _actor(user: str, role: str) -> Actor:
     return Actor(user=user, roles=(role,))
 
 
-async def write_log(url: str, events: int) -> int:
-    """Fill the auction's log."""
+def a_night() -> Scenario:
+    """A floor of six tables, each of which has guests four times."""
+    host, cook, till = (_actor(role, role) for role in ("manager", "kitchen", "service"))
+    night = given(RestaurantFloor(), at=START, id_="loc-1:main")
+    tables = tuple(TableLayout(id=f"t{number}", name=f"T{number}", min=1, max=4) for number in range(1, 7))
+    night.when(ConfigureFloor(tables=tables, expected_version=0), by=host)
+    for number in range(24):
+        table, party = f"t{number % 6 + 1}", f"party-{number}"
+        night.when(SeatParty(party_id=party, table_ids=(table,), size=2), by=host, at=night.now + MINUTE)
+        lines = tuple(OrderLine(line_id=f"{party}-{place}", sku="soup") for place in range(3))
+        night.when(PlaceOrder(order_id=f"order-{number}", table_id=table, lines=lines), by=host)
+        [ticket, tab] = [
+            next(getattr(event, field) for event in reversed(night.events) if isinstance(event, kind))
+            for kind, field in ((KitchenTicketIssued, "ticket_id"), (OrderPlaced, "tab_id"))
+        ]
+        night.when(Bump(ticket_id=ticket), by=cook, at=night.now + MINUTE)
+        for line in lines:
+            night.when(AdvanceItem(line_id=line.line_id, to="SERVED"), by=host)
+        paid = RecordTab(
+            tab_id=tab, status="CLOSED", balance_minor=0, currency="EUR", pos_seq=number + 1, heard=number + 1
+        )
+        night.when(paid, by=till)
+        night.when(ClearTable(table=table), by=host, at=night.now + MINUTE)
+        night.when(SetStatus(table=table, status="AVAILABLE"), by=host)
+    return night
+
+
+SERVICES: Final = {"auction": a_lot, "floor": a_night}
+
+
+async def write_log(url: str, service: str, events: int) -> int:
+    """Fill the service's log."""
     bus = await NatsBus.connect(url, name="bench log")
     try:
-        return await write_copies(bus, a_lot(), events=events)
+        return await write_copies(bus, SERVICES[service](), events=events)
     finally:
         await bus.close()
 
@@ -97,10 +144,10 @@ class Watched:
                 return
 
 
-def rebuild(what: str, nats: str, database: str) -> None:
+def rebuild(what: str, service: str, nats: str, database: str) -> None:
     """Run the program and print what it cost."""
     where = ("--nats", nats, "--database", database)
-    command = [sys.executable, "-m", "holdfast.cli", "rebuild", "auction", *where]
+    command = [sys.executable, "-m", "holdfast.cli", "rebuild", service, *where]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - this project's own program
     assert process.stdout is not None  # noqa: S101 - it was started with a pipe
@@ -131,19 +178,20 @@ def main() -> None:
     """Write, rebuild, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--service", choices=sorted(SERVICES), default="auction")
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     given_ = parser.parse_args()
     with TemporaryDirectory(prefix="holdfast-bench-") as name, nats_server(Path(name)) as server:
         began = time.perf_counter()
-        events = asyncio.run(write_log(server.url, given_.events))
+        events = asyncio.run(write_log(server.url, given_.service, given_.events))
         took = time.perf_counter() - began
         print(f"wrote {events:,} events in {took:.0f} s, {events / took:,.0f} events/s", flush=True)
         if given_.only != "postgresql":
-            rebuild("SQLite", server.url, f"sqlite+aiosqlite:///{name}/{{service}}.db")
+            rebuild("SQLite", given_.service, server.url, f"sqlite+aiosqlite:///{name}/{{service}}.db")
         if given_.only != "sqlite":
             with _postgresql() as url:
                 if url is not None:
-                    rebuild("PostgreSQL", server.url, url)
+                    rebuild("PostgreSQL", given_.service, server.url, url)
 
 
 if __name__ == "__main__":

@@ -1,45 +1,43 @@
 """Reservations and the waitlist as rows, with what became of them. How to reach guests is not stored."""
 
 from datetime import timedelta
-from typing import Any
-
-from sqlalchemy import Connection, insert, update
+from typing import Any, Final
 
 from holdfast import Name
 from holdfast.sql import StoredEvent
 from services.floor import domain_events as events
+from services.floor.readmodel_rows import Rows
 from services.floor.readmodel_tables import reservations, waiting
 
-_STANDING = ("booked", "held", "arrived")
-_WAITING = ("waiting", "called")
+STANDING: Final = ("booked", "held", "arrived")
+WAITING: Final = ("waiting", "called")
 
 
-def follow_guests(connection: Connection, stored: StoredEvent[events.FloorEvent]) -> None:  # noqa: C901 - one line for each event
+def follow_guests(rows: Rows, stored: StoredEvent[events.FloorEvent]) -> None:  # noqa: C901 - one line for each event
     """Write what an event changes about guests who are expected, or wait."""
     name = stored.name
     match stored.event:
         case events.Reserved() as reserved:
-            connection.execute(insert(reservations).values(tenant=name.tenant, id=name.id, **_reserved(reserved)))
+            rows.add(reservations, name, **_reserved(reserved))
         case events.ReservationHeld(res_id=res_id):
-            _became(connection, name, res_id, "held")
+            _became(rows, name, res_id, "held")
         case events.PartyArrived(res_id=res_id):
-            _became(connection, name, res_id, "arrived")
+            _became(rows, name, res_id, "arrived")
         case events.ReservationCancelled(res_id=res_id):
-            _became(connection, name, res_id, "cancelled")
+            _became(rows, name, res_id, "cancelled")
         case events.ReservationNoShow(res_id=res_id):
-            _became(connection, name, res_id, "no_show")
+            _became(rows, name, res_id, "no_show")
         case events.PartySeated() as seated:
-            _seated(connection, name, seated)
+            _seated(rows, name, seated)
         case events.Waitlisted() as joined:
             values = {"party_id": joined.party_id, "joined_at": joined.at, "size": joined.size}
-            values |= {"quote_min": joined.quote_min, "skips": 0, "status": "waiting"}
-            connection.execute(insert(waiting).values(tenant=name.tenant, id=name.id, **values))
+            rows.add(waiting, name, **values, quote_min=joined.quote_min, skips=0, status="waiting")
         case events.PartyNotified(party_id=party_id):
-            _waits(connection, name, party_id, status="called")
+            _waits(rows, name, party_id, status="called")
         case events.PartySkipped(party_id=party_id, skips=skips, removed=removed):
-            _waits(connection, name, party_id, status="removed" if removed else "waiting", skips=skips)
+            _waits(rows, name, party_id, status="removed" if removed else "waiting", skips=skips)
         case events.WaitlistLeft(party_id=party_id):
-            _waits(connection, name, party_id, status="left")
+            _waits(rows, name, party_id, status="left")
         case _:
             pass
 
@@ -57,22 +55,22 @@ def _reserved(event: events.Reserved) -> dict[str, Any]:
     }
 
 
-def _became(connection: Connection, name: Name, res_id: str, status: str) -> None:
-    row = reservations.c
-    this = (row.tenant == name.tenant) & (row.id == name.id) & (row.res_id == res_id) & row.status.in_(_STANDING)
-    connection.execute(update(reservations).where(this).values(status=status))
+def _became(rows: Rows, name: Name, res_id: str, status: str) -> None:
+    for row in rows.of(reservations, name):
+        if row["res_id"] == res_id and row["status"] in STANDING:
+            row.change(status=status)
 
 
-def _seated(connection: Connection, name: Name, event: events.PartySeated) -> None:
+def _seated(rows: Rows, name: Name, event: events.PartySeated) -> None:
     if event.reservation_id is not None:
-        _became(connection, name, event.reservation_id, "seated")
+        _became(rows, name, event.reservation_id, "seated")
     if event.waiting_since is not None and event.quote_min is not None:
         waited = (event.at - event.waiting_since) // timedelta(minutes=1)
         error = waited - event.quote_min
-        _waits(connection, name, event.party_id, status="seated", waited_min=waited, error_min=error)
+        _waits(rows, name, event.party_id, status="seated", waited_min=waited, error_min=error)
 
 
-def _waits(connection: Connection, name: Name, party_id: str, **values: Any) -> None:
-    row = waiting.c
-    this = (row.tenant == name.tenant) & (row.id == name.id) & (row.party_id == party_id) & row.status.in_(_WAITING)
-    connection.execute(update(waiting).where(this).values(**values))
+def _waits(rows: Rows, name: Name, party_id: str, **values: Any) -> None:
+    for row in rows.of(waiting, name):
+        if row["party_id"] == party_id and row["status"] in WAITING:
+            row.change(**values)

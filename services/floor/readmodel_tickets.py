@@ -3,35 +3,34 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
-
 from holdfast import Name
 from holdfast.sql import StoredEvent
 from services.floor import domain_events as events
 from services.floor import domain_order_events as order_events
+from services.floor.readmodel_rows import Row, Rows
 from services.floor.readmodel_tables import tickets
 
 
-def follow_tickets(connection: Connection, stored: StoredEvent[events.FloorEvent]) -> None:
+def follow_tickets(rows: Rows, stored: StoredEvent[events.FloorEvent]) -> None:
     """Write what an event changes about tickets; those of guests who have gone are closed, bumped or not."""
     name = stored.name
     match stored.event:
         case order_events.KitchenTicketIssued() as issued:
-            connection.execute(insert(tickets).values(tenant=name.tenant, id=name.id, **_issued(issued)))
+            rows.add(tickets, name, **_issued(issued))
         case order_events.TicketBumped(ticket_id=ticket_id, at=at):
-            row = tickets.c
-            found = select(row.issued_at).where(_this(name, ticket_id))
-            issued_at = connection.execute(found).scalar_one()
-            seconds = int((at - issued_at).total_seconds())
-            _set(connection, name, ticket_id, bumped_at=at, seconds=seconds, open=False)
+            for row in _named(rows, name, ticket_id):
+                seconds = int((at - row["issued_at"]).total_seconds())
+                row.change(bumped_at=at, seconds=seconds, open=False)
         case order_events.TicketRecalled(ticket_id=ticket_id):
-            _set(connection, name, ticket_id, bumped_at=None, seconds=None, open=True)
+            for row in _named(rows, name, ticket_id):
+                row.change(bumped_at=None, seconds=None, open=True)
         case order_events.TicketReprinted(ticket_id=ticket_id, copy=copies):
-            _set(connection, name, ticket_id, copies=copies)
+            for row in _named(rows, name, ticket_id):
+                row.change(copies=copies)
         case events.PartyMoved(party_id=party_id, table_ref=table_ref):
-            _set_open(connection, name, party_id, table_ref=table_ref)
+            _change_open(rows, name, party_id, table_ref=table_ref)
         case events.PartyLeft(party_id=party_id) | events.TableAutoClosed(party_id=party_id):
-            _set_open(connection, name, party_id, open=False)
+            _change_open(rows, name, party_id, open=False)
         case _:
             pass
 
@@ -55,15 +54,11 @@ def _items(deltas: Iterable[order_events.LineDelta]) -> Iterable[str]:
     return (f"{delta.delta}m {delta.sku}" for delta in deltas)
 
 
-def _this(name: Name, ticket_id: str) -> Any:
-    return (tickets.c.tenant == name.tenant) & (tickets.c.id == name.id) & (tickets.c.ticket_id == ticket_id)
+def _named(rows: Rows, name: Name, ticket_id: str) -> Iterable[Row]:
+    return (row for row in rows.of(tickets, name) if row["ticket_id"] == ticket_id)
 
 
-def _set(connection: Connection, name: Name, ticket_id: str, **values: Any) -> None:
-    connection.execute(update(tickets).where(_this(name, ticket_id)).values(**values))
-
-
-def _set_open(connection: Connection, name: Name, party_id: str, **values: Any) -> None:
-    row = tickets.c
-    theirs = (row.tenant == name.tenant) & (row.id == name.id) & (row.party_id == party_id) & row.open
-    connection.execute(update(tickets).where(theirs).values(**values))
+def _change_open(rows: Rows, name: Name, party_id: str, **values: Any) -> None:
+    for row in rows.of(tickets, name):
+        if row["party_id"] == party_id and row["open"]:
+            row.change(**values)

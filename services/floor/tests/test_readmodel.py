@@ -41,6 +41,7 @@ from services.floor.contract import (
     TurnTargets,
 )
 from services.floor.readmodel import Floors
+from services.floor.readmodel_heat import Heat
 from services.floor.readmodel_tables import STAGES, floor_tables, metadata, reservations, tickets, turns, waiting
 from services.floor.tests.scenes import (
     EVENING,
@@ -68,14 +69,15 @@ pytest_plugins = ["holdfast.testing._databases"]
 FLOOR = "loc-1:floor-main"
 
 
-def project(connection: Connection, scene: Scenario, *, tenant: str = "acme") -> None:
-    """Apply the whole log of a floor, as a projector does."""
+def project(connection: Connection, scene: Scenario, *, tenant: str = "acme", at_once: int | None = None) -> None:
+    """Apply the whole log of a floor, as a projector does: all at once, or so many events."""
     judge = Judge(scene.entity)
     name = Name.of("floor", tenant, FLOOR)
-    Floors().apply_all(
-        connection,
-        [StoredEvent[Any](name=name, position=each.seq, recorded=each, judge=judge) for each in scene.log],
-    )
+    stored = [StoredEvent[Any](name=name, position=each.seq, recorded=each, judge=judge) for each in scene.log]
+    size = at_once or len(stored)
+    for first in range(0, len(stored), size):
+        for projection in (Floors(), Heat()):
+            projection.apply_all(connection, stored[first : first + size])
 
 
 def rows(scene: Scenario, table: Table) -> list[dict[str, Any]]:
@@ -83,13 +85,14 @@ def rows(scene: Scenario, table: Table) -> list[dict[str, Any]]:
     return all_rows(scene)[table.name]
 
 
-def all_rows(scene: Scenario) -> dict[str, list[dict[str, Any]]]:
+def all_rows(scene: Scenario, *, at_once: int | None = None) -> dict[str, list[dict[str, Any]]]:
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         metadata.create_all(connection)
-        project(connection, scene)
+        project(connection, scene, at_once=at_once)
         found = {
-            table.name: [dict(row) for row in connection.execute(select(table)).mappings()] for table in Floors.tables
+            table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+            for table in (*Floors.tables, *Heat.tables)
         }
     engine.dispose()
     return msgspec.json.decode(msgspec.json.encode(found))
@@ -147,6 +150,29 @@ def test_rows_show_what_the_view_shows(
     assert queue == {each["party_id"] for each in seen["waitlist"]}
     here = {row["party_id"]: row["table_ref"] for row in found["turns"] if row["left_at"] is None}
     assert here.keys() == {each["party_id"] for each in seen["parties"]}
+
+
+@settings(max_examples=15, deadline=None)
+@for_all(
+    evening=st.sampled_from(EVENINGS),
+    turns_=st.lists(st.tuples(DELAYS, of_any_kind()), min_size=1, max_size=12),
+    at_once=st.integers(1, 7),
+)
+def test_however_many_events_are_written_together_the_rows_are_the_same(
+    evening: dict[str, Any], turns_: list[tuple[timedelta, Callable[[Scenario], Step]]], at_once: int
+) -> None:
+    scene = busy(**evening)
+    for delay, turn in turns_:
+        scene.after(delay)
+        command, by = turn(scene)
+        scene.when(command, by=by)
+    assert all_rows(scene, at_once=at_once) == all_rows(scene)
+
+
+def test_a_table_that_leaves_the_room_and_comes_back_in_one_batch_is_new() -> None:
+    scene = run(empty_floor(), ConfigureFloor(tables=TABLES[1:], expected_version=1), by=MANAGER)
+    run(scene, ConfigureFloor(tables=TABLES, expected_version=2), by=MANAGER)
+    assert all_rows(scene, at_once=1) == all_rows(scene)
 
 
 def a_turn() -> Scenario:
