@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SIDE_BY_SIDE ?= 4
-SLOW_SIDE_BY_SIDE ?= 3
+SLOW_SIDE_BY_SIDE ?= 2
 # Most of their time is waiting, so more of them run at once than there are cores.
 FAST := $(BIN)/pytest -n $(SIDE_BY_SIDE) -m 'not slow and not cluster'
 # Without the tests that send no command, which are counted at the end; `test-twice` fails when one of those sends.

@@ -79,5 +79,8 @@ class EventLog(Protocol):
         ...
 
     async def purge(self, name: Name, /, *, through: int | None = None) -> None:
-        """Remove everything of the entity, or its commits up to the position `through`. Then 0 fences an append."""
+        """Remove everything of the entity, or its commits up to the position `through`. Then 0 fences an append.
+
+        `read` may show what was removed for a moment more, where a replica lags.
+        """
         ...

@@ -134,8 +134,10 @@ async def test_a_killed_gateway_is_found_again_with_nothing_missed(hall: Hall) -
 
 
 async def test_the_end_of_the_lot_is_told_and_takes_the_form_away(hall: Hall) -> None:
-    await hall.create_lot(seconds=5)
     async with page_of(hall, "ann") as page:
+        await shows(page, "link", f"There is no lot {hall.lot} that you may see.")
+        await hall.create_lot(seconds=8)
+        await page.get_by_role("button", name="Watch").click()
         await bid(page, "15")
         await shows(page, "mine", "You won: pay 10.00 EUR")
         await shows(page, "standing", "Sold")
