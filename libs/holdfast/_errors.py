@@ -1,7 +1,7 @@
 """What can go wrong, each with the stable code and HTTP status of the wire contract."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,10 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     retryable: bool = False
     details: dict[str, Any] = {}
+
+
+NO_ROOM: Final = "no_room"
+"""What `details.reason` of `UNAVAILABLE` says when waiting for an owner would not help."""
 
 
 class HoldfastError(Exception):
@@ -123,6 +127,13 @@ class Unavailable(HoldfastError):
     code = "UNAVAILABLE"
     status = 503
     retryable = True
+
+
+class NoRoom(Unavailable):
+    """The log takes nothing more until somebody makes room, and nothing was written."""
+
+    def __init__(self, message: str, /, **details: Any) -> None:
+        super().__init__(message, **{"reason": NO_ROOM, **details})
 
 
 class NoResponders(Unavailable):

@@ -2,55 +2,37 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import msgspec
 import structlog
-from opentelemetry.trace import SpanKind
 
-from holdfast._answers import answer_decoder, opened
+from holdfast._answers import opened
 from holdfast._bus import Bus, Message, Subscription
+from holdfast._calls import ANSWER_SECONDS, BACKOFF_MAX_SECONDS, BACKOFF_SECONDS, Calls
 from holdfast._deletion import DELETE_COMMAND
-from holdfast._errors import RateLimited, TimedOut, Unavailable
+from holdfast._errors import Unavailable
 from holdfast._messages import Accepted, Actor, CommandEnvelope, Commit, View
 from holdfast._names import Name, check_command_id
 from holdfast._past_server import PastPage, PastQuery
 from holdfast._remembered import new_command_id
 from holdfast._turn import VIEW_COMMAND
-from holdfast.jetstream import H_REPLY, JetStreamLog, NatsBus, decode_live
-from holdfast.telemetry import TRACEPARENT, Step, Tracing
+from holdfast.jetstream import JetStreamLog, NatsBus, Newest, Reach, decode_live, newest, reach
+from holdfast.telemetry import Tracing
 
-ANSWER_SECONDS: Final = 10.0
-FIRST_RESEND_SECONDS: Final = 1.0
-RESEND_MAX_SECONDS: Final = 4.0
-"""Copies are a last resort: elections and reconnections send them at once, and under overload each costs a judgement."""
-RESEND_SPREAD_SECONDS: Final = 0.1
-"""Once commands can be stored again, copies of all that wait leave within this time."""
-BACKOFF_SECONDS: Final = 0.05
-BACKOFF_MAX_SECONDS: Final = 1.0
 READ_COMMITS: Final = 100
-_ELECTIONS: Final = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED."
-"""Where a cluster tells that a stream has a leader again; the stream's name is the last token."""
 
 log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
 
 
-class _Outcome(msgspec.Struct, frozen=True):
-    events: tuple[msgspec.Raw, ...] | None = None
-
-
-_outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
 _accepted_decoder: Final = msgspec.json.Decoder(Accepted)
 _past_decoder: Final = msgspec.json.Decoder(PastPage)
 _view_decoder: Final = msgspec.json.Decoder(View)
 _nothing_decoder: Final = msgspec.json.Decoder(dict[str, object])
-_CALLS: Final[Mapping[str, str]] = {VIEW_COMMAND: "view", DELETE_COMMAND: "delete"}
-_Answer = TypeVar("_Answer", Accepted, View, dict[str, object])
 
 
 class Client:
@@ -58,14 +40,8 @@ class Client:
 
     def __init__(self, bus: Bus, *, replicas: int = 1, tracing: Tracing | None = None) -> None:
         self.bus = bus
-        self._tracing = tracing
         self._log = JetStreamLog(bus, replicas=replicas)
-        self._prefix = bus.new_inbox() + "."
-        self._calls = 0
-        self._waiting: dict[str, _Call] = {}
-        self._inbox: Subscription | None = None
-        self._elections: Subscription | None = None
-        self._end_gap: Callable[[], None] = _nothing
+        self._calls = Calls(bus, tracing)
 
     @classmethod
     async def connect(
@@ -87,17 +63,11 @@ class Client:
 
     async def open(self) -> None:
         """Listen for answers; needed once before the first call on a bus of the caller's own."""
-        self._inbox = await self.bus.subscribe(self._prefix + "*", self._on_answer)
-        self._elections = await self.bus.listen(_ELECTIONS + "*", self._on_election)
-        self._end_gap = self.bus.on_gap(self._send_again)
+        await self._calls.open()
 
     async def close(self) -> None:
         """Stop listening, and close the connection if it was opened here."""
-        self._end_gap()
-        for subscription in (self._inbox, self._elections):
-            if subscription is not None:
-                await subscription.stop()
-        self._inbox = self._elections = None
+        await self._calls.close()
         if self._owned is not None:
             await self._owned.close()
 
@@ -131,7 +101,7 @@ class Client:
             expected_seq=expected_seq,
         )
         check_command_id(envelope.command_id)
-        return await self._call(name, envelope, _accepted_decoder, timeout)
+        return await self._calls.call(name, envelope, _accepted_decoder, timeout)
 
     async def view(
         self,
@@ -158,7 +128,7 @@ class Client:
         """
         envelope = CommandEnvelope(command=DELETE_COMMAND, command_id=command_id or new_command_id(), by=by)
         check_command_id(envelope.command_id)
-        await self._call(name, envelope, _nothing_decoder, timeout)
+        await self._calls.call(name, envelope, _nothing_decoder, timeout)
 
     async def commits(self, name: Name, *, after: int, limit: int = 1000) -> Sequence[Commit]:
         """Whole commits with events beyond seq `after`, oldest first, about `limit` events. No permission check.
@@ -208,6 +178,17 @@ class Client:
         last = await self._log.last(name)
         return last.commit.events[-1].seq if last else 0
 
+    async def reach(self, purpose: str) -> Reach:
+        """How far the log of a purpose goes."""
+        return await reach(self.bus, purpose)
+
+    async def newest(self, names: Sequence[Name], *, after: int) -> Newest:
+        """What these entities of one purpose, at most `NEWEST_AT_ONCE`, have behind a position of the log.
+
+        No permission check.
+        """
+        return await newest(self.bus, names, after=after)
+
     async def follow(self, name: Name, receive: Callable[[Commit], None], *, gap: Callable[[], None]) -> Subscription:
         """Receive every commit stored from now on, and one without events when the entity is deleted.
 
@@ -240,138 +221,7 @@ class Client:
             by=by,
             data=msgspec.Raw(_encoder.encode({key: value for key, value in query.items() if value is not None})),
         )
-        return await self._call(name, envelope, _view_decoder, timeout)
-
-    async def _call(
-        self, name: Name, envelope: CommandEnvelope, read: msgspec.json.Decoder[_Answer], timeout: float | None
-    ) -> _Answer:
-        seconds = timeout or ANSWER_SECONDS
-        if self._tracing is None:
-            return read.decode(await self._repeat(name, envelope, seconds))
-        what = f"{_CALLS.get(envelope.command, 'send')} {name.purpose}"
-        with self._tracing.within(what, kind=SpanKind.CLIENT) as step:
-            step.tell(entity=name, command_id=envelope.command_id)
-            answer = read.decode(await self._repeat(name, envelope, seconds, step))
-            if isinstance(answer, Accepted | View):
-                repeated = isinstance(answer, Accepted) and answer.deduplicated
-                step.end("REPEATED" if repeated else "OK", seq=answer.seq)
-            return answer
-
-    async def _repeat(
-        self, name: Name, envelope: CommandEnvelope, timeout: float, step: Step | None = None
-    ) -> msgspec.Raw:
-        """Repeat a call until it is judged: a retry is a call of its own."""
-        body = _encoder.encode(envelope)
-        subject = name.subject("cmd")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        backoff = BACKOFF_SECONDS
-        under_way = False
-        copies = 0
-        while True:
-            try:
-                answer, sent = await self._ask(subject, body, deadline, step)
-                copies += sent
-                return opened(answer)
-            except (Unavailable, RateLimited) as error:
-                # A rate is looked at before what waits: it says nothing of a copy that came earlier.
-                if isinstance(error, RateLimited) and copies == 1 and not under_way:
-                    raise
-                if step is not None:
-                    step.happened(error.code.lower())
-                under_way = under_way or isinstance(error, _Interrupted | RateLimited)
-                pause = max(backoff, _seconds_until_again(error)) * (0.5 + random.random())  # noqa: S311 - jitter
-                if loop.time() + pause >= deadline:
-                    raise (_unknown(envelope) if under_way else error) from None
-                await asyncio.sleep(pause)
-                backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
-            except TimeoutError:
-                raise _unknown(envelope) from None
-
-    async def _ask(self, subject: str, body: bytes, deadline: float, step: Step | None) -> tuple[bytes, int]:
-        """Publish, and publish again at growing intervals, until the answer comes: it, and how many copies left.
-
-        Every copy has a reply subject of its own. Once another copy is under way, a refusal of an earlier one is not
-        the last word: only an acceptance is.
-        """
-        self._calls += 1
-        call = _Call(asyncio.get_running_loop().create_future(), subject)
-        self._waiting[str(self._calls)] = call
-        inbox = f"{self._prefix}{self._calls}"
-        loop = asyncio.get_running_loop()
-        patience = FIRST_RESEND_SECONDS
-        try:
-            while not call.answer.done():
-                call.copies += 1
-                headers = {H_REPLY: f"{inbox}-{call.copies}"}
-                if step is not None:
-                    headers[TRACEPARENT] = step.header
-                    step.happened("published", copy=call.copies)
-                await self._publish(call, subject, body, headers)
-                pause = patience * (0.75 + random.random() / 2)  # noqa: S311 - jitter
-                await _wait(call, min(pause, deadline - loop.time()))
-                patience = min(patience * 2, RESEND_MAX_SECONDS)
-                if not call.answer.done() and loop.time() >= deadline:
-                    raise TimeoutError
-            return call.answer.result(), call.copies
-        finally:
-            del self._waiting[inbox.removeprefix(self._prefix)]
-
-    async def _publish(self, call: "_Call", subject: str, body: bytes, headers: Mapping[str, str]) -> None:
-        try:
-            await self.bus.publish(subject, body, headers=headers)
-        except Unavailable as error:
-            if call.copies == 1:
-                raise
-            raise _Interrupted(error.message, **error.details) from error
-
-    def _on_election(self, message: Message) -> None:
-        """Copies that left while the commands stream had no leader are lost."""
-        kind, _, purpose = message.subject.removeprefix(_ELECTIONS).partition("-")
-        if kind == "cmd":
-            self._send_again(f"cmd.{purpose}.")
-
-    def _send_again(self, subjects: str = "") -> None:
-        """Let the calls to these subjects, or all, send their next copy now: the last one may be lost, or its answer."""
-        loop = asyncio.get_running_loop()
-        for call in self._waiting.values():
-            if call.subject.startswith(subjects):
-                loop.call_later(RESEND_SPREAD_SECONDS * random.random(), call.wake)  # noqa: S311 - jitter
-
-    async def _on_answer(self, message: Message) -> None:
-        token, _, copy = message.subject.removeprefix(self._prefix).partition("-")
-        call = self._waiting.get(token)
-        if call is None or call.answer.done():
-            return
-        if copy == str(call.copies) or _is_final(message.data):
-            call.answer.set_result(message.data)
-
-
-def _seconds_until_again(error: Unavailable | RateLimited) -> float:
-    milliseconds = error.details.get("retry_after_ms") if isinstance(error, RateLimited) else None
-    return milliseconds / 1000 if isinstance(milliseconds, int) else 0.0
-
-
-class _Interrupted(Unavailable):
-    """No further copy can be sent, and what became of an earlier one is not known."""
-
-
-def _unknown(envelope: CommandEnvelope) -> TimedOut:
-    words = "no answer in time; send the same command id again to learn the outcome"
-    return TimedOut(words, command_id=envelope.command_id)
-
-
-def _nothing() -> None:
-    """What ends nothing."""
-
-
-@dataclass(slots=True)
-class _Call:
-    answer: asyncio.Future[bytes]
-    subject: str
-    copies: int = 0
-    wake: Callable[[], None] = _nothing
-    """Ends the present wait, if there is one."""
+        return await self._calls.call(name, envelope, _view_decoder, timeout)
 
 
 class _Following:
@@ -383,29 +233,3 @@ class _Following:
         """Receive nothing more."""
         self._end_gap()
         await self._subscription.stop()
-
-
-async def _wait(call: _Call, seconds: float) -> None:
-    """Wait for the answer, at most so long, without cancelling it; one timer is all that this costs."""
-    loop = asyncio.get_running_loop()
-    woken: asyncio.Future[None] = loop.create_future()
-
-    def wake(*_: object) -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    timer = loop.call_later(seconds, wake)
-    call.answer.add_done_callback(wake)
-    call.wake = wake
-    try:
-        await woken
-    finally:
-        call.wake = _nothing
-        timer.cancel()
-        call.answer.remove_done_callback(wake)
-
-
-def _is_final(body: bytes) -> bool:
-    """Whether no later copy of the command can have another outcome: it is in the log, or it was a view."""
-    answer = answer_decoder.decode(body)
-    return answer.error is None and _outcome_decoder.decode(answer.ok).events != ()

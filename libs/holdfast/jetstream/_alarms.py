@@ -7,7 +7,7 @@ from typing import Any, Final
 from holdfast._alarms import Armed
 from holdfast._bus import Bus
 from holdfast._clock import rfc3339
-from holdfast._errors import Unavailable
+from holdfast._errors import NoRoom, Unavailable
 from holdfast._log import Conflict
 from holdfast._names import Name
 from holdfast.jetstream import _api
@@ -37,7 +37,8 @@ class JetStreamAlarms:
         except _api.ApiError as error:
             if error.code == _api.WRONG_LAST_SEQUENCE:
                 raise Conflict(str(name)) from error
-            raise Unavailable(f"the alarm cannot be armed: {error.description}") from error
+            words = f"the alarm cannot be armed: {error.description}"
+            raise (NoRoom(words) if error.no_room else Unavailable(words)) from error
 
     async def armed(self, name: Name, /) -> Armed | None:
         """What stands armed now, asked of the stream's leader."""

@@ -13,6 +13,9 @@ STREAM_NOT_FOUND: Final = 10059
 MESSAGE_NOT_FOUND: Final = 10037
 WRONG_LAST_SEQUENCE: Final = 10071
 NOT_ENABLED: Final = frozenset({10039, 10076})
+_NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
+"""Of the account, of the server, in memory, on disk."""
+_STORE_FAILED: Final = 10077
 
 
 class ApiError(Exception):
@@ -22,6 +25,11 @@ class ApiError(Exception):
         super().__init__(f"{description} ({code})")
         self.code = code
         self.description = description
+
+    @property
+    def no_room(self) -> bool:
+        """Whether a limit of the store was reached, which is looked at before anything is written."""
+        return self.code in _NO_ROOM or (self.code == _STORE_FAILED and self.description.startswith("maximum "))
 
 
 class ApiFault(msgspec.Struct, frozen=True):

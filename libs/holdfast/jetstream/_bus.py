@@ -21,6 +21,8 @@ PINGS_UNANSWERED: Final = 2
 PENDING_MESSAGES: Final = 131_072
 PENDING_BYTES: Final = 256 * 1024 * 1024
 ANSWERS_AT_ONCE: Final = 4096
+OVERFLOW_SECONDS: Final = 0.2
+"""An overflow drops message after message; it is told of at once, and again at most so often."""
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 log = structlog.get_logger(__name__)
@@ -111,6 +113,8 @@ class NatsBus:
         self._nats = _Client()
         self._unreachable = False
         self._gaps: set[Callable[[], None]] = set()
+        self._overflow: asyncio.TimerHandle | None = None
+        self._overflowed_again = False
         self._answers: dict[str, asyncio.Queue[Message]] = {}
         self._answer_prefix = ""
         self._tokens = 0
@@ -144,6 +148,8 @@ class NatsBus:
 
     async def close(self) -> None:
         """Close the connection without waiting for what is pending."""
+        if self._overflow is not None:
+            self._overflow.cancel()
         await self._nats.close()
 
     @property
@@ -262,12 +268,28 @@ class NatsBus:
             answers.put_nowait(message)
 
     async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._on_overflow()
+            return
         if self._unreachable and not self.connected:
             return  # one line at the first failure, one when the server is back
         self._unreachable = not self.connected
         log.warning("nats.error", error=str(error) or type(error).__name__)
-        if isinstance(error, nats.errors.SlowConsumerError):
-            self._report_gap()
+
+    def _on_overflow(self) -> None:
+        """A message was dropped: report that at once, and whatever else is dropped in the moment after it together."""
+        if self._overflow is not None:
+            self._overflowed_again = True
+            return
+        log.warning("nats.overflow")
+        self._overflow = asyncio.get_running_loop().call_later(OVERFLOW_SECONDS, self._after_overflow)
+        self._report_gap()
+
+    def _after_overflow(self) -> None:
+        self._overflow = None
+        if self._overflowed_again:
+            self._overflowed_again = False
+            self._on_overflow()
 
     async def _on_reconnected(self) -> None:
         self._unreachable = False

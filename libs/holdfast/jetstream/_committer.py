@@ -14,6 +14,11 @@ from holdfast._log import Conflict, NewCommit
 from holdfast.jetstream import _api
 
 ACK_SECONDS: Final = 2.0
+WAITING_BYTES: Final = 64 * 1024 * 1024
+"""What may wait for a slow log, apart from one commit that may be larger; the rest is refused at once, and sent again.
+
+How many may wait needs no bound of its own: an entity waits for each of its commits, and a host keeps a bounded number.
+"""
 BATCH_COMMITS: Final = 256
 BATCH_BYTES: Final = 4 * 1024 * 1024
 
@@ -47,13 +52,18 @@ class Committer:
         self._bus = bus
         self._alone = alone
         self._waiting: deque[Waiting] = deque()
+        self._waiting_bytes = 0
         self._running: asyncio.Task[None] | None = None
         self._stragglers: set[asyncio.Task[None]] = set()
 
     async def append(self, prepared: Prepared) -> int:
         """Store the commit and return its position; failures are those of `EventLog.append`."""
+        size = len(prepared.body)
+        if self._waiting and self._waiting_bytes + size > WAITING_BYTES:
+            raise Unavailable("too much waits for the log; nothing was written: try again")
         stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((prepared, stored))
+        self._waiting_bytes += size
         if self._running is None:
             self._running = asyncio.create_task(self._run(), name="committer")
         return await stored
@@ -78,6 +88,7 @@ class Committer:
             if batch and size > BATCH_BYTES:
                 break
             batch.append(self._waiting.popleft())
+        self._waiting_bytes -= sum(len(prepared.body) for prepared, _ in batch)
         return batch
 
     async def _commit(self, batch: list[Waiting]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from holdfast._bus import Bus, Message
-from holdfast._errors import TooLarge, Unavailable
+from holdfast._errors import NoRoom, TooLarge, Unavailable
 from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
 from holdfast._messages import Commit
 from holdfast._names import Name
@@ -73,6 +73,8 @@ class JetStreamLog:
                             return await self._resolve(prepared.commit, unknown=unknown)
                         if error.code == _TOO_LARGE:
                             raise TooLarge("the server takes no commit of this size") from error
+                        if error.no_room:
+                            raise _no_room(error, unknown=unknown) from error
                     await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311 - jitter
                     delay = min(delay * 2, MAX_RETRY_SECONDS)
         except TimeoutError:
@@ -164,6 +166,11 @@ class JetStreamLog:
             await _api.call(self._bus, f"STREAM.PURGE.{log_stream(name.purpose)}", query)
         except _api.ApiError as error:
             raise Unavailable(f"the log cannot be purged: {error.description}") from error
+
+
+def _no_room(error: _api.ApiError, *, unknown: bool) -> Unavailable:
+    words = f"the log has no room: {error.description}. Make room on the NATS servers"
+    return Unavailable(f"{words}; the outcome is not known yet") if unknown else NoRoom(f"{words}, then try again")
 
 
 def _lacks(found: Sequence[StoredCommit], position: int, last: StoredCommit) -> bool:

@@ -144,3 +144,33 @@ async def test_a_flush_ends_after_everything_that_was_sent_before_it(bus: NatsBu
         await bus.flush(timeout=10)
         assert heard[-1:] == [b"%d" % number]
     await listening.stop()
+
+
+async def test_an_overflow_is_told_of_at_once_and_not_for_each_message_that_it_drops(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.jetstream._bus.PENDING_MESSAGES", 10)
+    subject, go_on, told = bus.new_inbox(), asyncio.Event(), 0
+
+    async def receive(_: Message) -> None:
+        await go_on.wait()
+
+    def tell() -> None:
+        nonlocal told
+        told += 1
+
+    end = bus.on_gap(tell)
+    subscription = await bus.subscribe(subject, receive)
+    for _ in range(1000):
+        await bus.publish(subject, b"x")
+    async with asyncio.timeout(PATIENCE):
+        while not told:
+            await bus.flush(timeout=5)
+        first = told
+        while told == first:
+            await bus.publish(subject, b"x")
+            await bus.flush(timeout=5)
+    go_on.set()
+    end()
+    await subscription.stop()
+    assert first == 1

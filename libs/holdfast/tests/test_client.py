@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from holdfast import Name, RateLimited
-from holdfast import client as client_module
+from holdfast import _calls as calls_module
 from holdfast._bus import Message
 from holdfast._errors import TimedOut
 from holdfast.client import Client
@@ -104,7 +104,7 @@ async def test_the_only_copy_over_the_rate_is_refused_at_once(single: NatsServer
 
 @pytest.fixture
 def by_itself_it_sends_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "FIRST_RESEND_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(calls_module, "FIRST_RESEND_SECONDS", 10 * PATIENCE)
 
 
 @pytest.mark.usefixtures("by_itself_it_sends_no_copy")
