@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import structlog
 
 from gateway.batch import Batch, Form
+from gateway.comparison import Comparison
 from gateway.metrics import Metrics
 from gateway.outbox import Outbox
 from gateway.replay import events_after
@@ -63,6 +64,8 @@ class _Topic:
     """What waits to be passed on together; None when the next event is passed on at once."""
     quiet: bool = True
     """Nothing was heard since the last check."""
+    compared: bool = False
+    """It was compared with the log since somebody watches it live."""
 
 
 class Fanout:
@@ -73,6 +76,7 @@ class Fanout:
         self._coalesce = coalesce
         self._metrics = metrics
         self._check_interval = check_interval
+        self._comparison = Comparison(client)
         self._topics: dict[Name, _Topic] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -130,6 +134,7 @@ class Fanout:
         # No await from here on: nothing can be passed on between the comparison above and the attachment.
         if not topic.live:
             topic.seq = watch.seq
+            topic.compared = False
         topic.live.add(watch)
         if topic.heard > topic.seq:
             self._catch_up(topic)
@@ -273,18 +278,36 @@ class Fanout:
         """Compare quiet entities with the log: the server republishes without a promise."""
         while True:
             await asyncio.sleep(self._check_interval)
-            for topic in list(self._topics.values()):
+            quiet: dict[str, list[_Topic]] = {}
+            for topic in self._topics.values():
                 if topic.quiet and topic.live and not topic.catching_up:
-                    await self._check(topic)
+                    quiet.setdefault(topic.name.purpose, []).append(topic)
                 topic.quiet = True
+            for purpose, topics in quiet.items():
+                try:
+                    await self._compare(purpose, topics)
+                except Unavailable as error:
+                    log.warning("gateway.check_failed", purpose=purpose, code=error.code)
+
+    async def _compare(self, purpose: str, topics: Sequence[_Topic]) -> None:
+        shown = {topic.name: topic.seq for topic in topics}
+        new = [topic.name for topic in topics if not topic.compared]
+        differing = await self._comparison.differing(purpose, shown, new=new)
+        for topic in topics:
+            topic.compared = True
+        for name, seq in differing.items():
+            topic = self._topics.get(name)
+            if topic is None or not topic.live:
+                continue
+            if seq > topic.seq:
+                self._doubt(topic)
+            elif seq < shown[name]:
+                await self._check(topic)
 
     async def _check(self, topic: _Topic) -> None:
+        """Ask the log's leader, which is never behind."""
         shown = topic.seq
-        try:
-            last = await self._client.last_seq(topic.name)
-        except Unavailable as error:
-            log.warning("gateway.check_failed", name=str(topic.name), code=error.code)
-            return
+        last = await self._client.last_seq(topic.name)
         if last < shown:
             self._end(topic)
         elif last > topic.seq:

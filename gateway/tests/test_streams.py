@@ -11,7 +11,9 @@ import pytest
 from nats.aio.client import Client as Nats
 
 from gateway.tests.world import WAIT_SECONDS, World, pad_id
+from holdfast.client import Client
 from holdfast.testing.servers import NatsServer
+from holdfast.wire import Message
 
 Factory = Callable[..., Awaitable[World]]
 
@@ -166,6 +168,48 @@ async def test_a_commit_that_was_never_republished_is_found_by_the_regular_check
         assert (event["seq"], event["data"]["text"]) == (2, "silent")
         await world.write(pad)
         assert (await viewer.hear())["seq"] == 3
+
+
+async def test_a_commit_that_is_lost_right_behind_one_that_was_heard_is_found_too(gateway: Factory) -> None:
+    world = await gateway(check_interval=0.1)
+    pads = [pad_id() for _ in range(3)]
+    async with world.viewer() as viewer:
+        for pad in pads:
+            await world.write(pad)
+            await viewer.ask("watch", name=f"pad:acme:{pad}")
+        for round_ in range(5):
+            for pad in pads:
+                await world.write(pad)
+                async with not_republished(world, pad):
+                    await world.write(pad, "lost")
+            heard = [(frame["name"], frame["seq"]) for frame in [await viewer.hear() for _ in range(2 * len(pads))]]
+            for pad in pads:
+                seqs = [seq for name, seq in heard if name == f"pad:acme:{pad}"]
+                assert seqs == [2 * round_ + 2, 2 * round_ + 3]
+
+
+async def test_however_many_entities_are_watched_a_quiet_log_costs_one_request_a_check(gateway: Factory) -> None:
+    world = await gateway(check_interval=0.1)
+    pads = [pad_id() for _ in range(50)]
+    asked: list[str] = []
+    async with world.viewer() as viewer, await Client.connect(world.nats_url) as client:
+        for pad in pads:
+            await world.write(pad)
+            await viewer.ask("watch", name=f"pad:acme:{pad}")
+
+        def note(message: Message) -> None:
+            subject = message.subject.removeprefix("$JS.API.")
+            if subject.endswith(".evt-pad"):
+                asked.append(subject)
+
+        listening = await client.bus.listen("$JS.API.>", note)
+        async with asyncio.timeout(WAIT_SECONDS):
+            while asked[-10:] != ["STREAM.INFO.evt-pad"] * 10:
+                await asyncio.sleep(0.01)
+        await listening.stop()
+        await world.write(pads[7])
+        assert (await viewer.hear())["seq"] == 2
+    assert len(asked) < len(pads)
 
 
 async def test_a_gap_in_the_live_events_is_filled_from_the_log_first(gateway: Factory) -> None:

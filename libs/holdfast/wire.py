@@ -10,6 +10,7 @@ from holdfast._numbers import check_numbers
 from holdfast._places import Places
 from holdfast._rate import MAX_BUCKETS, Buckets, Rate, TokenBucket, too_fast
 from holdfast._sight import EVERYTHING, render, render_for, shuts_out, sight
+from holdfast.jetstream import NEWEST_AT_ONCE, Newest, Reach
 
 __all__ = [
     "ADMIN",
@@ -17,6 +18,7 @@ __all__ = [
     "COMMON_STATUS",
     "EVERYTHING",
     "MAX_BUCKETS",
+    "NEWEST_AT_ONCE",
     "Accepted",
     "Buckets",
     "Bus",
@@ -24,8 +26,10 @@ __all__ = [
     "Commit",
     "Hear",
     "Message",
+    "Newest",
     "Places",
     "Rate",
+    "Reach",
     "Receive",
     "RecordedEvent",
     "Subscription",

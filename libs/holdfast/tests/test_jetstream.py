@@ -18,6 +18,8 @@ from holdfast.jetstream import (
     JetStreamLog,
     NatsBus,
     ensure_streams,
+    newest,
+    reach,
 )
 from holdfast.testing import MemorySnapshots
 from holdfast.testing.counter import CounterEntity
@@ -189,3 +191,58 @@ async def test_an_entity_wakes_from_a_snapshot_with_the_places_of_a_real_stream(
             again = await ask("add", b'{"amount":7}', "a")
         assert again["ok"]["deduplicated"] is True
         assert not [entry for entry in logs if entry["event"].startswith("snapshot.")]
+
+
+async def test_what_waits_for_a_slow_log_is_bounded(bus: NatsBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.jetstream._committer.WAITING_BYTES", 2000)
+    purpose, go_on = a_purpose(), asyncio.Event()
+    await ensure_streams(bus, purpose)
+
+    async def wait(forward: Request, _subject: str) -> Message:
+        await go_on.wait()
+        return await forward()
+
+    log = JetStreamLog(tapped(bus, wait))
+    appends = [
+        asyncio.create_task(log.append(a_commit(Name.of(purpose, "acme", f"x{number}"), 1, expected=0)))
+        for number in range(50)
+    ]
+    async with asyncio.timeout(PATIENCE):
+        while not any(append.done() for append in appends):
+            await asyncio.sleep(0)
+        go_on.set()
+        outcomes = await asyncio.gather(*appends, return_exceptions=True)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Unavailable)]
+    assert 0 < len(refused) < 50
+    assert len(refused) + sum(isinstance(outcome, int) for outcome in outcomes) == 50
+    assert await log.append(a_commit(Name.of(purpose, "acme", "x49"), 1, expected=0)) > 0
+
+
+async def test_what_is_new_for_many_entities_is_asked_for_at_once(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purpose = a_purpose()
+    await ensure_streams(bus, purpose)
+    names = [Name.of(purpose, "acme", f"x{number}") for number in range(40)]
+    log = JetStreamLog(bus)
+    positions = [await log.append(a_commit(name, 1, expected=0)) for name in names[:-1]]
+    assert await newest(bus, names, after=0) == (dict.fromkeys(names[:-1], 1), 39)
+    assert await newest(bus, names, after=39) == ({}, 39)
+    assert await newest(bus, names[-1:], after=7) == ({}, 7), "who never wrote does not tell how far the log is known"
+    await log.append(a_commit(names[3], 2, expected=positions[3]))
+    assert await newest(bus, names, after=39) == ({names[3]: 2}, 40)
+    monkeypatch.setattr("holdfast.jetstream._newest.NEWEST_BYTES", 2000)
+    assert await newest(bus, names, after=0) == ({**dict.fromkeys(names[:-1], 1), names[3]: 2}, 40)
+
+
+async def test_a_log_tells_how_far_it_goes_and_that_something_left_it(bus: NatsBus) -> None:
+    purpose = a_purpose()
+    await ensure_streams(bus, purpose)
+    log, names = JetStreamLog(bus), [Name.of(purpose, "acme", f"x{number}") for number in range(3)]
+    for name in names:
+        await log.append(a_commit(name, 1, expected=0))
+    before = await reach(bus, purpose)
+    assert (before.end, before.removed) == (3, 0)
+    for removed, name in enumerate(names, start=1):
+        await log.purge(name)
+        assert await reach(bus, purpose) == before._replace(removed=removed)
