@@ -11,6 +11,8 @@ from typing import Final, assert_never
 
 from holdfast import Actor, Audience, Context, Entity
 from services.pos import domain_banks as banks
+from services.pos import domain_charge_commands as of_charges
+from services.pos import domain_charges as charges
 from services.pos import domain_checks as checks
 from services.pos import domain_combos as combos
 from services.pos import domain_day as days
@@ -204,6 +206,14 @@ def _decide(draft: Draft, command: SessionCommand) -> None:  # noqa: C901, PLR09
             guests.revoke_table_codes(draft, command)
         case of_guests.PayAtTable():
             guests.pay_at_table(draft, command)
+        case of_charges.RecordCharge():
+            payments.record_charge(draft, command)
+        case of_charges.SetTabCustomer():
+            charges.set_customer(draft, command)
+        case of_charges.RecallLine():
+            charges.recall_line(draft, command)
+        case of_charges.RecordValue():
+            charges.record_value(draft, command)
         case from_floor.PostOrder():
             floor.post_order(draft, command)
         case from_floor.PostCancel():

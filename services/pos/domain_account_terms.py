@@ -5,9 +5,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from services.pos.domain_terms import Part
+from services.pos.domain_terms import AccountKind, Part
 
-Kind = Literal["GIFT_CARD", "HOUSE", "DEPOSIT", "LOYALTY"]
+Kind = AccountKind
 AccountStatus = Literal["OPEN", "FROZEN", "CLOSED"]
 MovementKind = Literal["load", "recall", "charge", "return", "earn", "take_back", "redeem"]
 Reason = Literal[

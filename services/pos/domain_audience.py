@@ -3,6 +3,7 @@
 from typing import Final, assert_never
 
 from holdfast import Audience
+from services.pos import domain_charge_events as charges
 from services.pos import domain_guest_events as guests
 from services.pos import domain_money_events as money
 from services.pos import domain_stock_events as stock
@@ -84,6 +85,9 @@ def audience(event: SessionEvent) -> Audience:  # noqa: C901, PLR0911, PLR0912 -
             | tabs.BillPrinted()
             | tabs.TabBalanceChanged()
             | tabs.FloorHeard()
+            | charges.TabCustomerSet()
+            | charges.ValueRecallAsked()
+            | charges.ValueAnswered()
         ):
             return Audience(only=_STAFF)
         case tabs.DiscountApplied() | tabs.DiscountRemoved() | money.DrawerEnded() | money.DrawerMissing():

@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from msgspec.structs import replace
 
+from services.pos.domain_fold_charges import as_answered, awaiting, kept, with_returned
 from services.pos.domain_fold_stock import adjusted, settled
 from services.pos.domain_money_events import Refunded
 from services.pos.domain_session import ClosedTab, Drawer, Owed, Session, Tab, without
@@ -22,16 +23,10 @@ def closed(session: Session, event: TabClosed) -> Session:
     if tab.training:
         return _gone(session, event)
     session = settled(session, tab.lines.values())
-    kept = ClosedTab(
-        receipt_no=event.receipt_no,
-        closed_at=event.closed_at,
-        paid_minor=event.paid.total + event.totals.tip,
-        lines=event.lines,
-    )
     if event.awaits_card:
-        owed = Owed(tab=tab, receipt_no=event.receipt_no, totals=event.totals)
+        owed = Owed(tab=awaiting(tab, event), receipt_no=event.receipt_no, totals=event.totals)
         session = replace(session, owed={**session.owed, event.tab_id: owed})
-    closed_tabs = _refundable(session, event.tab_id, kept)
+    closed_tabs = _refundable(session, event.tab_id, kept(tab, event))
     session = replace(_gone(session, event), closed=closed_tabs)
     return _day(session, event.totals, event.paid, receipt_no=event.receipt_no, sign=1)
 
@@ -56,7 +51,8 @@ def reopened(session: Session, event: TabReopened) -> Session:
         status = "PAYING" if _is_paying(session, event.tab_id) else "OPEN"
         tab = replace(_without_money(session.tabs[event.tab_id], event), status=status)
         return replace(session, tabs={**session.tabs, event.tab_id: tab})
-    tab = replace(_without_money(session.owed[event.tab_id].tab, event), status="OPEN", floor=None)
+    before = as_answered(session.owed[event.tab_id].tab, session.closed[event.tab_id])
+    tab = replace(_without_money(before, event), status="OPEN", floor=None)
     for line in tab.lines.values():
         if line.tracked:
             session = adjusted(session, line.sku, on_hand=line.qty_milli, sold=line.firm_milli)
@@ -94,7 +90,7 @@ def refunded(session: Session, event: Refunded) -> Session:
             session = adjusted(session, sold.sku, on_hand=line.qty_milli)
     cash = event.amount_minor if event.tender == "cash" else 0
     after = replace(
-        before,
+        with_returned(before, event),
         refunded_minor=before.refunded_minor + event.amount_minor,
         cash_refunded_minor=before.cash_refunded_minor + cash,
         lines=lines,
@@ -149,6 +145,7 @@ def _day(session: Session, totals: Totals, paid: Flow, *, receipt_no: str | None
         comp_minor=before.comp_minor + sign * totals.comp,
         tax=tax,
         gratuity_minor=before.gratuity_minor + sign * totals.gratuity,
+        stored_minor=before.stored_minor + sign * totals.stored,
         due_minor=before.due_minor + sign * totals.due,
         rounding_minor=before.rounding_minor + sign * totals.rounding,
         tip_minor=before.tip_minor + sign * totals.tip,

@@ -57,6 +57,8 @@ def _check_choices(combo: Item, command: commands.AddCombo) -> None:
 def _add_part(
     draft: Draft, command: commands.AddCombo, part: commands.ComboPart, item: Item, *, tab: Tab, price: Price
 ) -> None:
+    if item.stored_value is not None:
+        raise refusals.ComboInvalid("parts.sku: this is put on an account; add it by a line of its own", slot=part.slot)
     check_modifiers(draft, item, part.modifiers)
     tracked, firm = taken_from_stock(draft, command.tab_id, part.sku, item, command.qty_milli)
     draft.record(
@@ -90,5 +92,5 @@ def check_slots(session: Session, item: Item) -> None:
         raise ValidationFailed("item.combo: its parts are counted and wished for, not the combo itself")
     for sku in (sku for slot in slots for sku in slot.skus):
         part = item_of(session, sku)
-        if part.combo or part.weighed:
-            raise ValidationFailed(f"item.combo: {sku!r} is weighed, or a combo itself")
+        if part.combo or part.weighed or part.stored_value is not None:
+            raise ValidationFailed(f"item.combo: {sku!r} is weighed, put on an account, or a combo itself")

@@ -28,7 +28,13 @@ def expire(draft: Draft, due: datetime) -> None:
     for payment_id, payment in session.payments.items():
         if payment.deadline <= due and payment.status == "started":
             draft.record(
-                money.PaymentTimedOut(payment_id=payment_id, tab_id=payment.tab_id, effective_at=due, cause=cause)
+                money.PaymentTimedOut(
+                    payment_id=payment_id,
+                    tab_id=payment.tab_id,
+                    effective_at=due,
+                    cause=cause,
+                    charge=payment.charge,
+                )
             )
         if payment.deadline <= due and payment.status == "stored":
             draft.record(

@@ -9,6 +9,7 @@ from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
+from services.pos.domain_charges import check_ordinary
 from services.pos.domain_draft import Draft
 from services.pos.domain_pricing import bill_of
 from services.pos.domain_session import Tab
@@ -26,6 +27,8 @@ def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
         raise ValidationFailed(f"scope: this discount is for {discount.scope}; an item's names its line_id")
     if command.line_id is not None and command.line_id not in tab.lines:
         raise NotFound("there is no such line on this tab")
+    if command.line_id is not None:
+        check_ordinary(tab.lines[command.line_id])
     if any((each.discount_id, each.line_id) == (command.discount_id, command.line_id) for each in tab.discounts):
         return
     if discount.scope == "order" and any(each.discount_id == command.discount_id for each in tab.discounts):

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from services.pos import domain_charge_events as charges
 from services.pos import domain_guest_events as guests
 from services.pos import domain_money_events as money
 from services.pos import domain_stock_events as stock
@@ -11,6 +12,7 @@ from services.pos import domain_tab_events as tabs
 from services.pos import domain_till_events as till
 from services.pos.domain_closing import closed, refunded, reopened
 from services.pos.domain_events import SessionEvent
+from services.pos.domain_fold_charges import evolve_charges
 from services.pos.domain_fold_guests import codes_kept, evolve_guests
 from services.pos.domain_fold_money import evolve_money
 from services.pos.domain_fold_stock import adjusted, consumed, hold_expired, hold_gone, hold_placed
@@ -117,6 +119,8 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             return evolve_money(session, event)
         case guests.TableCodeIssued() | guests.TableCodesRevoked() | guests.TableCodeExpired() | guests.LinesClaimed():
             return evolve_guests(session, event)
+        case charges.TabCustomerSet() | charges.ValueRecallAsked() | charges.ValueAnswered():
+            return evolve_charges(session, event)
         case _:
             assert_never(event)
 

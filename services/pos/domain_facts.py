@@ -57,10 +57,15 @@ def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, curre
         tracked = item is not None and item.tracked
         firm = firm_qty(draft.session, tab_id, line.sku, line.qty_milli) if tracked else 0
         told = replace(line, tab_id=tab_id, tracked=tracked, firm_milli=firm)
+        if item is not None and item.stored_value is not None:
+            told = replace(told, stored_value=item.stored_value, tax_ids=(), modifiers=())
         recorded = countable(draft, tab_id, told)
         draft.record(recorded)
         if recorded is not told:
             draft.record(TabConflict(tab_id=tab_id, about="lines"))
+        if told.stored_value is not None:
+            # It names no account: whoever looks at the flags puts it on one.
+            draft.record(TabConflict(tab_id=tab_id, about="value"))
         if item is None:
             draft.record(PriceMissing(tab_id=tab_id, line_id=line.line_id, sku=line.sku))
         elif current:

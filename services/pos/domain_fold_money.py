@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from services.pos import domain_money_events as events
 from services.pos.domain_closing import with_drawer
+from services.pos.domain_fold_charges import with_charge
 from services.pos.domain_fold_tabs import with_tab
 from services.pos.domain_pricing import bill_of
 from services.pos.domain_session import Day, Drawer, Payment, Session, without
@@ -102,6 +103,7 @@ def _started(session: Session, event: events.PaymentStarted) -> Session:
         deadline=event.timeout_at,
         terminal_id=event.terminal_id,
         tips_to=event.tips_to,
+        charge=event.charge,
     )
     pinned = {hold_id: replace(session.holds[hold_id], pinned=True) for hold_id in event.holds_pinned}
     session = replace(
@@ -130,6 +132,9 @@ def _captured(session: Session, event: events.PaymentCaptured) -> Session:
         rounding_minor=tab.rounding_minor + event.rounding_minor,
         tip_minor=tab.tip_minor + event.tip_minor,
         paid=tab.paid.plus(event.tender, taken),
+        charges=tab.charges
+        if event.charge is None
+        else with_charge(tab.charges, event.charge, event.tender, event.due_minor + event.tip_minor),
     )
     if event.tips_to is not None and event.tips_to in session.drawers:
         tips = session.drawers[event.tips_to].tips_minor + event.tip_minor

@@ -79,7 +79,8 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             merged = without(session.tabs, source)
             floor = merged[into].floor or session.tabs[source].floor
             left = replace(session, tabs=merged, payments=_without_ended(session.payments, source))
-            return with_tab(left, into, discounts=discounts, floor=floor)
+            customer = merged[into].customer or session.tabs[source].customer
+            return with_tab(left, into, discounts=discounts, floor=floor, customer=customer)
         case events.LinesMoved(from_tab_id=source, to_tab_id=into, line_ids=line_ids):
             session = _moved(session, source, into, line_ids)
             session = with_tab(session, source, discounts=event.from_discounts)
@@ -143,7 +144,9 @@ def _line_added(session: Session, event: events.LineAdded) -> Session:
         tracked=event.tracked,
         sent_milli=event.sent_milli,
         firm_milli=event.firm_milli,
-        gratuity_ppm=session.tabs[event.tab_id].gratuity_ppm,
+        gratuity_ppm=0 if event.stored_value else session.tabs[event.tab_id].gratuity_ppm,
+        stored_value=event.stored_value,
+        account_id=event.account_id,
     )
     return _with_line(adjusted(session, line.sku, sold=line.firm_milli), event.tab_id, event.line_id, line)
 
@@ -213,6 +216,7 @@ def _split(session: Session, event: events.TabSplit) -> Session:
             order_type=source.order_type,
             gratuity_ppm=source.gratuity_ppm,
             training=source.training,
+            customer=source.customer,
             lines=child.lines,
             discounts=child.discounts,
         )

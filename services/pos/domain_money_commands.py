@@ -8,6 +8,7 @@ import msgspec
 from holdfast import Command
 from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.pos import domain_errors as refusals
+from services.pos.domain_account_terms import CardCode
 from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS, STAFF
 from services.pos.domain_terms import Key, LinePortion, Part, Tender, Words
 
@@ -44,6 +45,10 @@ class BeginPayment(Command, tag="begin_payment"):
     currency: str | None = None
     terminal_id: Key | None = None
     """Whose drawer takes the cash; when left out the sender's bank, or that of the sender's device."""
+    account_id: Key | None = None
+    """The house account, deposit or loyalty account that pays: it answers by itself, and nobody else tells the outcome."""
+    card_code: CardCode | None = None
+    """What stands on the gift card that pays."""
 
 
 class RecordPaymentResult(Command, tag="record_payment_result"):
@@ -107,6 +112,8 @@ class Refund(Command, tag="refund"):
     lines: Annotated[tuple[RefundLine, ...], msgspec.Meta(max_length=500)] = ()
     approver: Key | None = None
     terminal_id: Key | None = None
+    account_id: Key | None = None
+    """The account on which the money goes back, when several paid."""
 
 
 class OpenDrawer(Command, tag="open_drawer"):

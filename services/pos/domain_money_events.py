@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 from holdfast import Event
+from services.pos.domain_charge_terms import Charge, Returned
 from services.pos.domain_money_commands import RefundLine
 from services.pos.domain_tab_events import FactEvent, OnTab
 from services.pos.domain_terms import DayTotals, Part, Tender
@@ -26,6 +27,8 @@ class PaymentStarted(OnTab, tag="payment_started"):
     terminal_id: str | None = None
     tips_to: str | None = None
     """The bank whose holder is owed the tip."""
+    charge: Charge | None = None
+    """What a customer's account is asked for."""
 
 
 class PaymentCaptured(FactEvent, tag="payment_captured"):
@@ -42,6 +45,7 @@ class PaymentCaptured(FactEvent, tag="payment_captured"):
     terminal_id: str | None = None
     tips_to: str | None = None
     """The bank whose holder is owed the tip."""
+    charge: Charge | None = None
 
 
 class PaymentFailed(OnTab, tag="payment_failed"):
@@ -52,6 +56,11 @@ class PaymentFailed(OnTab, tag="payment_failed"):
     cancelled: bool = False
     processor_ref: str = ""
     at: datetime
+    reason: str = ""
+    """Why a customer's account declined it."""
+    available: int = 0
+    """What that account has."""
+    charge: Charge | None = None
 
 
 class PaymentTimedOut(OnTab, tag="payment_timed_out"):
@@ -61,6 +70,7 @@ class PaymentTimedOut(OnTab, tag="payment_timed_out"):
     tab_id: str
     effective_at: datetime
     cause: str
+    charge: Charge | None = None
 
 
 class OfflinePaymentStored(FactEvent, tag="offline_payment_stored"):
@@ -116,6 +126,10 @@ class Refunded(Event, tag="refunded"):
     lines: tuple[RefundLine, ...] = ()
     terminal_id: str | None = None
     approved_by: str | None = None
+    returned: Returned | None = None
+    """What goes back on the account that paid."""
+    points_back: Returned | None = None
+    """The points that are taken back."""
 
 
 class DrawerOpened(Event, tag="drawer_opened"):

@@ -10,6 +10,18 @@ from services.pos import domain_money_commands as commands
 from services.pos import domain_money_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_banks import bank_of_sender, cash_to
+from services.pos.domain_charge_commands import RecordCharge
+from services.pos.domain_charges import (
+    charge_of,
+    declined,
+    is_awaited,
+    loads_of,
+    points_back,
+    points_of,
+    refundable,
+    returned_of,
+    same_account,
+)
 from services.pos.domain_closing import sold_lines
 from services.pos.domain_discounts import check_given
 from services.pos.domain_draft import Draft
@@ -33,7 +45,11 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
     known = draft.session.payments.get(command.payment_id)
     if known is not None:
         wanted = (command.tab_id, command.tender, amount, tip)
-        if (known.tab_id, known.tender, known.amount_minor, known.tip_minor) == wanted and known.status == "started":
+        if (
+            (known.tab_id, known.tender, known.amount_minor, known.tip_minor) == wanted
+            and known.status == "started"
+            and same_account(known.charge, command)
+        ):
             return
         raise refusals.PaymentInProgress("payment_id: this one is used already; make a new one")
     if draft.tab(command.tab_id).status == "PAYING":
@@ -47,6 +63,7 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
         due, rounding = _cash(draft, balance, amount)
     else:
         due, rounding = _exact(balance, amount)
+    charge = charge_of(draft, command, due + tip)
     reserve(draft, command.tab_id)
     draft.record(
         events.PaymentStarted(
@@ -62,6 +79,7 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
             timeout_at=draft.ctx.now + timedelta(seconds=draft.settings.payment_timeout_s),
             terminal_id=terminal_id,
             tips_to=bank_of_sender(draft) if tip and not tab.training else None,
+            charge=charge,
         )
     )
 
@@ -119,22 +137,41 @@ def record_payment_result(draft: Draft, command: commands.RecordPaymentResult) -
                 cancelled=command.outcome == "cancelled",
                 processor_ref=command.processor_ref,
                 at=draft.ctx.now,
+                charge=payment.charge,
             )
         )
         return
+    if payment.charge is not None:
+        raise Forbidden("the account that pays tells this by itself; cancel the payment to give it up")
+    _capture(draft, command.payment_id, payment, processor_ref=command.processor_ref)
+
+
+def record_charge(draft: Draft, command: RecordCharge) -> None:
+    """Let a payment end as its account says; nothing when it has ended, for then the account was told so."""
+    if not is_awaited(draft.session, command):
+        return
+    failed = declined(draft, command)
+    if failed is not None:
+        draft.record(failed)
+        return
+    _capture(draft, command.payment_id, draft.session.payments[command.payment_id])
+
+
+def _capture(draft: Draft, payment_id: str, payment: Payment, *, processor_ref: str = "") -> None:
     taken = payment.due_minor + payment.rounding_minor
     draft.record(
         events.PaymentCaptured(
-            payment_id=command.payment_id,
+            payment_id=payment_id,
             tab_id=payment.tab_id,
             tender=payment.tender,
             due_minor=payment.due_minor,
             rounding_minor=payment.rounding_minor,
             tip_minor=payment.tip_minor,
             change_minor=payment.amount_minor - taken if payment.tender == "cash" else 0,
-            processor_ref=command.processor_ref,
+            processor_ref=processor_ref,
             terminal_id=payment.terminal_id,
             tips_to=payment.tips_to,
+            charge=payment.charge,
         )
     )
     consume(draft, payment.tab_id)
@@ -197,19 +234,23 @@ def closing(draft: Draft, tab_id: str) -> TabClosed:
     tab = draft.session.tabs[tab_id]
     series = TRAINING_SERIES if tab.training else draft.settings.receipt_series
     number = draft.session.receipts.get(series, 0) + 1
+    bill = draft.bill(tab_id)
+    totals = bill.totals(tab)
     return TabClosed(
         tab_id=tab_id,
         receipt_no=f"{series}-{number:06}",
         series=series,
         number=number,
         currency=draft.settings.currency,
-        totals=draft.bill(tab_id).totals(tab),
+        totals=totals,
         paid=tab.paid,
         lines=sold_lines(tab),
         closed_at=draft.ctx.now,
         day=draft.session.days + (draft.session.day is None),
         table_ref=tab.table_ref,
         awaits_card=_awaits_card(draft, tab_id),
+        loads=() if tab.training else loads_of(tab, bill),
+        points=points_of(draft.settings, tab, totals),
     )
 
 
@@ -221,9 +262,10 @@ def refund(draft: Draft, command: commands.Refund) -> None:
     """Give money of a closed tab back: never more than was paid, nor for more than was sold."""
     amount = amount_of(command.amount_minor, "amount_minor")
     tab = _refundable(draft, command.tab_id)
-    left = tab.paid_minor - tab.refunded_minor
+    left = refundable(tab, command.tender)
     if not 0 < amount <= left:
         raise refusals.RefundExceedsPaid(f"amount_minor: 1 to {left}", left_minor=left)
+    returned = returned_of(tab, command, amount)
     _check_lines(tab, command)
     check_reason(draft, command.reason_code)
     if draft.session.day is None:
@@ -253,6 +295,8 @@ def refund(draft: Draft, command: commands.Refund) -> None:
             lines=command.lines,
             terminal_id=terminal_id,
             approved_by=approver,
+            returned=returned,
+            points_back=points_back(tab, amount),
         )
     )
 

@@ -30,6 +30,8 @@ class PricedLine:
     """What is paid for it, before taxes on top."""
     off_minor: dict[int, int] = field(default_factory=dict[int, int])
     """By the place of the discount on the tab."""
+    is_stored: bool = False
+    """Whether it is put on an account: neither revenue nor discounted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,12 @@ class Bill:
         """The fields of a receipt, with what was paid so far."""
         lines = self.lines.values()
         return Totals(
-            gross=sum(line.gross_minor for line in lines),
+            gross=sum(line.gross_minor for line in lines if not line.is_stored),
             discount=sum(sum(line.off_minor.values()) for line in lines),
             comp=sum(line.comp_minor for line in lines),
             tax=self.tax,
             gratuity=self.gratuity_minor,
+            stored=sum(line.gross_minor for line in lines if line.is_stored),
             due=self.due_minor,
             rounding=tab.rounding_minor,
             tip=tab.tip_minor,
@@ -81,7 +84,7 @@ def bill_of(tab: Tab, settings: Settings) -> Bill:
     for line_id, line in tab.lines.items():
         gross = line_gross(line, settings.rounding)
         comp = gross if line.comped else 0
-        lines[line_id] = PricedLine(gross, comp, gross - comp)
+        lines[line_id] = PricedLine(gross, comp, gross - comp, is_stored=line.stored_value is not None)
     for place, discount in sorted(enumerate(tab.discounts), key=_turn):
         _take_off(lines, place, discount, settings.rounding)
     return Bill(lines, _taxes(tab.lines, lines, settings), _gratuity(tab.lines, lines, settings.rounding))
@@ -97,7 +100,7 @@ def _gratuity(lines: Mapping[str, Line], priced: Mapping[str, PricedLine], round
     """One rounding for each rate, as of a tax."""
     charged: dict[int, int] = {}
     for line_id, line in lines.items():
-        if line.gratuity_ppm:
+        if line.gratuity_ppm and line.stored_value is None:
             charged[line.gratuity_ppm] = charged.get(line.gratuity_ppm, 0) + priced[line_id].remaining_minor
     return sum(at_rate(whole, ppm, rounding) for ppm, whole in charged.items())
 
@@ -110,7 +113,7 @@ def _turn(placed: tuple[int, AppliedDiscount]) -> tuple[bool, bool]:
 
 def _take_off(lines: Mapping[str, PricedLine], place: int, discount: AppliedDiscount, rounding: Rounding) -> None:
     if discount.line_id is None:
-        targets = list(lines.values())
+        targets = [line for line in lines.values() if not line.is_stored]
     else:
         targets = [lines[discount.line_id]] if discount.line_id in lines else []
     remaining = [line.remaining_minor for line in targets]

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeVar
 from msgspec.structs import replace
 
 from holdfast import State
+from services.pos.domain_charge_terms import Charge, Points, StoredLine, Taken
 from services.pos.domain_terms import (
     AppliedDiscount,
     DayTotals,
@@ -65,6 +66,12 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The ids of what is kept for it."""
     claims: Mapping[str, str] = {}
     """The payments by which guests pay for single lines, by line."""
+    customer: str | None = None
+    """The loyalty account on which it counts."""
+    charges: Mapping[str, Taken] = {}
+    """What was paid from accounts, by account."""
+    points_given: int = 0
+    """What it has earned already, for it was closed before."""
 
 
 class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,6 +89,8 @@ class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
     terminal_id: str | None = None
     tips_to: str | None = None
     """The bank whose holder is owed the tip."""
+    charge: Charge | None = None
+    """What its account has to answer."""
 
 
 class Hold(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -178,6 +187,12 @@ class ClosedTab(Part, frozen=True, kw_only=True, omit_defaults=True):
     cash_refunded_minor: int = 0
     """What of that was given back in cash, before rounding."""
     lines: Mapping[str, SoldLine] = {}
+    charges: Mapping[str, Taken] = {}
+    """What was paid from accounts, by account."""
+    stored: Mapping[str, StoredLine] = {}
+    """The lines that put something on accounts."""
+    points: Points | None = None
+    points_returned: int = 0
 
 
 class Day(Part, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ from services.pos.domain_draft import Draft
 from services.pos.domain_money_events import DayOpened
 from services.pos.domain_prices import check_groups
 from services.pos.domain_session import Session
-from services.pos.domain_terms import Settings
+from services.pos.domain_terms import Item, Settings
 
 TABS_NAMED: Final = 20
 CURRENCY: Final = "EUR"
@@ -56,6 +56,7 @@ def set_item(draft: Draft, command: commands.SetItem) -> None:
     _check_taxes(draft.settings, (*item.tax_ids, *(item.takeaway_tax_ids or ())))
     check_groups(item.modifier_groups)
     check_slots(draft.session, item)
+    _check_stored_value(item)
     if known is not None and item.price_version <= known.price_version:
         raise VersionConflict(
             f"item.price_version: {known.price_version + 1}, for the price is at {known.price_version}",
@@ -101,6 +102,13 @@ def _check_taxes(settings: Settings, tax_ids: Iterable[str]) -> None:
     unknown = sorted(set(tax_ids) - set(settings.taxes))
     if unknown:
         raise ValidationFailed(f"item.tax_ids: the location has no {', '.join(unknown)}; configure it first")
+
+
+def _check_stored_value(item: Item) -> None:
+    """What is put on an account is sold at its price, and nothing else with it."""
+    taxed = item.tax_ids or item.takeaway_tax_ids
+    if item.stored_value is not None and (taxed or item.weighed or item.modifier_groups or item.combo or item.station):
+        raise ValidationFailed("item.stored_value: without taxes, wishes, weights, parts and a station")
 
 
 def _has_prices(session: Session) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 from holdfast import Command
 from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.pos import domain_errors as refusals
+from services.pos.domain_account_terms import CardCode
 from services.pos.domain_roles import CASHIERS, STAFF
 from services.pos.domain_terms import Guests, Key, LinePortion, Milli, Modifier, OrderType, Part, Words
 
@@ -59,6 +60,10 @@ class AddLine(Command, tag="add_line"):
     seat: int | None = None
     course: int | None = None
     note: Words = ""
+    account_id: Key | None = None
+    """Of stored value, the account on which its price is put."""
+    card_code: CardCode | None = None
+    """Or what stands on the gift card."""
 
 
 class ComboPart(Part, frozen=True, kw_only=True, omit_defaults=True):

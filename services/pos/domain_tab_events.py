@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from holdfast import Event
+from services.pos.domain_charge_terms import Load, Points
 from services.pos.domain_tab_commands import SplitMode
 from services.pos.domain_terms import (
     AppliedDiscount,
@@ -17,6 +18,7 @@ from services.pos.domain_terms import (
     Part,
     SentDelta,
     SoldLine,
+    StoredKind,
     TabStatus,
     Totals,
 )
@@ -76,6 +78,9 @@ class LineAdded(FactEvent, tag="line_added"):
     sent_milli: int = 0
     firm_milli: int = 0
     """What of it counts as sold, because no hold covers it."""
+    stored_value: StoredKind | None = None
+    account_id: str | None = None
+    """Where its price is put when its tab is closed."""
 
 
 class LineQtyChanged(OnTab, tag="line_qty_changed"):
@@ -196,6 +201,10 @@ class TabClosed(FactEvent, tag="tab_closed"):
     table_ref: str | None = None
     awaits_card: bool = False
     """Whether the processor has yet to see a card."""
+    loads: tuple[Load, ...] = ()
+    """What its lines put on accounts."""
+    points: Points | None = None
+    """What it earned."""
 
 
 class TabVoided(OnTab, tag="tab_voided"):
@@ -323,7 +332,7 @@ class TabConflict(OnTab, tag="tab_conflict"):
     """Something was done to a tab that it could not take any more."""
 
     tab_id: str
-    about: Literal["lines", "cancel", "move", "merge", "payment", "drawer"]
+    about: Literal["lines", "cancel", "move", "merge", "payment", "drawer", "value"]
     moved_to: str | None = None
     """The tab that took the lines instead."""
 

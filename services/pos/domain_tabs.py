@@ -7,6 +7,7 @@ from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_bounds import check_amounts
+from services.pos.domain_charges import check_not_loaded, check_ordinary, value_account
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import check_modifiers, price_of, taxes_of
 from services.pos.domain_pricing import gratuity_of
@@ -71,9 +72,10 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
     check_qty(item, command.qty_milli)
     known = tab.lines.get(command.line_id)
     if known is not None:
-        if _is_same(known, command):
+        if _is_same(known, command) and known.account_id == value_account(item, command):
             return
         raise refusals.LineExists("line_id: this one is taken; make a new one")
+    account_id = value_account(item, command)
     check_modifiers(draft, item, command.modifiers)
     price = price_of(draft.session, command.sku, item, tab.order_type, draft.ctx.now)
     tracked, firm = taken_from_stock(draft, command.tab_id, command.sku, item, command.qty_milli)
@@ -83,7 +85,7 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
             line_id=command.line_id,
             sku=command.sku,
             qty_milli=command.qty_milli,
-            unit_price_minor=_price(draft, command, price.minor),
+            unit_price_minor=_price(draft, command, price.minor, free=account_id is not None),
             price_version=price.version,
             price_book=price.book,
             modifiers=command.modifiers,
@@ -94,6 +96,8 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
             station=item.station,
             tracked=tracked,
             firm_milli=firm,
+            stored_value=item.stored_value,
+            account_id=account_id,
         )
     )
     check_amounts(draft, command.tab_id)
@@ -107,14 +111,14 @@ def _is_same(line: Line, command: commands.AddLine) -> bool:
     return found == asked and price in {None, line.unit_price_minor}
 
 
-def _price(draft: Draft, command: commands.AddLine, price_minor: int) -> int:
-    """The price of now; another one is a manager's to give."""
+def _price(draft: Draft, command: commands.AddLine, price_minor: int, *, free: bool) -> int:
+    """The price of now; another one is a manager's to give, but for what is put on an account at any price."""
     if command.unit_price_minor is None:
         return price_minor
     wanted = minor(command.unit_price_minor, "unit_price_minor")
     if wanted < 0:
         raise ValidationFailed("unit_price_minor: not below 0")
-    if wanted != price_minor and not draft.is_manager:
+    if wanted != price_minor and not free and not draft.is_manager:
         raise refusals.PriceOverrideForbidden(f"leave out unit_price_minor: it is {price_minor}")
     return wanted
 
@@ -128,6 +132,7 @@ def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
         return
     if line.share_minor is not None:
         raise StateConflict("this is a share of a line that was split; void it, or add another line")
+    check_ordinary(line)
     if line.comped:
         raise StateConflict("this line is given away; add another line for more")
     if line.combo is not None:
@@ -169,6 +174,7 @@ def remove_line(draft: Draft, command: commands.RemoveLine) -> None:
     tab_id, line = draft.line(command.line_id, command.tab_id)
     if line.sent_milli:
         raise refusals.LineSent("the kitchen has it: void it with a reason", sent_milli=line.sent_milli)
+    check_not_loaded(line)
     draft.record(events.LineRemoved(tab_id=tab_id, line_id=command.line_id))
     check_worth(draft, tab_id, refusals.LinePaid)
 
@@ -181,6 +187,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
         raise refusals.QtyInvalid(f"qty_milli: 1 to {line.qty_milli}", qty_milli=qty)
     if qty < line.qty_milli and line.share_minor is None:
         check_qty(item_of_line(draft.session, line), qty)
+    check_not_loaded(line)
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, qty)
     approver = approved_by(
@@ -220,6 +227,7 @@ def comp_line(draft: Draft, command: commands.CompLine) -> None:
     tab_id, line = draft.line(command.line_id, command.tab_id)
     if line.comped:
         return
+    check_ordinary(line)
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, line.qty_milli)
     limit = draft.settings.void_limit_minor
@@ -288,6 +296,8 @@ def void_tab(draft: Draft, command: commands.VoidTab) -> None:
         raise refusals.PaymentInProgress("wait for the outcome of its payment")
     if tab.paid_minor or tab.status == "PAID":
         raise refusals.TabPaid("money was taken for it: close it and refund", paid_minor=tab.paid_minor)
+    if any(line.loaded for line in tab.lines.values()):
+        raise refusals.TabPaid("a line has put its price on an account: recall_line first", paid_minor=0)
     sent = {line_id: line for line_id, line in tab.lines.items() if line.sent_milli}
     value = sum(worth(draft, command.tab_id, line_id, line.sent_milli) for line_id, line in sent.items())
     approver = None

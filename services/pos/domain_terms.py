@@ -20,7 +20,10 @@ Units = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Guests = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 TaxScope = Literal["PER_RATE_BUCKET", "PER_LINE"]
 OrderType = Literal["dine_in", "takeaway"]
-Tender = Literal["cash", "card", "gift", "account"]
+Tender = Literal["cash", "card", "gift", "account", "deposit", "loyalty"]
+AccountKind = Literal["GIFT_CARD", "HOUSE", "DEPOSIT", "LOYALTY"]
+StoredKind = Literal["GIFT_CARD", "DEPOSIT", "HOUSE"]
+"""What a line may put its price on: a card, a deposit, or a house account that is settled."""
 TabStatus = Literal["OPEN", "PAYING", "PAID", "CLOSED", "VOIDED", "MERGED"]
 
 DAY_MINUTES: Final = 1_440
@@ -53,6 +56,15 @@ class Gratuity(Part, frozen=True, kw_only=True, omit_defaults=True):
     guests: Guests
     """From how many guests on."""
     ppm: Ppm
+
+
+class Loyalty(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What guests earn and get for it, in millionths."""
+
+    earn_ppm: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+    """Points for a minor unit that was spent."""
+    point_ppm: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
+    """Minor units for a point that pays; points with 0 pay nothing."""
 
 
 class Settings(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,6 +102,7 @@ class Settings(Part, frozen=True, kw_only=True, omit_defaults=True):
     gratuity: Gratuity | None = None
     bank_tips: bool = True
     """Whether a waiter with a bank keeps the tips that he was given by card; not where tips are pooled."""
+    loyalty: Loyalty | None = None
     floors: Annotated[tuple[Key, ...], msgspec.Meta(max_length=50)] = ()
     """The floors, by their ids, that are told what is sold out."""
 
@@ -132,6 +145,8 @@ class Item(Part, frozen=True, kw_only=True, omit_defaults=True):
     """An item with groups takes only their wishes; one without takes any."""
     combo: Annotated[tuple[ComboSlot, ...], msgspec.Meta(max_length=20)] = ()
     """What is sold together at this price, by `add_combo`."""
+    stored_value: StoredKind | None = None
+    """The kind of account on which its price is put; it is untaxed, not discounted and no revenue."""
 
 
 class Window(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -231,14 +246,17 @@ class Totals(Part, frozen=True, kw_only=True, omit_defaults=False):
     """What a tab comes to; the fields of a receipt, each of which is always told."""
 
     gross: int = 0
+    """Without stored value."""
     discount: int = 0
     comp: int = 0
     """The value of what was given away: neither a discount nor a void."""
     tax: tuple[TaxAmount, ...] = ()
     gratuity: int = 0
     """What a large party pays for service."""
+    stored: int = 0
+    """What is put on accounts: a liability, no revenue."""
     due: int = 0
-    """Gross less discounts and comps, with the gratuity and the taxes that are not in the prices."""
+    """Gross less discounts and comps, with the gratuity, stored value, and the taxes that are not in the prices."""
     rounding: int = 0
     """What cash rounding added to the due."""
     tip: int = 0
@@ -296,6 +314,13 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     """That of its tab when it was added; it goes with the line."""
     share_minor: int | None = None
     """Its price as a share of a line that was split; a line that was not is priced by its unit."""
+    stored_value: StoredKind | None = None
+    account_id: str | None = None
+    """Where its price is put when its tab is closed."""
+    loaded: bool = False
+    """Whether it is there already, for the tab was closed before."""
+    recalled: bool = False
+    """Whether the account is asked for it."""
 
 
 class SoldLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -314,18 +339,12 @@ class Flow(Part, frozen=True, kw_only=True, omit_defaults=True):
     card: int = 0
     gift: int = 0
     account: int = 0
+    deposit: int = 0
+    loyalty: int = 0
 
     def plus(self, tender: Tender, minor: int) -> "Flow":
         """With so much more of a tender."""
-        match tender:
-            case "cash":
-                return msgspec.structs.replace(self, cash=self.cash + minor)
-            case "card":
-                return msgspec.structs.replace(self, card=self.card + minor)
-            case "gift":
-                return msgspec.structs.replace(self, gift=self.gift + minor)
-            case "account":
-                return msgspec.structs.replace(self, account=self.account + minor)
+        return msgspec.structs.replace(self, **{tender: getattr(self, tender) + minor})
 
     def merged(self, other: "Flow", sign: int = 1) -> "Flow":
         """With, or for a sign of -1 without, another flow."""
@@ -334,12 +353,14 @@ class Flow(Part, frozen=True, kw_only=True, omit_defaults=True):
             card=self.card + sign * other.card,
             gift=self.gift + sign * other.gift,
             account=self.account + sign * other.account,
+            deposit=self.deposit + sign * other.deposit,
+            loyalty=self.loyalty + sign * other.loyalty,
         )
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.cash + self.card + self.gift + self.account
+        return self.cash + self.card + self.gift + self.account + self.deposit + self.loyalty
 
 
 class DayTotals(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -352,6 +373,8 @@ class DayTotals(Part, frozen=True, kw_only=True, omit_defaults=True):
     comp_minor: int = 0
     tax: Mapping[str, int] = {}
     gratuity_minor: int = 0
+    stored_minor: int = 0
+    """What was put on accounts: a liability, no revenue."""
     due_minor: int = 0
     rounding_minor: int = 0
     tip_minor: int = 0

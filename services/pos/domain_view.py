@@ -48,6 +48,8 @@ class TabView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     lines: Mapping[str, LineView]
     discounts: tuple[AppliedDiscount, ...] = ()
     gratuity_ppm: int = 0
+    customer: str | None = None
+    """The loyalty account on which it counts."""
     total_minor: int | None = None
     paid_minor: int | None = None
     balance_minor: int | None = None
@@ -73,6 +75,7 @@ class PaymentView(Shown, frozen=True, kw_only=True, omit_defaults=True):
     due_minor: int
     tip_minor: int
     deadline: datetime
+    account_id: str | None = None
 
 
 class DrawerView(Shown, frozen=True, kw_only=True, omit_defaults=True):
@@ -186,7 +189,7 @@ def _of_guest(session: Session, tab_id: str | None) -> SessionView:
     if tab_id is None or tab is None:
         return SessionView(currency=session.settings.currency, tabs={}, items={})
     ordered = {line.sku: session.items[line.sku] for line in tab.lines.values() if line.sku in session.items}
-    shown = msgspec.structs.replace(_tab(tab, staff=True), owner="", name="")
+    shown = msgspec.structs.replace(_tab(tab, staff=True), owner="", name="", customer=None)
     return SessionView(currency=session.settings.currency, tabs={tab_id: shown}, items=ordered)
 
 
@@ -204,6 +207,7 @@ def _tab(tab: Tab, *, staff: bool) -> TabView:
         lines={line_id: _line(line, staff=staff) for line_id, line in tab.lines.items()},
         discounts=tab.discounts if staff else (),
         gratuity_ppm=tab.gratuity_ppm if staff else 0,
+        customer=tab.customer if staff else None,
         total_minor=tab.total_minor if staff else None,
         paid_minor=tab.paid_minor if staff else None,
         balance_minor=tab.total_minor - tab.paid_minor if staff else None,
@@ -249,6 +253,7 @@ def _payments(session: Session) -> Mapping[str, PaymentView]:
             due_minor=payment.due_minor,
             tip_minor=payment.tip_minor,
             deadline=payment.deadline,
+            account_id=None if payment.charge is None else payment.charge.account_id,
         )
         for payment_id, payment in session.payments.items()
         if payment.status in {"started", "stored"}

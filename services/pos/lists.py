@@ -149,6 +149,8 @@ class ReceiptRow(Item, frozen=True, kw_only=True):
     comp_minor: int
     gratuity_minor: int
     """What a large party paid for service."""
+    stored_minor: int
+    """What was put on accounts: a liability, no revenue."""
     tax_minor: int
     tax: tuple[TaxShown, ...]
     due_minor: int
@@ -158,6 +160,8 @@ class ReceiptRow(Item, frozen=True, kw_only=True):
     card_minor: int
     gift_minor: int
     account_minor: int
+    deposit_minor: int
+    loyalty_minor: int
     refunded_minor: int
     offline: bool
     occurred_at: datetime | None

@@ -199,6 +199,8 @@ class ReportRow(Item, frozen=True, kw_only=True):
     discount_minor: int
     comp_minor: int
     gratuity_minor: int
+    stored_minor: int
+    """What was put on accounts: a liability, no revenue."""
     """What large parties paid for service."""
     tax_minor: int
     tax: tuple[TaxShown, ...]
@@ -209,11 +211,15 @@ class ReportRow(Item, frozen=True, kw_only=True):
     card_minor: int
     gift_minor: int
     account_minor: int
+    deposit_minor: int
+    loyalty_minor: int
     refunds: int
     refunded_cash_minor: int
     refunded_card_minor: int
     refunded_gift_minor: int
     refunded_account_minor: int
+    refunded_deposit_minor: int
+    refunded_loyalty_minor: int
     voids: int
     void_minor: int
     pooled_minor: int

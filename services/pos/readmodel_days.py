@@ -164,6 +164,7 @@ def _told(totals: DayTotals) -> dict[str, Any]:
         "discount_minor",
         "comp_minor",
         "gratuity_minor",
+        "stored_minor",
         "due_minor",
         "rounding_minor",
         "tip_minor",

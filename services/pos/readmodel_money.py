@@ -53,6 +53,7 @@ def figures(totals: Totals, paid: Flow) -> dict[str, int]:
         "discount_minor": totals.discount,
         "comp_minor": totals.comp,
         "gratuity_minor": totals.gratuity,
+        "stored_minor": totals.stored,
         "tax_minor": sum(tax.minor for tax in totals.tax),
         "due_minor": totals.due,
         "rounding_minor": totals.rounding,

@@ -8,7 +8,7 @@ from holdfast.sql import Moment, Words
 
 metadata: Final = MetaData()
 KEY: Final = 200
-TENDERS: Final = ("cash", "card", "gift", "account")
+TENDERS: Final = ("cash", "card", "gift", "account", "deposit", "loyalty")
 """Each has a column of its own in receipts and reports."""
 
 
@@ -156,6 +156,7 @@ receipts: Final = _of_location(
     _minor("discount_minor"),
     _minor("comp_minor"),
     _minor("gratuity_minor"),
+    _minor("stored_minor"),
     _minor("tax_minor"),
     Column("tax", JSON, nullable=False),
     _minor("due_minor"),
@@ -292,6 +293,7 @@ z_reports: Final = _of_location(
     _minor("discount_minor"),
     _minor("comp_minor"),
     _minor("gratuity_minor"),
+    _minor("stored_minor"),
     _minor("tax_minor"),
     Column("tax", JSON, nullable=False),
     _minor("due_minor"),
@@ -320,4 +322,48 @@ day_taxes: Final = _of_location(
     Column("ppm", BigInteger, primary_key=True, autoincrement=False),
     Column("inclusive", Boolean, primary_key=True),
     _minor("minor"),
+)
+
+accounts: Final = _of_location(
+    "accounts",
+    Column("kind", String(20), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("holder", Words, nullable=False),
+    Column("status", String(20), nullable=False),
+    _minor("balance"),
+    _minor("held"),
+    _minor("credit_limit_minor"),
+    _minor("owed_points"),
+    Column("opened_at", Moment, nullable=False),
+    Column("opened_by", Words, nullable=False),
+    Column("moved_at", Moment),
+    Index("accounts_by_time", "tenant", "opened_at", "id"),
+)
+"""Customers' accounts; here `id` is the account. The location that opened one does not own it."""
+
+account_holds: Final = _of_location(
+    "account_holds",
+    Column("hold_id", String(KEY), primary_key=True),
+    _minor("quantity"),
+)
+"""What is kept of an account, so that it can be free again."""
+
+account_movements: Final = _of_location(
+    "account_movements",
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(20), nullable=False),
+    Column("account_kind", String(20), nullable=False),
+    Column("currency", String(3), nullable=False),
+    _minor("change"),
+    _minor("balance"),
+    Column("at", Moment, nullable=False),
+    Column("by", Words, nullable=False),
+    Column("till", String(KEY)),
+    Column("tab_id", String(KEY)),
+    Column("line_id", Words),
+    Column("payment_id", String(KEY)),
+    Column("refund_no", String(40)),
+    Column("note", Words, nullable=False),
+    Index("account_movements_by_time", "tenant", "at", "id", "seq"),
+    Index("account_movements_by_account", "tenant", "id", "at", "seq"),
 )
