@@ -1,9 +1,9 @@
 """Business days and their Z reports as rows, which grow with each receipt and are checked when the day is closed."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, func, select
 
 from holdfast import Name
 from services.pos import domain_money_events as events
@@ -11,7 +11,7 @@ from services.pos.domain_tab_events import LineVoided, TabClosed, TabReopened, T
 from services.pos.domain_terms import DayTotals, Flow, TaxAmount, Totals
 from services.pos.domain_till_events import Configured
 from services.pos.readmodel_money import figures
-from services.pos.readmodel_rows import Stored, add, change, more, of, till_of
+from services.pos.readmodel_rows import More, Stored, add, look, more, of, put, till_of
 from services.pos.readmodel_tables import TENDERS, day_taxes, receipts, tills, z_reports
 
 OF_RECEIPTS: Final = tuple(figures(Totals(), Flow()))
@@ -37,6 +37,13 @@ _NOTHING: Final = dict.fromkeys(
 )
 
 
+class _Report(NamedTuple):
+    """The report of a day."""
+
+    day: int
+    first_receipt: str | None
+
+
 def follow_days(connection: Connection, stored: Stored) -> None:  # noqa: C901, PLR0912 - one line for each event
     """Write what an event changes about business days."""
     name = stored.name
@@ -47,7 +54,7 @@ def follow_days(connection: Connection, stored: Stored) -> None:  # noqa: C901, 
             _know(connection, name, days=day, open=True)
             _report(connection, name)
             opened = {"status": "open", "business_date": business_date, "opened_at": stored.at}
-            change(connection, z_reports, name, z_reports.c.day == day, **opened)
+            put(connection, z_reports, name, {"day": day}, **opened)
         case events.DayClosed() as closed:
             _close(connection, stored, closed)
         case TabClosed() as receipt:
@@ -78,38 +85,40 @@ def _know(connection: Connection, name: Name, **values: Any) -> None:
     if connection.execute(select(tills.c.days).where(of(tills, name))).one_or_none() is None:
         add(connection, tills, name, **{"currency": "", "days": 0, "open": False, **values})
     else:
-        change(connection, tills, name, **values)
+        put(connection, tills, name, {}, **values)
 
 
-def _report(connection: Connection, name: Name) -> ColumnElement[bool]:
+def _report(connection: Connection, name: Name) -> "_Report":
     """The report of the open day, or of the next one, begun with nothing when there is none yet."""
     till = till_of(connection, name)
-    this = z_reports.c.day == till.day
-    if connection.execute(select(z_reports.c.day).where(of(z_reports, name), this)).one_or_none() is None:
+    found = look(connection, z_reports, name, {"day": till.day}, "first_receipt").one_or_none()
+    if found is None:
         add(connection, z_reports, name, day=till.day, status="next", currency=till.currency, tax=[], **_NOTHING)
-    return this
+    return _Report(till.day, None if found is None else found.first_receipt)
 
 
 def _grow(connection: Connection, name: Name, **amounts: int) -> None:
-    change(connection, z_reports, name, _report(connection, name), **more(z_reports, **amounts))
+    _put(connection, name, _report(connection, name).day, **more(**amounts))
+
+
+def _put(connection: Connection, name: Name, day: int, **values: Any) -> None:
+    put(connection, z_reports, name, {"day": day}, **values)
 
 
 def _count(
     connection: Connection, name: Name, totals: Totals, paid: Flow, *, receipt_no: str | None, sign: int
 ) -> None:
     """Add a receipt to the report, or (with a sign of -1) take a reversed one off it."""
-    this = _report(connection, name)
-    change(connection, z_reports, name, this, **more(z_reports, **_signed(figures(totals, paid), sign)))
-    if receipt_no is None:
-        change(connection, z_reports, name, this, **more(z_reports, reversed=1))
-    else:
-        first = func.coalesce(z_reports.c.first_receipt, receipt_no)
-        numbered = {"first_receipt": first, "last_receipt": receipt_no, **more(z_reports, receipts=1)}
-        change(connection, z_reports, name, this, **numbered)
+    day, first = _report(connection, name)
+    of_receipt = (
+        {"reversed": More(1)}
+        if receipt_no is None
+        else {"receipts": More(1), "first_receipt": first or receipt_no, "last_receipt": receipt_no}
+    )
+    _put(connection, name, day, **more(**_signed(figures(totals, paid), sign)), **of_receipt)
     if totals.tax:
-        day = till_of(connection, name).day
         _tax(connection, name, day, totals.tax, sign=sign)
-        change(connection, z_reports, name, this, tax=_taxes(connection, name, day))
+        _put(connection, name, day, tax=_taxes(connection, name, day))
 
 
 def _signed(amounts: dict[str, int], sign: int) -> dict[str, int]:
@@ -117,30 +126,25 @@ def _signed(amounts: dict[str, int], sign: int) -> dict[str, int]:
 
 
 def _tax(connection: Connection, name: Name, day: int, taxes: Iterable[TaxAmount], *, sign: int) -> None:
-    row = day_taxes.c
     for tax in taxes:
         rate = {"day": day, "tax_id": tax.tax_id, "ppm": tax.ppm, "inclusive": tax.inclusive}
-        this = of(day_taxes, name) & (row.day == day) & (row.tax_id == tax.tax_id)
-        this &= (row.ppm == tax.ppm) & (row.inclusive == tax.inclusive)
-        if connection.execute(select(row.minor).where(this)).one_or_none() is None:
+        if look(connection, day_taxes, name, rate, "minor").one_or_none() is None:
             add(connection, day_taxes, name, **rate, minor=sign * tax.minor)
         else:
-            change(connection, day_taxes, name, this, **more(day_taxes, minor=sign * tax.minor))
+            put(connection, day_taxes, name, rate, **more(minor=sign * tax.minor))
 
 
 def _taxes(connection: Connection, name: Name, day: int) -> list[dict[str, Any]]:
-    row = day_taxes.c
-    shown = (row.tax_id, row.ppm, row.inclusive, row.minor)
-    found = connection.execute(select(*shown).where(of(day_taxes, name), row.day == day)).mappings()
+    found = look(connection, day_taxes, name, {"day": day}, "tax_id", "ppm", "inclusive", "minor").mappings()
     return sorted((dict(tax) for tax in found), key=lambda tax: (tax["tax_id"], tax["ppm"], tax["inclusive"]))
 
 
 def _close(connection: Connection, stored: Stored, event: events.DayClosed) -> None:
     name = stored.name
-    this = _report(connection, name)
+    day, _ = _report(connection, name)
     agrees = _agrees(connection, name, event.z_no, event.totals)
     told = {"closed_at": stored.at, "closed_by": stored.by.user, "carried_over": len(event.carried_over)}
-    change(connection, z_reports, name, this, status="closed", agrees=agrees, **told)
+    _put(connection, name, day, status="closed", agrees=agrees, **told)
     _know(connection, name, open=False)
 
 

@@ -64,7 +64,7 @@ def _open(terminal: str) -> ColumnElement[bool]:
 
 
 def _add(connection: Connection, stored: Stored, terminal: str, **amounts: int) -> None:
-    change(connection, drawers, stored.name, _open(terminal), **more(drawers, **amounts))
+    change(connection, drawers, stored.name, _open(terminal), **more(**amounts))
 
 
 def _move(connection: Connection, stored: Stored, kind: str, event: Moved, amount: int) -> None:

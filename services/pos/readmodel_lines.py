@@ -9,7 +9,7 @@ from services.pos import domain_tab_events as events
 from services.pos.domain_money_events import Refunded
 from services.pos.domain_stock_events import HoldConsumed
 from services.pos.domain_terms import Line, Modifier
-from services.pos.readmodel_rows import Stored, TabKey, add, change, is_tab, more, newest_tab, of
+from services.pos.readmodel_rows import Stored, TabKey, add, change, is_tab, look, more, newest_tab, of, put
 from services.pos.readmodel_stock import adjust
 from services.pos.readmodel_tables import lines
 
@@ -34,11 +34,11 @@ def follow_lines(connection: Connection, stored: Stored) -> None:  # noqa: C901,
             _void(connection, stored, voided)
         case events.LineComped(tab_id=tab_id, line_id=line_id):
             key = newest_tab(connection, stored.name, tab_id)
-            _set(connection, stored, key, line_id, comped=True, **more(lines, version=1))
+            _set(connection, stored, key, line_id, comped=True, **more(version=1))
         case events.LinesSent(tab_id=tab_id, deltas=deltas):
             key = newest_tab(connection, stored.name, tab_id)
             for delta in deltas:
-                _set(connection, stored, key, delta.line_id, **more(lines, sent_milli=delta.qty_milli))
+                _set(connection, stored, key, delta.line_id, **more(sent_milli=delta.qty_milli))
         case events.TabVoided(tab_id=tab_id):
             for line in _lines(connection, stored, newest_tab(connection, stored.name, tab_id)):
                 made = line.sent_milli if line.tracked else 0
@@ -103,7 +103,7 @@ def _void(connection: Connection, stored: Stored, event: events.LineVoided) -> N
         return
     share = None if line.share_minor is None else max(0, line.share_minor - event.value_minor)
     left = {"firm_milli": max(0, line.firm_milli - qty), "share_minor": share}
-    gone = more(lines, qty_milli=-qty, sent_milli=-made, version=1)
+    gone = more(qty_milli=-qty, sent_milli=-made, version=1)
     _set(connection, stored, key, event.line_id, **left, **gone)
 
 
@@ -147,7 +147,7 @@ def _settle(connection: Connection, stored: Stored, tab_id: str, receipt_no: str
         if line.tracked:
             adjust(connection, stored.name, line.sku, on_hand=-sign * line.qty_milli, sold=-sign * line.firm_milli)
     again = {} if sign > 0 else {"refunded_milli": 0}
-    change(connection, lines, stored.name, is_tab(lines, key), receipt_no=receipt_no, **again)
+    put(connection, lines, stored.name, key._asdict(), receipt_no=receipt_no, **again)
 
 
 def _consume(connection: Connection, stored: Stored, event: HoldConsumed) -> None:
@@ -157,7 +157,7 @@ def _consume(connection: Connection, stored: Stored, event: HoldConsumed) -> Non
     for line in _lines(connection, stored, key):
         if left and line.tracked and line.sku == event.sku and line.firm_milli < line.qty_milli:
             firmed = min(left, line.qty_milli - line.firm_milli)
-            _set(connection, stored, key, line.line_id, **more(lines, firm_milli=firmed))
+            _set(connection, stored, key, line.line_id, **more(firm_milli=firmed))
             left -= firmed
     adjust(connection, stored.name, event.sku, sold=event.qty_milli - left)
 
@@ -167,25 +167,25 @@ def _refund(connection: Connection, stored: Stored, event: Refunded) -> None:
     for refunded in event.lines:
         this = on_receipt & (lines.c.line_id == refunded.line_id)
         line = connection.execute(select(lines).where(this)).one()
-        change(connection, lines, stored.name, this, **more(lines, refunded_milli=refunded.qty_milli))
+        change(connection, lines, stored.name, this, **more(refunded_milli=refunded.qty_milli))
         if refunded.restock and line.tracked:
             adjust(connection, stored.name, line.sku, on_hand=refunded.qty_milli)
 
 
 def _line(connection: Connection, stored: Stored, tab_id: str, line_id: str) -> tuple[TabKey, Row[Any]]:
     key = newest_tab(connection, stored.name, tab_id)
-    this = of(lines, stored.name) & is_tab(lines, key) & (lines.c.line_id == line_id)
-    return key, connection.execute(select(lines).where(this)).one()
+    this = {**key._asdict(), "line_id": line_id}
+    return key, look(connection, lines, stored.name, this, *lines.c.keys()).one()
 
 
 def _lines(connection: Connection, stored: Stored, key: TabKey) -> Sequence[Row[Any]]:
     """A tab's lines, in the order in which they came to it."""
-    found = select(lines).where(of(lines, stored.name), is_tab(lines, key)).order_by(lines.c.place)
-    return connection.execute(found).all()
+    found = look(connection, lines, stored.name, key._asdict(), *lines.c.keys()).all()
+    return sorted(found, key=lambda line: line.place)
 
 
 def _set(connection: Connection, stored: Stored, key: TabKey, line_id: str, **values: Any) -> None:
-    change(connection, lines, stored.name, is_tab(lines, key), lines.c.line_id == line_id, **values)
+    put(connection, lines, stored.name, {**key._asdict(), "line_id": line_id}, **values)
 
 
 def _remove(connection: Connection, stored: Stored, key: TabKey, line_ids: Iterable[str]) -> None:

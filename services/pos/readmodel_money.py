@@ -3,13 +3,13 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection
 
 from holdfast import Name
 from services.pos import domain_money_events as events
 from services.pos.domain_tab_events import TabClosed, TabReopened
 from services.pos.domain_terms import Flow, Totals
-from services.pos.readmodel_rows import Stored, add, change, more, of, till_of
+from services.pos.readmodel_rows import Stored, add, more, newest, put, till_of
 from services.pos.readmodel_tables import TENDERS, payments, receipts, refunds
 
 
@@ -28,7 +28,7 @@ def follow_money(connection: Connection, stored: Stored) -> None:  # noqa: C901 
             _end(connection, stored, payment_id, "started", status="timed_out", ended_at=at)
         case events.OfflinePaymentStored(payment_id=payment_id, upload_by=upload_by, over_limit=over_limit):
             awaited = {"status": "stored", "upload_by": upload_by, "over_limit": over_limit, "ended_at": None}
-            change(connection, payments, name, _newest(name, payment_id), **awaited)
+            put(connection, payments, name, _newest(connection, name, payment_id), **awaited)
         case events.OfflinePaymentSettled(payment_id=payment_id, processor_ref=reference):
             _end(connection, stored, payment_id, "stored", status="captured", processor_ref=reference)
         case events.OfflinePaymentDeclined(payment_id=payment_id, processor_ref=reference):
@@ -39,7 +39,7 @@ def follow_money(connection: Connection, stored: Stored) -> None:  # noqa: C901 
             add(connection, receipts, name, **_receipt(stored, closed))
         case TabReopened(reverses=str() as receipt_no):
             reversal = {"reversed_day": till_of(connection, name).day, "reversed_at": stored.at}
-            change(connection, receipts, name, receipts.c.receipt_no == receipt_no, **reversal)
+            put(connection, receipts, name, {"receipt_no": receipt_no}, **reversal)
         case events.Refunded() as refunded:
             _refund(connection, stored, refunded)
         case _:
@@ -79,24 +79,20 @@ def _capture(connection: Connection, stored: Stored, event: events.PaymentCaptur
     """End a payment that was started, or note one that was made without a connection."""
     name = stored.name
     told = {"change_minor": event.change_minor, "processor_ref": event.processor_ref, "ended_at": stored.at}
-    started = of(payments, name) & _newest(name, event.payment_id) & (payments.c.status == "started")
-    if connection.execute(select(payments.c.begun_seq).where(started)).one_or_none() is not None:
-        change(connection, payments, name, started, status="captured", **told)
+    newest = _newest(connection, name, event.payment_id)
+    if put(connection, payments, name, {**newest, "status": "started"}, **{**told, "status": "captured"}):
         return
     _begin(connection, stored, "captured", **_paid(event), over_limit=False, offline=event.offline, **told)
 
 
-def _newest(name: Name, payment_id: str) -> ColumnElement[bool]:
+def _newest(connection: Connection, name: Name, payment_id: str) -> dict[str, int | None]:
     """The payment that has this id now: an id may be used again when its tab is gone."""
-    other = payments.alias()
-    theirs = (other.c.tenant == name.tenant) & (other.c.id == name.id) & (other.c.payment_id == payment_id)
-    newest = select(func.max(other.c.begun_seq)).where(theirs).scalar_subquery()
-    return payments.c.begun_seq == newest
+    return {"begun_seq": newest(connection, payments, name, "begun_seq", payment_id=payment_id)}
 
 
 def _end(connection: Connection, stored: Stored, payment_id: str, before: str, **values: Any) -> None:
-    which = (_newest(stored.name, payment_id), payments.c.status == before)
-    change(connection, payments, stored.name, *which, **{"ended_at": stored.at, **values})
+    this = {**_newest(connection, stored.name, payment_id), "status": before}
+    put(connection, payments, stored.name, this, **{"ended_at": stored.at, **values})
 
 
 def _receipt(stored: Stored, event: TabClosed) -> dict[str, Any]:
@@ -123,5 +119,5 @@ def _refund(connection: Connection, stored: Stored, event: events.Refunded) -> N
         "terminal": event.terminal_id or stored.by.device,
     }
     add(connection, refunds, stored.name, **told)
-    this = receipts.c.receipt_no == event.receipt_no
-    change(connection, receipts, stored.name, this, **more(receipts, refunded_minor=event.amount_minor))
+    this = {"receipt_no": event.receipt_no}
+    put(connection, receipts, stored.name, this, **more(refunded_minor=event.amount_minor))

@@ -1,8 +1,23 @@
 """How the parts of the till's read model find and write the rows of one location."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from holdfast import Name
 from holdfast.sql import StoredEvent
@@ -10,6 +25,7 @@ from services.pos.domain_events import SessionEvent
 from services.pos.readmodel_tables import tabs, tills
 
 Stored = StoredEvent[SessionEvent]
+Found = CursorResult[Any]
 
 
 class TabKey(NamedTuple):
@@ -24,25 +40,50 @@ def of(table: Table, name: Name) -> ColumnElement[bool]:
     return (table.c.tenant == name.tenant) & (table.c.id == name.id)
 
 
+class More(NamedTuple):
+    """A value that is added to what a column holds."""
+
+    amount: int
+
+
+def more(**amounts: int) -> dict[str, More]:
+    """The values that add these amounts to columns."""
+    return {column: More(amount) for column, amount in amounts.items()}
+
+
 def add(connection: Connection, table: Table, location: Name, /, **values: Any) -> None:
     """Add a row to a location."""
-    connection.execute(insert(table).values(tenant=location.tenant, id=location.id, **values))
+    connection.execute(_adding(table), {"tenant": location.tenant, "id": location.id, **values})
+
+
+def put(connection: Connection, table: Table, location: Name, key: Mapping[str, Any], /, **values: Any) -> int:
+    """Set columns of those rows of a location whose columns hold what the key says, and tell how many they are."""
+    grown = tuple(column for column, value in values.items() if isinstance(value, More))
+    given = _given(location, key)
+    for column, value in values.items():
+        given[f"new_{column}"] = value.amount if isinstance(value, More) else value
+    return connection.execute(_putting(table, tuple(key), tuple(values), grown), given).rowcount
+
+
+def look(connection: Connection, table: Table, location: Name, key: Mapping[str, Any], /, *columns: str) -> Found:
+    """These columns of those rows of a location whose columns hold what the key says."""
+    return connection.execute(_looking(table, tuple(key), columns), _given(location, key))
 
 
 def change(connection: Connection, table: Table, location: Name, /, *which: ColumnElement[bool], **values: Any) -> None:
-    """Set columns of those rows of a location."""
-    connection.execute(update(table).where(of(table, location), *which).values(**values))
+    """Set columns of those rows of a location that need more words to tell."""
+    told = {key: table.c[key] + each.amount if isinstance(each, More) else each for key, each in values.items()}
+    connection.execute(update(table).where(of(table, location), *which).values(**told))
 
 
-def more(table: Table, **amounts: int) -> dict[str, Any]:
-    """The values that add these amounts to columns."""
-    return {column: table.c[column] + amount for column, amount in amounts.items()}
+def newest(connection: Connection, table: Table, location: Name, column: str, /, **key: Any) -> int | None:
+    """The highest that a column holds in those rows of a location whose columns hold what the key says."""
+    return connection.execute(_newest(table, column, tuple(key)), _given(location, key)).scalar_one()
 
 
 def newest_tab(connection: Connection, name: Name, tab_id: str) -> TabKey:
     """The tab that has this id now."""
-    newest = select(func.max(tabs.c.opened_seq)).where(of(tabs, name), tabs.c.tab_id == tab_id)
-    return TabKey(connection.execute(newest).scalar_one(), tab_id)
+    return TabKey(newest(connection, tabs, name, "opened_seq", tab_id=tab_id) or 0, tab_id)
 
 
 def is_tab(table: Table, key: TabKey) -> ColumnElement[bool]:
@@ -60,7 +101,37 @@ class Till(NamedTuple):
 
 def till_of(connection: Connection, name: Name) -> Till:
     """The location as it is now."""
-    known = connection.execute(
-        select(tills.c.currency, tills.c.days, tills.c.open).where(of(tills, name))
-    ).one_or_none()
+    known = look(connection, tills, name, {}, "currency", "days", "open").one_or_none()
     return Till("", 1) if known is None else Till(known.currency, known.days + (not known.open))
+
+
+# Putting a statement together takes longer than carrying it out, and a rebuild carries out millions: each is made once.
+def _given(location: Name, key: Mapping[str, Any]) -> dict[str, Any]:
+    columns = {"tenant": location.tenant, "id": location.id, **key}
+    return {f"its_{column}": value for column, value in columns.items()}
+
+
+def _its(table: Table, *columns: str) -> list[ColumnElement[bool]]:
+    return [table.c[column] == bindparam(f"its_{column}") for column in ("tenant", "id", *columns)]
+
+
+@cache
+def _adding(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _looking(table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> Select[Any]:
+    return select(*(table.c[column] for column in columns)).where(*_its(table, *key))
+
+
+@cache
+def _putting(table: Table, key: tuple[str, ...], columns: tuple[str, ...], grown: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {column: bindparam(f"new_{column}") for column in columns}
+    values |= {column: table.c[column] + bindparam(f"new_{column}") for column in grown}
+    return update(table).where(*_its(table, *key)).values(values)
+
+
+@cache
+def _newest(table: Table, column: str, key: tuple[str, ...]) -> Select[Any]:
+    return select(func.max(table.c[column])).where(*_its(table, *key))

@@ -8,7 +8,7 @@ from holdfast import Name
 from services.pos import domain_stock_events as events
 from services.pos.domain_money_events import PaymentFailed, PaymentTimedOut
 from services.pos.domain_till_events import ItemSet
-from services.pos.readmodel_rows import Stored, add, change, more, of
+from services.pos.readmodel_rows import Stored, add, change, more, of, put
 from services.pos.readmodel_tables import holds, stock
 
 
@@ -25,7 +25,7 @@ def follow_stock(connection: Connection, stored: Stored) -> None:
             add(connection, holds, name, qty_milli=placed.qty_milli, expires_at=placed.expires_at, **kept)
             adjust(connection, name, placed.sku, held=placed.qty_milli)
         case events.HoldExtended(hold_id=hold_id, expires_at=expires_at):
-            change(connection, holds, name, holds.c.hold_id == hold_id, expires_at=expires_at)
+            put(connection, holds, name, {"hold_id": hold_id}, expires_at=expires_at)
         case (
             events.HoldReleased(hold_id=hold_id)
             | events.HoldExpired(hold_id=hold_id)
@@ -37,9 +37,9 @@ def follow_stock(connection: Connection, stored: Stored) -> None:
             kept_too_long = (holds.c.tab_id == tab_id, holds.c.expires_at < at)
             change(connection, holds, name, *kept_too_long, expires_at=at)
         case events.ItemEightySixed(sku=sku):
-            change(connection, stock, name, stock.c.sku == sku, eighty_six=True)
+            put(connection, stock, name, {"sku": sku}, eighty_six=True)
         case events.ItemBack(sku=sku):
-            change(connection, stock, name, stock.c.sku == sku, eighty_six=False)
+            put(connection, stock, name, {"sku": sku}, eighty_six=False)
         case _:
             pass
 
@@ -48,8 +48,8 @@ def adjust(connection: Connection, name: Name, sku: str, *, on_hand: int = 0, he
     """Have so much more of an item on hand, held and sold."""
     if on_hand or held or sold:
         amounts = {"on_hand_milli": on_hand, "held_milli": held, "sold_milli": sold}
-        changed = more(stock, **amounts, available_milli=on_hand - held - sold)
-        change(connection, stock, name, stock.c.sku == sku, **changed)
+        changed = more(**amounts, available_milli=on_hand - held - sold)
+        put(connection, stock, name, {"sku": sku}, **changed)
 
 
 def _set_item(connection: Connection, name: Name, event: ItemSet) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from services.pos import domain_tab_events as events
-from services.pos.readmodel_rows import Stored, add, change, is_tab, newest_tab, of, till_of
+from services.pos.readmodel_rows import Stored, add, is_tab, newest_tab, of, put, till_of
 from services.pos.readmodel_tables import tabs
 
 
@@ -86,4 +86,4 @@ def _end(connection: Connection, stored: Stored, tab_id: str, **values: Any) -> 
 
 def _set(connection: Connection, stored: Stored, tab_id: str, **values: Any) -> None:
     key = newest_tab(connection, stored.name, tab_id)
-    change(connection, tabs, stored.name, is_tab(tabs, key), **values)
+    put(connection, tabs, stored.name, key._asdict(), **values)
