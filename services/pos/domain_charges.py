@@ -12,7 +12,7 @@ from holdfast.money import PPM, divide
 from services.pos import domain_charge_commands as commands
 from services.pos import domain_charge_events as events
 from services.pos import domain_errors as refusals
-from services.pos.domain_account_terms import card_account
+from services.pos.domain_account_terms import MOST, card_account
 from services.pos.domain_charge_terms import Charge, Load, Points, Returned, StoredLine, Taken
 from services.pos.domain_draft import Draft
 from services.pos.domain_money_commands import BeginPayment, Refund
@@ -61,7 +61,10 @@ def _points_for(settings: Settings, minor: int) -> int:
     """The points that such an amount takes, rounded up to whole ones."""
     if settings.loyalty is None or not settings.loyalty.point_ppm:
         raise ValidationFailed("tender: points buy nothing here; a manager sets settings.loyalty")
-    return divide(minor * PPM, settings.loyalty.point_ppm, "UP")
+    points = divide(minor * PPM, settings.loyalty.point_ppm, "UP")
+    if points > MOST:
+        raise ValidationFailed(f"amount_minor: it takes more than {MOST} points")
+    return points
 
 
 def same_account(known: Charge | None, command: BeginPayment) -> bool:
@@ -146,7 +149,7 @@ def points_of(settings: Settings, tab: Tab, totals: Totals) -> Points | None:
         return None
     within = sum(tax.minor for tax in totals.tax if tax.inclusive)
     bought = totals.gross - totals.discount - totals.comp - within - tab.paid.loyalty
-    points = divide(max(0, bought) * settings.loyalty.earn_ppm, PPM, "DOWN")
+    points = min(MOST, divide(max(0, bought) * settings.loyalty.earn_ppm, PPM, "DOWN"))
     fresh = max(0, points - tab.points_given)
     total = max(points, tab.points_given)
     return Points(account_id=tab.customer, points=total, fresh=fresh) if total else None

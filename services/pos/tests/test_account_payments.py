@@ -51,11 +51,12 @@ from services.pos.domain_account_events import (
     PointsTakenBack,
     ValueLoaded,
 )
+from services.pos.domain_account_terms import MOST
 from services.pos.domain_charge_commands import RecallLine, RecordCharge, SetTabCustomer
 from services.pos.domain_charge_events import TabCustomerSet, ValueAnswered, ValueRecallAsked
 from services.pos.domain_charge_terms import Charge, Returned, Taken
 from services.pos.domain_session import Session
-from services.pos.domain_terms import Item
+from services.pos.domain_terms import Item, Loyalty
 from services.pos.tests.customers import CARD, CODE, LOYALTY, Street
 from services.pos.tests.scenes import CASHIER, MANAGER, MINUTE, NOON, SERVICE, WAITER, done
 
@@ -158,6 +159,19 @@ def test_nobody_but_the_account_tells_that_it_pays() -> None:
         street.do(captured, by=by).then_rejected(Forbidden)
     street.do(RecordCharge(payment_id="p1", charge_id="another"), by=SERVICE).then_nothing()
     street.do(RecordCharge(payment_id="p1", charge_id="another"), by=MANAGER).then_rejected(Forbidden)
+
+
+def test_no_payment_asks_for_more_points_than_can_be_counted() -> None:
+    street = Street(loyalty=Loyalty(earn_ppm=10**12, point_ppm=1))
+    street.order("book")
+    done(street.do(SetTabCustomer(tab_id="t1", account_id="c1"), by=WAITER))
+    line = AddLine(tab_id="t1", line_id="gold", sku="water", qty_milli=10**9, unit_price_minor=10**7)
+    done(street.do(line, by=MANAGER))
+    pay = BeginPayment(tab_id="t1", payment_id="p1", amount_minor=10**13, tender="loyalty", account_id="c1")
+    street.do(pay).then_rejected(ValidationFailed)
+    paid_in_cash(street)
+    street.settle()
+    assert street.balance("c1") == MOST
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ from services.pos.domain_account_events import (
 from services.pos.domain_account_state import Account
 from services.pos.domain_account_terms import HOLDS, MOST, MOVEMENTS, Source, card_account
 from services.pos.tests.scenes import CASHIER, MANAGER, MINUTE, NOON, SERVICE, WAITER, done
+from services.pos.tests.test_properties import comparable
 
 TILL = Source(till="loc-1", tab_id="t1", payment_id="p1")
 SOLD = Source(till="loc-1", tab_id="t1", line_id="l1")
@@ -336,6 +337,25 @@ def test_no_balance_is_below_zero_or_what_may_be_owed_and_no_money_is_made(
         assert len(state.movements) <= MOVEMENTS
     assert state.balance == sum(moved(event) for event in scene.events)
     assert scene.replayed().state_json == scene.state_json
+
+
+@settings(max_examples=80, deadline=None)
+@for_all(steps=st.lists(st.tuples(st.sampled_from([0, 30, 60]), st.booleans(), STEPS), min_size=1, max_size=20))
+def test_alarms_and_commands_find_deadlines_alike(steps: list[tuple[int, bool, tuple[Command, Actor]]]) -> None:
+    lazy, woken, late = (account("DEPOSIT", 1_000) for _ in range(3))
+    now = NOON
+    for delay, wakes_late, (command, actor) in steps:
+        now += timedelta(seconds=delay)
+        while woken.alarm_at is not None and woken.alarm_at <= now:
+            woken.wake(at=woken.alarm_at)
+        if wakes_late:
+            late.wake(at=now)
+        for scene in (lazy, woken, late):
+            scene.when(command, by=actor, at=now)
+    for scene in (lazy, woken, late):
+        scene.wake(at=now)
+    assert comparable(lazy) == comparable(woken) == comparable(late)
+    assert lazy.state_json == woken.state_json == late.state_json
 
 
 def moved(event: Any) -> int:
