@@ -7,7 +7,7 @@ a payment without money tells the account, so that nothing stays kept for it.
 from collections.abc import Mapping
 from typing import Final
 
-from holdfast import NotFound, StateConflict, ValidationFailed
+from holdfast import Name, NotFound, StateConflict, ValidationFailed
 from holdfast.money import PPM, divide
 from services.pos import domain_charge_commands as commands
 from services.pos import domain_charge_events as events
@@ -38,13 +38,22 @@ def charge_of(draft: Draft, command: BeginPayment, minor: int) -> Charge | None:
     account_id = _account_of(command)
     if draft.session.tabs[command.tab_id].training:
         return None
+    if account_id is None and command.tender in KINDS and command.tender not in OFTEN_OUTSIDE:
+        raise ValidationFailed(f"account_id: name the account for the tender {command.tender}")
     if account_id is None:
-        if command.tender in KINDS and command.tender not in OFTEN_OUTSIDE:
-            raise ValidationFailed(f"account_id: name the account for the tender {command.tender}")
         return None
+    check_account(draft, account_id)
     quantity = _points_for(draft.settings, minor) if command.tender == "loyalty" else minor
     charge_id = draft.ctx.new_id("charge")
     return Charge(charge_id=charge_id, account_id=account_id, kind=KINDS[command.tender], quantity=quantity)
+
+
+def check_account(draft: Draft, account_id: str) -> None:
+    """Refuse an id that no account can have: what is sent there would never arrive, nor anything behind it."""
+    try:
+        Name.of("pos-account", draft.ctx.name.tenant, account_id)
+    except ValidationFailed as error:
+        raise ValidationFailed(f"account_id: {error.message}") from None
 
 
 def _account_of(command: BeginPayment) -> str | None:
@@ -94,7 +103,7 @@ def is_awaited(session: Session, command: commands.RecordCharge) -> bool:
     return payment.charge.charge_id == command.charge_id
 
 
-def value_account(item: Item, command: AddLine) -> str | None:
+def value_account(draft: Draft, item: Item, command: AddLine) -> str | None:
     """The account on which a line puts what it sells; None for a line that sells something else."""
     given = [each for each in (command.account_id, command.card_code) if each is not None]
     if item.stored_value is None:
@@ -106,7 +115,9 @@ def value_account(item: Item, command: AddLine) -> str | None:
         raise ValidationFailed(f"{wanted}: the account on which its value is put")
     if command.modifiers or command.qty_milli != ONE:
         raise ValidationFailed("qty_milli: one for each account, without modifiers")
-    return command.account_id if command.card_code is None else card_account(command.card_code)
+    account_id = given[0] if command.card_code is None else card_account(command.card_code)
+    check_account(draft, account_id)
+    return account_id
 
 
 def check_ordinary(line: Line) -> None:
@@ -124,6 +135,8 @@ def check_not_loaded(line: Line) -> None:
 def set_customer(draft: Draft, command: commands.SetTabCustomer) -> None:
     """Let a tab count for somebody; nothing when it does."""
     tab = draft.tab(command.tab_id)
+    if command.account_id is not None:
+        check_account(draft, command.account_id)
     if tab.customer != command.account_id:
         draft.record(events.TabCustomerSet(tab_id=command.tab_id, account_id=command.account_id))
 

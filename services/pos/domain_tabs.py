@@ -72,10 +72,10 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
     check_qty(item, command.qty_milli)
     known = tab.lines.get(command.line_id)
     if known is not None:
-        if _is_same(known, command) and known.account_id == value_account(item, command):
+        if _is_same(known, command) and known.account_id == value_account(draft, item, command):
             return
         raise refusals.LineExists("line_id: this one is taken; make a new one")
-    account_id = value_account(item, command)
+    account_id = value_account(draft, item, command)
     check_modifiers(draft, item, command.modifiers)
     price = price_of(draft.session, command.sku, item, tab.order_type, draft.ctx.now)
     tracked, firm = taken_from_stock(draft, command.tab_id, command.sku, item, command.qty_milli)

@@ -161,6 +161,15 @@ def test_nobody_but_the_account_tells_that_it_pays() -> None:
     street.do(RecordCharge(payment_id="p1", charge_id="another"), by=MANAGER).then_rejected(Forbidden)
 
 
+def test_an_id_that_no_account_can_have_is_refused_before_anything_is_sent_there() -> None:
+    street, account_id = Street(), "no.name"
+    street.order("beer")
+    pay = BeginPayment(tab_id="t1", payment_id="p1", amount_minor=550, tender="deposit", account_id=account_id)
+    line = AddLine(tab_id="t1", line_id="x", sku="deposit", account_id=account_id)
+    for command in (pay, line, SetTabCustomer(tab_id="t1", account_id=account_id)):
+        street.do(command).then_rejected(ValidationFailed)
+
+
 def test_no_payment_asks_for_more_points_than_can_be_counted() -> None:
     street = Street(loyalty=Loyalty(earn_ppm=10**12, point_ppm=1))
     street.order("book")
