@@ -75,6 +75,7 @@ class Deletion:
         if last is not None:
             if last.judged.covers(received.place):
                 raise Unavailable("this deletion was carried out before a restart; send it again to delete anew")
+            await self._events.bury(name, received.place)
             await self._events.purge(name, through=last.position)
             if armed is not None:
                 await self._alarms.remove(armed.sequence)

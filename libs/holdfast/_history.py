@@ -9,7 +9,7 @@ import structlog
 
 from holdfast._errors import Unavailable
 from holdfast._judge import UnknownEvent
-from holdfast._log import EventLog, StoredCommit
+from holdfast._log import EventLog, Judged, StoredCommit
 from holdfast._messages import COMMIT_VERSION, RecordedEvent
 from holdfast._names import Name
 from holdfast._remembered import Remembered, accepted_in
@@ -73,6 +73,10 @@ class EntityHistory:
         if found and found[0].position == position:
             return found[0]
         return await self._archive.commit_at(name, position) if self._archive else None
+
+    async def buried(self, name: Name) -> Judged:
+        """Where an entity of which nothing is kept was deleted, as long as older commands to it may be read again."""
+        return await self._events.buried(name)
 
     async def events(self, name: Name, *, after: int, until: int, limit: int) -> Sequence[RecordedEvent]:
         """Up to `limit` events beyond seq `after` and up to `until`, oldest first."""

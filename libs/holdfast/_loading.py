@@ -54,6 +54,8 @@ class Loader:
         saved = image.seq
         async for stored in self._history.commits(name, position=image.position + 1, seq=saved):
             image.apply(stored, self._judge.fold(image.state, stored.commit.events))
+        if image.seq == 0:
+            image.judged = await self._history.buried(name)  # what came before a deletion revives nothing
         return image, saved
 
     async def save(self, name: Name, image: Image) -> bool:

@@ -84,3 +84,11 @@ class EventLog(Protocol):
         `read` may show what was removed for a moment more, where a replica lags.
         """
         ...
+
+    async def bury(self, name: Name, place: Judged, /) -> None:
+        """Remember that the entity is deleted at this place among its commands, as long as they may be read again."""
+        ...
+
+    async def buried(self, name: Name, /) -> Judged:
+        """Where the entity was deleted last, as far as that is remembered."""
+        ...

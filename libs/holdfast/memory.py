@@ -6,7 +6,7 @@ from datetime import datetime
 
 from holdfast._alarms import Armed
 from holdfast._errors import TooLarge
-from holdfast._log import Conflict, NewCommit, StoredCommit
+from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
 from holdfast._names import Name
 
 
@@ -15,6 +15,7 @@ class MemoryLog:
 
     def __init__(self, *, largest: int = 1024 * 1024) -> None:
         self._commits: defaultdict[Name, list[StoredCommit]] = defaultdict(list)
+        self._buried: dict[Name, Judged] = {}
         self._position = 0
         self._largest = largest
 
@@ -52,6 +53,14 @@ class MemoryLog:
         self._commits[name] = [
             stored for stored in self._commits[name] if through is not None and stored.position > through
         ]
+
+    async def bury(self, name: Name, place: Judged, /) -> None:
+        """Remember where the entity was deleted."""
+        self._buried[name] = place
+
+    async def buried(self, name: Name, /) -> Judged:
+        """Where the entity was deleted last."""
+        return self._buried.get(name, Judged())
 
 
 class MemoryAlarms:

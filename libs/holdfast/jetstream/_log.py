@@ -15,7 +15,7 @@ from holdfast._messages import Commit
 from holdfast._names import Name
 from holdfast.jetstream import _api
 from holdfast.jetstream._committer import ACK_SECONDS, Committer, Prepared, acknowledged
-from holdfast.jetstream._streams import log_stream
+from holdfast.jetstream._streams import checkpoint_stream, log_stream
 from holdfast.telemetry import TRACEPARENT
 
 APPEND_SECONDS: Final = 8.0
@@ -167,6 +167,24 @@ class JetStreamLog:
         except _api.ApiError as error:
             raise Unavailable(f"the log cannot be purged: {error.description}") from error
 
+    async def bury(self, name: Name, place: Judged, /) -> None:
+        """Keep the place of a deletion beside the checkpoints, in memory as the commands are and for longer."""
+        try:
+            acknowledged(await self._bus.request(name.subject("gone"), _place(place).encode(), timeout=ACK_SECONDS))
+        except _api.ApiError as error:
+            raise Unavailable(f"the deletion cannot be noted: {error.description}") from error
+
+    async def buried(self, name: Name, /) -> Judged:
+        """Where the entity was deleted, asked of the stream's leader, which is never behind."""
+        operation = f"STREAM.MSG.GET.{checkpoint_stream(name.purpose)}"
+        try:
+            answer = await _api.call(self._bus, operation, {"last_by_subj": name.subject("gone")})
+        except _api.ApiError as error:
+            if error.code == _api.MESSAGE_NOT_FOUND:
+                return Judged()
+            raise Unavailable(f"deletions cannot be read: {error.description}") from error
+        return _judged(base64.b64decode(answer["message"].get("data", "")).decode())
+
 
 def _no_room(error: _api.ApiError, *, unknown: bool) -> Unavailable:
     words = f"the log has no room: {error.description}. Make room on the NATS servers"
@@ -186,7 +204,7 @@ def _headers(commit: NewCommit) -> dict[str, str]:
     headers = {
         H_FENCE: str(commit.expected),
         H_COMMIT: commit.commit_id,
-        H_JUDGED: f"{commit.judged.received}.{commit.judged.sequence}",
+        H_JUDGED: _place(commit.judged),
         H_COMMANDS: ",".join(f"{command_id}={digest}" for command_id, digest in commit.digests),
     }
     if commit.traceparent:
@@ -200,14 +218,22 @@ def _stored(message: Message) -> StoredCommit:
 
 def decode_stored(position: int, data: bytes, headers: Mapping[str, str]) -> StoredCommit:
     """Read a commit as the stream holds it; headers that are not there were not known when it was written."""
-    received, _, sequence = headers.get(H_JUDGED, "").partition(".")
     return StoredCommit(
         position=position,
         commit=_commit_decoder.decode(data),
         commit_id=headers.get(H_COMMIT, ""),
-        judged=Judged(int(received or 0), int(sequence or 0)),
+        judged=_judged(headers.get(H_JUDGED, "")),
         digests=tuple(_digests(headers.get(H_COMMANDS, "").split(","))),
     )
+
+
+def _place(judged: Judged) -> str:
+    return f"{judged.received}.{judged.sequence}"
+
+
+def _judged(place: str) -> Judged:
+    received, _, sequence = place.partition(".")
+    return Judged(int(received or 0), int(sequence or 0))
 
 
 def _digests(pairs: Iterable[str]) -> Iterable[tuple[str, str]]:

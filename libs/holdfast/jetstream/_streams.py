@@ -40,7 +40,7 @@ def alarm_stream(purpose: str) -> str:
 
 
 def checkpoint_stream(purpose: str) -> str:
-    """The stream in memory that holds how far each member has answered its partitions."""
+    """The stream in memory that holds how far each member has answered its partitions, and what was deleted lately."""
     return f"ckpt-{purpose}"
 
 
@@ -79,7 +79,7 @@ def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
         },
         {
             "name": checkpoint_stream(purpose),
-            "subjects": [f"ckpt.{purpose}.*"],
+            "subjects": [f"ckpt.{purpose}.*", f"gone.{purpose}.*.*"],
             "storage": "memory",
             "retention": "limits",
             "discard": "old",

@@ -158,6 +158,18 @@ async def test_a_deletion_read_twice_leaves_the_next_life_alone() -> None:
     assert await world.alarms.armed(name) is not None
 
 
+async def test_a_command_from_before_a_deletion_revives_nothing_when_a_successor_reads_it_again() -> None:
+    world, name = World(), a_name()
+    first, deletion = world.place(), world.place()
+    await world.ask(world.host(), "add", name, place=first)
+    await world.ask(world.host(), "_delete", name, place=deletion)
+    successor = world.host()
+    assert (await world.ask(successor, "add", name, place=first))["error"]["code"] == "UNAVAILABLE"
+    assert await world.log.read(name) == []
+    assert (await world.ask(successor, "_delete", name, place=deletion))["error"]["code"] == "NOT_FOUND"
+    assert (await world.ask(successor, "add", name))["ok"]["seq"] == 1
+
+
 async def test_an_owner_with_an_older_image_is_refused_and_loads_the_next_life() -> None:
     world, name = World(), a_name()
     zombie = world.host()

@@ -224,6 +224,15 @@ async def test_a_purge_up_to_a_position_leaves_what_came_later(ports: Ports) -> 
             assert left == positions
 
 
+async def test_the_place_of_the_last_deletion_is_remembered(ports: Ports) -> None:
+    name, other = a_name(), a_name()
+    assert await ports.log.buried(name) == Judged()
+    await ports.log.bury(name, Judged(1_700_000_000_000_000_001, 7))
+    await ports.log.bury(name, Judged(1_700_000_000_000_000_002, 9))
+    assert await ports.log.buried(name) == Judged(1_700_000_000_000_000_002, 9)
+    assert await ports.log.buried(other) == Judged()
+
+
 async def test_a_commit_that_no_message_can_hold_is_refused(ports: Ports) -> None:
     name = a_name()
     with pytest.raises(TooLarge):
