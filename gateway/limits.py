@@ -14,6 +14,8 @@ from holdfast import Name, RateLimited
 from holdfast.wire import Buckets, Places, Rate, too_fast
 
 CROWDED_MILLISECONDS: Final = 100
+USER_AT_ENTITY: Final = 256
+"""Requests of one user to one entity that may be under way: a quarter of its owner's mailbox, so that nobody fills that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ class Limits:
         self._clock = clock
         self._sockets: Counter[tuple[str, str]] = Counter()
         self._under_way: dict[tuple[str, str], Places] = {}
+        self._at_entities: Counter[tuple[Name, str]] = Counter()
 
     def refusal(self, name: Name, user: str) -> RateLimited | None:
         """What `spend` would raise now, without counting anything: all that it costs is a look."""
@@ -96,7 +99,8 @@ class Limits:
     def under_way(self, name: Name, user: str) -> Generator[None, None, None]:
         """Hold one of the tenant's places for what waits for an owner of this purpose; a user gets a quarter of them.
 
-        `RATE_LIMITED` when there is none. A purpose that is slow takes no place of another one.
+        `RATE_LIMITED` when there is none, or when too much of this user waits for the same entity. A purpose that is
+        slow takes no place of another one.
         """
         crowded = self._crowded(name, user)
         if crowded is not None:
@@ -104,20 +108,29 @@ class Limits:
         key = (name.tenant, name.purpose)
         places = self._under_way.setdefault(key, Places(self._tenant_in_flight))
         places.take(user)
+        self._at_entities[name, user] += 1
         try:
             yield
         finally:
+            self._at_entities[name, user] -= 1
+            if not self._at_entities[name, user]:
+                del self._at_entities[name, user]
             places.give_back(user)
             if not places.taken:
                 del self._under_way[key]
 
     def _crowded(self, name: Name, user: str) -> RateLimited | None:
         places = self._under_way.get((name.tenant, name.purpose))
-        if places is None or places.has_room(user):
+        if places is None:
+            return None
+        if not places.has_room(user):
+            where = f"of this user or tenant to {name.purpose}"
+        elif self._at_entities[name, user] >= USER_AT_ENTITY:
+            where = "of this user to this entity"
+        else:
             return None
         return RateLimited(
-            f"too many requests of this user or tenant to {name.purpose} are under way: wait for answers",
-            retry_after_ms=CROWDED_MILLISECONDS,
+            f"too many requests {where} are under way: wait for answers", retry_after_ms=CROWDED_MILLISECONDS
         )
 
     def headers(self, name: Name, user: str) -> Mapping[str, str]:

@@ -142,6 +142,28 @@ async def test_a_tenant_that_waits_for_an_owner_fills_its_own_places_only(gatewa
 
 
 @pytest.mark.once("it takes commands off the wire one by one")
+async def test_a_user_who_looks_at_an_entity_again_and_again_leaves_room_for_others(
+    gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.limits.USER_AT_ENTITY", 2)
+    world = await gateway(contracts={"silent": SILENT})
+    async with owner(world) as silent, world.viewer("ann") as hammer, world.viewer("bob") as bidder:
+        looks = [
+            asyncio.ensure_future(world.http.get("/v1/silent/x", headers=world.bearer("ann"), timeout=WAIT_SECONDS))
+            for _ in range(5)
+        ]
+        seen = [await silent.hear() for _ in range(2)]
+        assert [msgspec.json.decode(look.data)["command"] for look in seen] == ["_view", "_view"]
+        refused = await hammer.ask("send", name="silent:acme:x", command="write_note", data={"text": "x"})
+        assert refused["code"] == "RATE_LIMITED"
+        await bidder.say(op="send", id=1, name="silent:acme:x", command="write_note", data={"text": "mine"})
+        await silent.answer(await silent.hear(), seq=1)
+        assert (await bidder.hear())["op"] == "ok"
+        for look in looks:
+            look.cancel()
+
+
+@pytest.mark.once("it takes commands off the wire one by one")
 async def test_a_tenant_that_asks_over_nats_leaves_places_for_others(
     gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

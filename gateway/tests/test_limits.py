@@ -1,9 +1,10 @@
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
 from gateway.auth import Identity
-from gateway.limits import Limits, Rates
+from gateway.limits import USER_AT_ENTITY, Limits, Rates
 from gateway.outbox import StreamOutbox
 from holdfast import Actor, Name, RateLimited
 from holdfast.wire import MAX_BUCKETS
@@ -173,12 +174,25 @@ def test_a_user_takes_a_quarter_of_what_a_tenant_may_have_under_way() -> None:
             pass
 
 
+def test_a_user_fills_no_entitys_mailbox() -> None:
+    limits = Limits(Rates(), sockets_per_user=1)
+    with ExitStack() as stack:
+        for _ in range(USER_AT_ENTITY):
+            stack.enter_context(limits.under_way(NAME, "ann"))
+        with pytest.raises(RateLimited, match="of this user to this entity"), limits.under_way(NAME, "ann"):
+            pass
+        stack.enter_context(limits.under_way(NAME, "bob"))
+        stack.enter_context(limits.under_way(Name.of("pad", "acme", "q"), "ann"))
+    assert limits.refusal(NAME, "ann") is None
+
+
 def test_nothing_is_remembered_of_what_is_no_longer_under_way() -> None:
     limits = Limits(Rates(), sockets_per_user=1)
     for number in range(100):
         with limits.under_way(Name.of("pad", f"t{number}", "p"), "ann"):
             pass
     assert len(limits._under_way) == 0  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
+    assert len(limits._at_entities) == 0  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
 
 
 def test_a_socket_that_closes_gives_its_place_back() -> None:
