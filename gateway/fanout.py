@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -77,6 +77,8 @@ class Fanout:
         self._metrics = metrics
         self._check_interval = check_interval
         self._comparison = Comparison(client)
+        self._gap = asyncio.Event()
+        """Set when any entity may have missed something, as after a lost connection."""
         self._topics: dict[Name, _Topic] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -91,9 +93,11 @@ class Fanout:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             checking = tasks.create_task(self._check_regularly())
+            end_gap = self._client.bus.on_gap(self._gap.set)
             try:
                 yield self
             finally:
+                end_gap()
                 self._tasks = None
                 checking.cancel()
                 for topic in self._topics.values():
@@ -107,8 +111,8 @@ class Fanout:
         try:
             async with topic.lock:
                 if topic.subscription is None:
-                    topic.subscription = await self._client.follow(
-                        watch.name, lambda commit: self._receive(topic, commit), gap=lambda: self._doubt(topic)
+                    topic.subscription = await self._client.hear(
+                        watch.name, lambda commit: self._receive(topic, commit), unreadable=lambda: self._doubt(topic)
                     )
         except BaseException:
             self._release(topic)
@@ -275,19 +279,36 @@ class Fanout:
             topic.catching_up = False
 
     async def _check_regularly(self) -> None:
-        """Compare quiet entities with the log: the server republishes without a promise."""
+        """Compare quiet entities with the log, since the server republishes without a promise; all of them after a gap."""
+        pause = FIRST_PAUSE
         while True:
-            await asyncio.sleep(self._check_interval)
-            quiet: dict[str, list[_Topic]] = {}
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._check_interval):
+                    await self._gap.wait()
+            gap = self._gap.is_set()
+            self._gap.clear()
+            compared: dict[str, list[_Topic]] = {}
             for topic in self._topics.values():
-                if topic.quiet and topic.live and not topic.catching_up:
-                    quiet.setdefault(topic.name.purpose, []).append(topic)
+                if topic.catching_up:
+                    topic.doubtful |= gap
+                elif topic.live and (topic.quiet or gap):
+                    compared.setdefault(topic.name.purpose, []).append(topic)
                 topic.quiet = True
-            for purpose, topics in quiet.items():
-                try:
-                    await self._compare(purpose, topics)
-                except Unavailable as error:
-                    log.warning("gateway.check_failed", purpose=purpose, code=error.code)
+            well = all([await self._compared(purpose, topics) for purpose, topics in compared.items()])
+            if well or not gap:
+                pause = FIRST_PAUSE
+                continue
+            self._gap.set()
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _compared(self, purpose: str, topics: Sequence[_Topic]) -> bool:
+        try:
+            await self._compare(purpose, topics)
+        except Unavailable as error:
+            log.warning("gateway.check_failed", purpose=purpose, code=error.code)
+            return False
+        return True
 
     async def _compare(self, purpose: str, topics: Sequence[_Topic]) -> None:
         shown = {topic.name: topic.seq for topic in topics}

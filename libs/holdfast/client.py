@@ -194,25 +194,30 @@ class Client:
 
         `gap` is called when some may have been missed.
         """
+        subscription = await self.hear(name, receive, unreadable=gap)
+        return _Following(subscription, self.bus.on_gap(gap))
+
+    async def hear(
+        self, name: Name, receive: Callable[[Commit], None], *, unreadable: Callable[[], None]
+    ) -> Subscription:
+        """The same for whoever follows many entities, and asks the bus itself for gaps of all of them."""
 
         def on_message(message: Message) -> None:
             try:
                 commit = decode_live(message)
             except msgspec.MsgspecError:
                 log.warning("live.unreadable", subject=message.subject)
-                gap()
+                unreadable()
                 return
             receive(commit)
 
         subscription = await self.bus.listen(name.subject("live"), on_message)
-        end_gap = self.bus.on_gap(gap)
         try:
             await self.bus.flush(timeout=ANSWER_SECONDS)
         except BaseException:
-            end_gap()
             await subscription.stop()
             raise
-        return _Following(subscription, end_gap)
+        return subscription
 
     async def _view(self, name: Name, by: Actor, query: dict[str, object], timeout: float | None) -> View:
         envelope = CommandEnvelope(
