@@ -126,6 +126,9 @@ class Listing(Generic[F]):
             raise TypeError(f"the table {self.table.name} sorts by what may be null, which no cursor can pass")
 
 
+MOST_COLUMNS: Final = 100_000
+
+
 class Projection(Generic[E]):
     """A read model: tables that are a function of one purpose's log, written event by event."""
 
@@ -138,6 +141,16 @@ class Projection(Generic[E]):
     """The purpose's list when none is named."""
     lists: ClassVar[Mapping[str, Listing[Any]]] = {}
     """Lists by name, for `?list=`."""
+    generation: ClassVar[int] = 1
+    """Raise it when the same columns get another meaning or other names, and the rows are made anew by themselves.
+
+    More columns are noticed without it. 0 is for rows that nothing could make anew: they are never emptied.
+    """
+
+    @property
+    def version(self) -> int:
+        """Which rows this code makes: those of a lower version are made anew, those of a higher one left to newer code."""
+        return self.generation and self.generation * MOST_COLUMNS + sum(len(table.columns) for table in self.tables)
 
     def rows_of(self, name: Name, table: Table, /) -> ColumnElement[bool]:
         """Which rows of one of its tables an entity made: by default those with its `tenant` and its `id`.

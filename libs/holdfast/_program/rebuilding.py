@@ -11,7 +11,7 @@ from holdfast._read_side import projectors_of
 from holdfast._service import Service
 from holdfast.jetstream import NatsBus
 from holdfast.sql import DatabaseProblem, Projector, migrate, open_database
-from holdfast.sql._projector import Stopped
+from holdfast.sql._projector import MadeByNewer, Stopped
 
 STATEMENT_SECONDS: Final = 600.0
 """Dropping the rows of a large read model is one long statement."""
@@ -48,5 +48,7 @@ async def _rebuild_one(projector: Projector, out: TextIO) -> None:
     try:
         with Report(name, "commits", out) as report:
             await projector.rebuild(progress=lambda position, end: report(position, end, events=projector.applied))
+    except MadeByNewer as newer:
+        raise CannotStart(f"{newer}, and has begun to make them anew: rebuild with the newer program") from newer
     except Stopped as stopped:
         raise CannotStart(f"{name} cannot be built by this program: {stopped}") from stopped

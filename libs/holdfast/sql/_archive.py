@@ -32,6 +32,7 @@ class Archive(Projection[Any]):
     """Keeps events as they are, those of newer code too."""
 
     tables = (events,)
+    generation = 0
 
     def __init__(self, purpose: str) -> None:
         self.purpose = purpose

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Executable, delete, select, update
+from sqlalchemy import Connection, Executable, Table, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -50,15 +50,23 @@ class Overtaken(Exception):
     """Another projector moved the position, a rebuild set it back, or an entity was deleted: nothing was written."""
 
 
+class MadeByNewer(Overtaken):
+    """The rows are those of a newer version of the projection than this code has."""
+
+
 class AheadOfLog(Exception):
     """The position lies beyond the log's end: this is not the log that the rows were made from."""
 
 
 class Stand(NamedTuple):
-    """How far the rows are, and how many deletions they have seen: what is read before one must not be written after."""
+    """How far the rows are, how many deletions they have seen, and which version of the projection made them.
+
+    What is read before a deletion must not be written after it.
+    """
 
     position: int
     deletions: int
+    version: int = 0
 
 
 class Projector:
@@ -86,6 +94,7 @@ class Projector:
         self._applied = 0
         self._failures = 0
         self._level_at: float | None = None
+        self._left = False
 
     @property
     def lag(self) -> int:
@@ -126,6 +135,8 @@ class Projector:
         while True:
             try:
                 return await self._follow(until=end, progress=progress)
+            except MadeByNewer:
+                raise
             except Overtaken:
                 await self._stand_by(None if progress is None else lambda position: progress(min(position, end), end))
 
@@ -147,7 +158,7 @@ class Projector:
     @to_the_end
     async def _stand(self) -> Stand:
         mine = positions.c.projection == self.projection.name
-        query = select(positions.c.position, positions.c.deletions).where(mine)
+        query = select(positions.c.position, positions.c.deletions, positions.c.version).where(mine)
         async with self._database.begin() as connection:
             found = (await connection.execute(query)).one_or_none()
         if found is None:
@@ -157,7 +168,7 @@ class Projector:
         return Stand(*found) if found else Stand(0, 0)
 
     async def _follow(self, *, until: int | None, progress: Callable[[int, int], None] | None = None) -> None:
-        stand = await self._stand()
+        stand = await self._of_this_version(await self._stand())
         position = stand.position
         end = await self._log.end()
         if position > end:
@@ -178,6 +189,35 @@ class Projector:
                     progress(position, max(end, position))
                 if until is not None and (position >= until or not chunk.commits):
                     return
+
+    async def _of_this_version(self, stand: Stand) -> Stand:
+        """Begin anew when older code made the rows; leave them to whoever made them when it was newer."""
+        mine = self.projection.version
+        if stand.version == mine or not mine:
+            return stand
+        if stand.version > mine:
+            if not self._left:
+                log.warning("projection.newer", projection=self.projection.name, version=mine, rows=stand.version)
+            self._left = True
+            raise MadeByNewer(f"{self.projection.name}: newer code makes these rows")
+        if await self._renew(stand) and stand.position:
+            log.info("projection.renewed", projection=self.projection.name, version=mine, rows=stand.version)
+        return await self._stand()
+
+    @to_the_end
+    async def _renew(self, stand: Stand) -> bool:
+        """Empty the tables and begin at the log's start; False when somebody else has done so."""
+        as_read = (positions.c.projection == self.projection.name, positions.c.version == stand.version)
+
+        def begin_anew(connection: Connection) -> bool:
+            again = update(positions).where(*as_read).values(position=0, version=self.projection.version)
+            if connection.execute(again).rowcount != 1:
+                return False
+            _clear(connection, self.projection.tables)
+            return True
+
+        async with asyncio.timeout(WRITE_SECONDS), self._database.begin() as connection:
+            return await connection.run_sync(begin_anew)
 
     async def _take(self, chunk: Chunk, stand: Stand) -> Stand:
         self._behind = len(chunk.commits) + chunk.behind
@@ -228,7 +268,7 @@ class Projector:
 
         def apply(connection: Connection) -> None:
             mine = positions.c.projection == self.projection.name
-            as_read = (positions.c.position == old.position, positions.c.deletions == old.deletions)
+            as_read = tuple(positions.c[field] == value for field, value in old._asdict().items())
             moved = connection.execute(update(positions).where(mine, *as_read).values(position=new))
             if moved.rowcount != 1:
                 raise Overtaken(self.projection.name)
@@ -255,9 +295,19 @@ class Projector:
 
     def _empty(self, connection: Connection) -> None:
         connection.execute(zero_if_new(self.projection.name, connection.dialect.name))
-        connection.execute(update(positions).where(positions.c.projection == self.projection.name).values(position=0))
-        for table in self.projection.tables:
-            connection.execute(delete(table))
+        mine = positions.c.projection == self.projection.name
+        connection.execute(update(positions).where(mine).values(position=0, version=self.projection.version))
+        _clear(connection, self.projection.tables)
+
+
+def _clear(connection: Connection, tables: Sequence[Table]) -> None:
+    """Empty tables whole, in a moment however large they are: SQLite does so by itself when there is no condition."""
+    if connection.dialect.name == "postgresql" and tables:
+        quoted = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in tables)
+        connection.execute(text(f"TRUNCATE {quoted}"))
+        return
+    for table in tables:
+        connection.execute(delete(table))
 
 
 def zero_if_new(projection: str, dialect: str) -> Executable:

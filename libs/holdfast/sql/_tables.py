@@ -65,6 +65,7 @@ positions: Final = Table(
     Column("projection", String(100), primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("deletions", BigInteger, nullable=False, server_default="0"),
+    Column("version", BigInteger, nullable=False, server_default="0"),
 )
 
 events: Final = Table(

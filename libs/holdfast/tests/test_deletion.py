@@ -249,7 +249,7 @@ async def test_the_rows_of_one_entity_go_and_those_of_others_stay(shelf: Shelf) 
 async def test_what_a_projector_had_read_before_the_deletion_is_not_written_after_it(shelf: Shelf) -> None:
     await shelf.history.add(1)
     await shelf.history.add(2, id_="b")
-    stand = Stand(await shelf.projector.position(), deletions=0)
+    stand = Stand(await shelf.projector.position(), deletions=0, version=shelf.projector.projection.version)
     follow = shelf.whole.follow(0)
     chunk = await anext(follow)
     await follow.aclose()

@@ -1,6 +1,6 @@
 """Tell of each stage of a turn whether it took longer than its target, or than its alert.
 
-Turns from before have no such marks until `holdfast rebuild floor` makes them anew.
+Turns from before have no such marks until they are made anew.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Tell what large parties paid for service, and what of tips was shared out.
 
-Rows from before have 0 until `holdfast rebuild pos` makes them anew.
+Rows from before have 0 until they are made anew.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Tell how much of a discount was taken back, wherever its lines have gone.
 
-Rows from before have 0 until `holdfast rebuild pos` makes them anew.
+Rows from before have 0 until they are made anew.
 """
 
 import sqlalchemy as sa
