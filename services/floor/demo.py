@@ -1,22 +1,23 @@
 """`holdfast demo restaurant`: a Friday night through the public doors, kills in the middle, and the proof after it.
 
-It starts a system of its own with `holdfast up`.
+It starts a system of its own with `holdfast up`, or takes one that runs (`--url`, `--data`), of which it kills nothing.
 """
 
 import argparse
 import asyncio
+import contextlib
 import random
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from holdfast.testing.doors import Lost, Refused
-from holdfast.testing.system import CannotRun, started
+from holdfast.testing.system import CannotRun, Processes, System, started
 from services.floor._demo.night import Plan, play
 from services.floor._demo.report import report
 from services.floor._demo.tablets import TooLate
@@ -25,19 +26,22 @@ DEMO: Final = "restaurant"
 WRONG: Final = 1
 CANNOT_RUN: Final = 2
 LONGEST_LINE: Final = 500
+KILLS: Final = 6
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the demo; 0 when all of it holds, 1 when something is wrong, 2 when it cannot run."""
     given = _parser().parse_args(arguments)
     seed: int = random.SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
-    plan = Plan(seconds=given.seconds, kills=0 if given.no_kills else given.kills, seed=seed)
+    most = KILLS if given.url is None else 0
+    kills: int = 0 if given.no_kills else most if given.kills is None else given.kills
+    plan = Plan(seconds=given.seconds, kills=kills, seed=seed)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger("error")
     )  # a till off the network is no news
     print(f"Restaurant demo with seed {seed}: guests come for {plan.seconds:g} s", flush=True)  # noqa: T201 - a program speaks
     try:
-        return asyncio.run(_run(plan))
+        return asyncio.run(_run(plan, given))
     except* CannotRun as problems:
         code = _complain(problems, code=CANNOT_RUN)
     except* (Lost, Refused, TimeoutError, TooLate) as problems:
@@ -45,12 +49,12 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-async def _run(plan: Plan) -> int:
+async def _run(plan: Plan, given: argparse.Namespace) -> int:
     running = asyncio.current_task()
     assert running is not None  # noqa: S101 - coroutines run in tasks
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
-        async with started(Path(folder) / "data", "floor", "pos") as system:
+        async with _system(given, Path(folder)) as system:
             try:
                 seen = await play(system, plan, Path(folder), tell=_tell)
             except* (Lost, Refused, TimeoutError, TooLate):
@@ -60,6 +64,17 @@ async def _run(plan: Plan) -> int:
     text, good = report(seen, seed=plan.seed)
     print(text, flush=True)  # noqa: T201 - a program speaks
     return 0 if good else WRONG
+
+
+@contextlib.asynccontextmanager
+async def _system(given: argparse.Namespace, folder: Path) -> AsyncGenerator[System]:
+    if given.url is None:
+        async with started(folder / "data", "floor", "pos") as system:
+            yield system
+        return
+    if given.kills and not given.no_kills:
+        raise CannotRun("nothing is killed of a system that runs already: leave --kills out")
+    yield System(given.url.rstrip("/"), given.data.absolute(), Processes({}))
 
 
 def _complain(problems: ExceptionGroup[Exception], *, code: int) -> int:
@@ -81,9 +96,11 @@ def _tell(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast demo restaurant", description=__doc__, allow_abbrev=False)
     parser.add_argument("--seconds", type=_positive, default=20.0, help="how long guests come (default 20)")
-    parser.add_argument("--kills", type=_kills, default=6, help="of floor, till, gateway and NATS (default 6)")
+    parser.add_argument("--kills", type=_kills, help=f"of floor, till, gateway and NATS (default {KILLS})")
     parser.add_argument("--no-kills", action="store_true", help="let everything live")
     parser.add_argument("--seed", type=int, help="repeats what the guests chose in an earlier run")
+    parser.add_argument("--url", help="a system that runs already, such as http://127.0.0.1:8400")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="its data folder (default ./data)")
     return parser
 
 

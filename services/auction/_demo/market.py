@@ -5,17 +5,12 @@ import random
 from collections import deque
 from collections.abc import Callable
 from typing import Final
-from uuid import UUID
 
-from holdfast.testing.doors import Frame, Lost, Refused, Socket, open_socket
+from holdfast.testing.doors import Frame
+from holdfast.testing.patient import PatientCaller
 from services.auction._demo.evidence import Bid, Sighting
 from services.auction.reference import reference_minimum
 
-ANSWER_SECONDS: Final = 30.0
-FIRST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 1.0
-CUT_CONNECTIONS: Final = 0.02
-"""The part of the bids after which the connection is cut before the answer comes."""
 SECRET_ENDING: Final = 7
 """Far maxima end with this digit, and steps of the increment table are multiples of five: few prices look alike."""
 WHISPERS_KEPT: Final = 5
@@ -45,14 +40,11 @@ class Bidder:
         self.user = user
         self.bids: list[Bid] = []
         self.sighting = Sighting(user, "bidder")
-        self._url = url
-        self._token = token
+        self._caller = PatientCaller(url, token, chance=chance, heard=self.sighting.note)
         self._name = name
         self._room = room
         self._chance = chance
-        self._socket: Socket | None = None
         self._leading = 0
-        self._calls = 0
 
     async def bid_until(self, stop: asyncio.Event, pause: Callable[[], float]) -> None:
         """Bid again and again; what was begun is carried on until its answer is known."""
@@ -76,60 +68,18 @@ class Bidder:
 
     async def close(self) -> None:
         """Hang up."""
-        if self._socket is not None:
-            await self._socket.close()
-            self._socket = None
+        await self._caller.close()
 
     async def bid(self, max_minor: int) -> Bid:
-        """Place one bid, with one command id on as many connections as it takes to learn the outcome."""
+        """Place one bid, until its outcome is known."""
         clock = asyncio.get_running_loop().time
-        command_id = str(UUID(int=self._chance.getrandbits(128), version=4))
-        bid = Bid(self.user, command_id, max_minor, sent_at=clock())
+        bid = Bid(self.user, self._caller.new_command_id(), max_minor, sent_at=clock())
         self.bids.append(bid)
-        cut = self._chance.random() < CUT_CONNECTIONS
-        wait = FIRST_PAUSE
-        while True:
-            bid.attempts += 1
-            try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    answer = await self._ask(bid, cut=cut)
-                if answer["op"] == "ok" or not answer["retryable"]:
-                    break
-            except (Lost, TimeoutError, Refused) as error:
-                if isinstance(error, Refused) and not error.retryable:
-                    raise
-                if self._socket is not None:
-                    self._socket.abort()
-                self._socket = None
-            cut = False
-            await asyncio.sleep(wait * self._chance.uniform(0.5, 1.0))
-            wait = min(wait * 2, LONGEST_PAUSE)
+        data = {"max_minor": max_minor}
+        bid.answer = await self._caller.call(self._name, "place_bid", data, command_id=bid.command_id, trying=bid.tried)
         bid.answered_at = clock()
-        bid.answer = answer
         self._learn(bid)
         return bid
-
-    async def _ask(self, bid: Bid, *, cut: bool) -> Frame:
-        socket = self._socket = self._socket or await open_socket(self._url, self._token)
-        self._calls += 1
-        call = self._calls
-        await socket.put(
-            {
-                "op": "send",
-                "id": call,
-                "name": self._name,
-                "command": "place_bid",
-                "data": {"max_minor": bid.max_minor},
-                "command_id": bid.command_id,
-            }
-        )
-        if cut:
-            raise Lost("cut on purpose")
-        while True:
-            frame = await socket.take()
-            self.sighting.note(frame)
-            if frame.get("id") == call:
-                return frame
 
     def _learn(self, bid: Bid) -> None:
         if not bid.accepted:

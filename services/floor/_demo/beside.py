@@ -14,6 +14,7 @@ from holdfast.testing.doors import Frame
 from services.floor._demo import menu
 from services.floor._demo.house import House, expect, new_id
 from services.floor._demo.paper import Bill, Ordered, in_coins
+from services.floor._demo.paying import Cashier
 from services.floor._demo.tablets import TooLate
 
 LOOK_UP_SECONDS: Final = 0.05
@@ -21,6 +22,8 @@ SELLS_EVERY: Final = (0.3, 1.2)
 """Seconds between two sales at the bar."""
 DELIVERY_SECONDS: Final = 60.0
 BAR: Final = "till-3"
+CARDS: Final = 0.3
+"""The part of the bar's sales that are paid by card, which the bank hears of later."""
 REPRINT, RECALL = 0.1, 0.1
 
 
@@ -57,10 +60,11 @@ class Screen:
 
 
 class Bar:
-    """The till at the bar: sells for cash all evening, and tells of it when it is on the network."""
+    """The till at the bar: sells for cash and cards all evening, and tells of it when it is on the network."""
 
     def __init__(self, house: House, folder: Path) -> None:
         self.sold = 0
+        self._cards: list[tuple[Bill, str]] = []
         self._house = house
         self._chance = house.chance("bar")
         self._file = folder / f"{BAR}.queue"
@@ -77,6 +81,10 @@ class Bar:
                     await self._sell(queue, stop, sales=8)
                     if sending is not None:
                         await self._delivered(queue, sending)
+        cashier = Cashier(self._house, BAR, part="bar")
+        for bill, payment in self._cards:
+            await cashier.hear_of_card(bill, payment)
+        self._house.paper.turns["stored card"] += len(self._cards)
 
     async def _sell(self, queue: OfflineQueue, stop: asyncio.Event, *, sales: int) -> None:
         for _ in range(sales):
@@ -89,24 +97,31 @@ class Bar:
         sku, pieces = self._chance.choice(("beer", "cake", "wine")), self._chance.randint(1, 3)
         bill = Bill(new_id(self._chance), {new_id(self._chance): Ordered(sku, pieces)})
         [line_id] = bill.lines
-        due = bill.due
+        due, payment = bill.due, new_id(self._chance)
+        by_card = self._chance.random() < CARDS
+        tip = self._chance.choice((0, 50)) if by_card else 0
+        paid = due if by_card else in_coins(due)
         dish = menu.MENU[sku]
         taxes = [dish.tax] if dish.tax else []
         line = {"line_id": line_id, "sku": sku, "qty_milli": 1000 * pieces, "tax_ids": taxes}
         queue.record(
             {
-                "fact": "cash_sale",
+                "fact": "card_sale" if by_card else "cash_sale",
                 "occurred_at": datetime.now(UTC),
                 "tab_id": bill.tab_id,
-                "payment_id": new_id(self._chance),
+                "payment_id": payment,
                 "lines": [{**line, "unit_price_minor": dish.price}],
-                "paid_minor": in_coins(due),
+                "paid_minor": paid,
+                **({"tip_minor": tip} if by_card else {}),
             }
         )
         self.sold += 1
         self._house.paper.used(sku, pieces)
-        self._house.paper.drawers[BAR].expected += in_coins(due)
-        self._house.paper.close(bill, [("cash", in_coins(due))], rounding=in_coins(due) - due, tip=0)
+        if by_card:
+            self._cards.append((bill, payment))
+        else:
+            self._house.paper.drawers[BAR].expected += paid
+        self._house.paper.close(bill, [("card" if by_card else "cash", paid)], rounding=paid - due, tip=tip)
 
     async def _delivered(self, queue: OfflineQueue, sending: "asyncio.Task[None]") -> None:
         """Wait until the till has everything."""

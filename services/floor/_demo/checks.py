@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.floor._demo import menu
 from services.floor._demo.evidence import Deed, Evidence
-from services.floor._demo.sums import cash_drawers, day_report, receipts, stock
+from services.floor._demo.sums import cash_drawers, day_report, pools, receipts, stock
 
 Problems = Iterator[str]
 BY_THEMSELVES: Final = ("_alarm", "_pos", "_floor")
@@ -154,6 +154,7 @@ CHECKS: Final[Mapping[str, Callable[[Evidence], Problems]]] = {
     "receipts equal the paper, numbered without a gap": receipts,
     "drawers equal the paper": cash_drawers,
     "stock equals the paper": stock,
+    "tips were shared out as on paper": pools,
     "the day's report equals the paper": day_report,
     "floor and till agreed all evening": quiet,
     "the kills fell among the commands": disturbed,

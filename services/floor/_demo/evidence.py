@@ -22,6 +22,10 @@ class Deed:
     answer: Frame = field(default_factory=dict[str, Any])
     attempts: int = 0
 
+    def tried(self) -> None:
+        """It is sent, for the first time or again."""
+        self.attempts += 1
+
     @property
     def accepted(self) -> bool:
         """Whether it was acknowledged."""

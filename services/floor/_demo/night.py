@@ -125,7 +125,13 @@ async def _close(house: House) -> None:
         await Cashier(house, terminal, part="closing").count()
     for waiter in menu.WAITERS:
         await house.person(waiter, part="closing").do(house.floor, "clock_out")
-    await house.person("manager", part="closing").do(house.till, "close_day")
+    manager = house.person("manager", part="closing")
+    if any(receipt.tip for receipt in house.paper.receipts.values()):
+        weights = {waiter: number + 1 for number, waiter in enumerate(menu.WAITERS)}
+        shares = [{"user": user, "weight": weight} for user, weight in weights.items()]
+        await manager.do(house.till, "pool_tips", pool_id="tonight", shares=shares)
+        house.paper.pool(weights)
+    await manager.do(house.till, "close_day")
 
 
 async def _read(house: House, tablets: list[Tablet], seen: Evidence) -> None:

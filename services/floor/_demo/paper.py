@@ -33,6 +33,11 @@ def shared(total: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
+def evenly(total: int, parts: int, place: int) -> int:
+    """The part at a place of so many even ones: the cents that are left over go to the first ones."""
+    return total // parts + (place < total % parts)
+
+
 @dataclass(slots=True)
 class Ordered:
     """A line on a bill: so many pieces of a dish."""
@@ -40,11 +45,13 @@ class Ordered:
     sku: str
     pieces: int
     comped: bool = False
+    share: int | None = None
+    """What of its price is paid on this bill, when the line was shared out evenly."""
 
     @property
     def gross(self) -> int:
         """At the price of the menu."""
-        return MENU[self.sku].price * self.pieces
+        return MENU[self.sku].price * self.pieces if self.share is None else self.share
 
 
 @dataclass(slots=True)
@@ -102,6 +109,18 @@ class Bill:
         """What has to be paid for it."""
         return self.receipt().due
 
+    def share_out(self, others: Sequence["Bill"]) -> None:
+        """Leave an even part of every line here, and put the others on these; the sums differ by a cent at the most."""
+        bills = (self, *others)
+        before = 0
+        for line_id, line in list(self.lines.items()):
+            after = before + line.gross
+            for place, bill in enumerate(bills):
+                part = evenly(after, len(bills), place) - evenly(before, len(bills), place)
+                key = line_id if bill is self else f"{line_id}.{bill.tab_id}"
+                bill.lines[key] = Ordered(line.sku, line.pieces, share=part)
+            before = after
+
 
 @dataclass(slots=True)
 class Drawer:
@@ -121,6 +140,10 @@ class Paper:
     """By line: the pieces that the waiters cancelled before they were served."""
     receipts: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
     """By tab: the closed ones."""
+    reversed: dict[str, Receipt] = field(default_factory=dict[str, Receipt])
+    """By tab: those that count no more, since the card was not paid."""
+    pooled: dict[str, int] = field(default_factory=dict[str, int])
+    """By user, what each got of the tips."""
     drawers: dict[str, Drawer] = field(default_factory=dict[str, Drawer])
     stock: Counter[str] = field(default_factory=Counter[str])
     voids: int = 0
@@ -160,3 +183,12 @@ class Paper:
         for tender, minor in paid:
             receipt.paid[tender] += minor
         self.receipts[bill.tab_id] = receipt
+
+    def lose_card(self, bill: Bill) -> None:
+        """The bank has refused the card of a closed bill: its receipt counts no more, and it is due again."""
+        self.reversed[bill.tab_id] = self.receipts.pop(bill.tab_id)
+
+    def pool(self, weights: Mapping[str, int]) -> None:
+        """Share out all tips."""
+        whole = sum(receipt.tip for receipt in self.receipts.values())
+        self.pooled = dict(zip(weights, shared(whole, list(weights.values())), strict=True))

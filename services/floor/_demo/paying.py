@@ -50,8 +50,26 @@ class Cashier:
         )
         bill.discounts.append(discount_id)
 
-    async def split(self, bill: Bill) -> Bill:
-        """Put some of a bill on a second one: the last line, or a piece of the first one that has several."""
+    async def merge(self, bill: Bill, into: Bill) -> None:
+        """Put all of a bill on another one."""
+        await self._cashier.do(self._house.till, "merge_tabs", **{"from": bill.tab_id, "into": into.tab_id})
+        into.lines.update(bill.lines)
+        bill.lines.clear()
+
+    async def split(self, bill: Bill) -> list[Bill]:
+        """Put some of a bill on other ones: even parts of all of it, the last line, or a piece of one that has several."""
+        if not any(line.comped for line in bill.lines.values()) and self._chance.random() < 0.4:  # noqa: PLR2004 - often
+            return await self._split_evenly(bill, self._chance.randint(1, 3))
+        return [await self._split_off(bill)]
+
+    async def _split_evenly(self, bill: Bill, parts: int) -> list[Bill]:
+        others = [Bill(new_id(self._chance)) for _ in range(parts)]
+        await self._split(bill, "evenly", *({"tab_id": other.tab_id} for other in others))
+        bill.share_out(others)
+        self._house.paper.turns["split evenly"] += 1
+        return others
+
+    async def _split_off(self, bill: Bill) -> Bill:
         other = Bill(new_id(self._chance))
         several = next((key for key, line in bill.lines.items() if line.pieces > 1), None)
         if several is not None and self._chance.random() < 0.5:  # noqa: PLR2004 - even chances
@@ -66,8 +84,17 @@ class Cashier:
             other.lines[last] = bill.lines.pop(last)
         return other
 
-    async def _split(self, bill: Bill, mode: str, part: object) -> None:
-        await self._cashier.do(self._house.till, "split_tab", tab_id=bill.tab_id, mode=mode, parts=[part])
+    async def _split(self, bill: Bill, mode: str, *parts: object) -> None:
+        await self._cashier.do(self._house.till, "split_tab", tab_id=bill.tab_id, mode=mode, parts=parts)
+
+    async def hear_of_card(self, bill: Bill, payment_id: str) -> None:
+        """The bank takes a card that was stored without a network, or refuses it: then the guest pays again."""
+        taken = self._chance.random() < 0.7  # noqa: PLR2004 - most of them
+        outcome = "captured" if taken else "failed"
+        await self._cashier.do(self._house.till, "record_payment_result", payment_id=payment_id, outcome=outcome)
+        if not taken:
+            self._house.paper.lose_card(bill)
+            await self.settle(bill)
 
     async def print(self, bill: Bill) -> None:
         """Bring the bill."""

@@ -14,17 +14,17 @@ Problems = Iterator[str]
 
 def receipts(seen: Evidence) -> Problems:
     """Every closed bill has one receipt with the totals of the paper; numbers have no gap."""
-    written = dict(seen.paper.receipts)
+    written, reversed_ = dict(seen.paper.receipts), dict(seen.paper.reversed)
     for expected, event in enumerate(seen.of(seen.till, "tab_closed"), start=1):
         data = event["data"]
         if data["number"] != expected:
             yield f"receipt {expected} has the number {data['number']}"
-        receipt = written.pop(data["tab_id"], None)
+        receipt = reversed_.pop(data["tab_id"], None) or written.pop(data["tab_id"], None)
         if receipt is None:
             yield f"bill {data['tab_id']} was closed twice, or is nobody's"
         elif _told(data) != _written(receipt):
             yield f"receipt {data['receipt_no']} says {_told(data)}, the paper {_written(receipt)}"
-    for tab_id in written:
+    for tab_id in (*written, *reversed_):
         yield f"bill {tab_id} was paid and has no receipt"
 
 
@@ -62,6 +62,16 @@ def stock(seen: Evidence) -> Problems:
         yield f"bills are open after the close of day: {', '.join(state['tabs'])}"
 
 
+def pools(seen: Evidence) -> Problems:
+    """The tips were shared out as on paper, and each of them once."""
+    found: Counter[str] = Counter()
+    for event in seen.of(seen.till, "tips_pooled"):
+        for share in event["data"]["shares"]:
+            found[share["user"]] += share["minor"]
+    if found != Counter(seen.paper.pooled):
+        yield f"tips went to {dict(found)}, the paper says {seen.paper.pooled}"
+
+
 def day_report(seen: Evidence) -> Problems:
     """The Z report is the sum of the receipts on paper, of its voids and of its refunds."""
     reports = [event["data"]["totals"] for event in seen.of(seen.till, "day_closed")]
@@ -77,7 +87,9 @@ def day_report(seen: Evidence) -> Problems:
             sums[f"{field}_minor"] += getattr(receipt, field)
         tax.update(receipt.tax)
         paid.update(receipt.paid)
-    sums.update(receipts=len(paper.receipts), voids=paper.voids, void_minor=paper.void_minor, refunds=paper.refunds)
+    written = len(paper.receipts) + len(paper.reversed)
+    sums.update(receipts=written, reversed=len(paper.reversed), pooled_minor=sum(paper.pooled.values()))
+    sums.update(voids=paper.voids, void_minor=paper.void_minor, refunds=paper.refunds)
     report = reports[0]
     for field, due in sums.items():
         if report.get(field, 0) != due:

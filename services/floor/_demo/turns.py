@@ -23,7 +23,7 @@ class Station:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Serve party after party until it is late; what was begun is finished."""
-        turns = (self._alone, self._alone, self._merged, self._moved_lines)
+        turns = (self._alone, self._alone, self._merged, self._merged_at_the_till, self._moved_lines)
         while not stop.is_set():
             turn = self._chance.choice(turns)
             await turn()
@@ -63,6 +63,17 @@ class Station:
             return
         other.lines.update(bill.lines)
         bill.lines.clear()
+        await self._pay(other, *self._tables)
+
+    async def _merged_at_the_till(self) -> None:
+        """Two parties whose bills the cashier puts together: the tables stay theirs, and are paid with the one bill."""
+        (bill, _), (other, _) = [await self._received(table) for table in self._tables]
+        for table, each in zip(self._tables, (bill, other), strict=True):
+            lines = await self._house.order(self._waiter, table, each, new_id(self._chance))
+            await self._cancel_some(each, lines)
+        for each in (bill, other):
+            await self._house.billed(each)
+        await self._cashier.merge(bill, other)
         await self._pay(other, *self._tables)
 
     async def _moved_lines(self) -> None:
@@ -110,7 +121,7 @@ class Station:
             await self._cashier.comp(bill, self._chance.choice(list(bill.lines)))
         bills = [bill]
         if len(bill.lines) > 1 and self._happens(SPLIT):
-            bills.append(await self._cashier.split(bill))
+            bills += await self._cashier.split(bill)
         if self._happens(DISCOUNT):
             await self._cashier.discount(bill, self._chance.choice(list(menu.DISCOUNTS)))
         if bill.lines:

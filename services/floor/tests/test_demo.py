@@ -16,6 +16,7 @@ from services.floor._demo.checks import CHECKS
 from services.floor._demo.evidence import Deed, Evidence, Kill, Sighting
 from services.floor._demo.paper import Bill, Drawer, Ordered, Paper, half_up, in_coins, shared
 from services.floor._demo.report import report
+from services.floor.demo import CANNOT_RUN, main
 
 FLOOR, TILL = "floor:demo:loc:main", "pos-session:demo:loc"
 Doctoring = Callable[[Evidence], None]
@@ -228,6 +229,10 @@ def kill_after_the_evening(seen: Evidence) -> None:
     seen.kills = [Kill(part="pos", pid=1, at=9.0)]
 
 
+def share_tips_out_that_nobody_gave(seen: Evidence) -> None:
+    seen.logs[TILL].append(event(8, "tips_pooled", shares=[{"user": "walt", "weight": 1, "minor": 5}]))
+
+
 FAULTS: list[tuple[Doctoring, str]] = [
     (leave_a_command_unanswered, "every command got a definite answer"),
     (lose_an_event, "the logs count 1..n without a gap"),
@@ -257,6 +262,7 @@ FAULTS: list[tuple[Doctoring, str]] = [
     (report_too_much, "the day's report equals the paper"),
     (report_another_tender, "the day's report equals the paper"),
     (never_close_the_day, "the day's report equals the paper"),
+    (share_tips_out_that_nobody_gave, "tips were shared out as on paper"),
     (find_a_conflict, "floor and till agreed all evening"),
     (kill_after_the_evening, "the kills fell among the commands"),
 ]
@@ -314,6 +320,32 @@ def test_the_paper_adds_up_discounts_comps_and_taxes() -> None:
     assert (receipt.gross, receipt.comp, receipt.discount) == (3_766, 301, 847)
     assert receipt.tax == {"vat": 111, "within": 252}
     assert receipt.due == 2_618 + 111
+
+
+def test_even_parts_on_paper_differ_by_a_cent_and_sum_up() -> None:
+    one, *others = bills = [Bill(name) for name in ("a", "b", "c")]
+    one.lines = {"x": Ordered("soup", 1), "y": Ordered("water", 1), "z": Ordered("cake", 1)}  # 7.33, 3.01 and 3.99
+    one.share_out(others)
+    assert [sum(line.gross for line in bill.lines.values()) for bill in bills] == [478, 478, 477]
+    assert list(others[0].lines) == ["x.b", "y.b", "z.b"]
+
+
+def test_a_card_that_is_refused_takes_its_receipt_off_the_paper() -> None:
+    written, bill = paper(), Bill("tab-2", {"x": Ordered("cake", 1)})
+    written.close(bill, [("card", 399)], rounding=0, tip=50)
+    written.lose_card(bill)
+    written.close(bill, [("cash", 400)], rounding=1, tip=0)
+    assert (written.reversed["tab-2"].tip, written.receipts["tab-2"].rounding) == (50, 1)
+    written.pool({"walt": 1, "wilma": 2})
+    assert sum(written.pooled.values()) == sum(receipt.tip for receipt in written.receipts.values())
+
+
+@pytest.mark.parametrize("options", [["--kills", "1"], ["--kills", "2"]])
+def test_nothing_is_killed_of_a_system_that_runs_already(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "--url", "http://127.0.0.1:1"]) == CANNOT_RUN
+    assert "leave --kills out" in capsys.readouterr().err
 
 
 @pytest.mark.slow
