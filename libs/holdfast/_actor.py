@@ -60,7 +60,7 @@ class Surroundings:
     answer: Answer
     rings: Rings
     deletion: Deletion
-    past: Callable[["LiveEntity", Received, ViewQuery], None]
+    past: Callable[[Name, Received, ViewQuery], None]
     measures: EntityMeasures
     tracing: Tracing | None
     mailbox_size: int
@@ -192,7 +192,7 @@ class LiveEntity:
         for outcome, commands in turn.outcomes().items():
             self._around.measures.judged(outcome, commands)
         for received, query in turn.pasts:
-            self._around.past(self, received, query)
+            self._around.past(self.name, received, query)
         for received, reply in turn.replies:
             await self._send(received, reply)
         if turn.lookups:

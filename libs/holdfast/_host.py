@@ -14,24 +14,23 @@ from opentelemetry.trace import SpanKind
 
 from holdfast._actor import Answer, LiveEntity, Surroundings
 from holdfast._alarms import Alarms
-from holdfast._clock import utc_now
 from holdfast._deletion import DELETE_COMMAND, Announce, Deletion, Forget
 from holdfast._entity import AnyEntity
 from holdfast._errors import ErrorBody, HoldfastError, Unavailable, ValidationFailed
 from holdfast._history import Archived, EntityHistory
-from holdfast._judge import Judge, view_of
+from holdfast._judge import Judge
 from holdfast._loading import Loader
 from holdfast._log import EventLog, Judged
 from holdfast._mailbox import Received
 from holdfast._messages import CommandEnvelope, View
 from holdfast._names import Name, check_command_id
-from holdfast._places import Places
+from holdfast._past_reads import PastReads
 from holdfast._rate import Buckets, Rate, TokenBucket, too_fast
 from holdfast._recall import Recall
 from holdfast._remembered import COMMAND_ID_SECONDS, REMEMBERED_COMMANDS, REMEMBERED_SECONDS, Bounds
 from holdfast._rings import ALARM_COMMAND, Rings
 from holdfast._snapshots import Snapshots
-from holdfast._turn import VIEW_COMMAND, ViewQuery, outcome_of, seq_of
+from holdfast._turn import VIEW_COMMAND, outcome_of, seq_of
 from holdfast.telemetry import EntityMeasures, Measures, Step, Tracing
 
 SWEEP_SECONDS: Final = 1.0
@@ -39,8 +38,6 @@ IDLE_SECONDS: Final = 60.0
 NANOSECONDS: Final = 1_000_000_000
 HIBERNATE_AT_ONCE: Final = 64
 RELEASE_SECONDS: Final = 3.0
-PAST_READS_AT_ONCE: Final = 4
-PAST_READS_WAITING: Final = 256
 NAMES_CACHED: Final = 16_384
 SAVES_WAITING: Final = 256
 """Snapshots of entities that had to make room; beyond that they are left out, as the log has everything."""
@@ -48,6 +45,8 @@ INBOX_LENGTH: Final = 200
 """A longer subject may be over the server's limit for one line, and costs the connection."""
 SNAPSHOT_PAUSE_SECONDS: Final = 2.0
 """Between two snapshots of one busy entity: a tail of two seconds replays faster than it was written."""
+SNAPSHOTS_PER_SECOND: Final = 20.0
+"""Of all busy entities here, at some 3 ms each; with more of them at work, tails become longer."""
 
 
 log = structlog.get_logger(__name__)
@@ -118,8 +117,8 @@ class Host:
         self._used: dict[Name, float] = {}
         self._running: dict[Name, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._past_reads = asyncio.Semaphore(PAST_READS_AT_ONCE)
-        self._past_places = Places(PAST_READS_WAITING)
+        self._past = PastReads(self._judge, self._loader, send=self._send)
+        self._snapshots = TokenBucket(Rate(SNAPSHOTS_PER_SECOND), now=0.0)
         self._around = Surroundings(
             judge=self._judge,
             loader=self._loader,
@@ -130,7 +129,7 @@ class Host:
             answer=answer,
             rings=self._rings,
             deletion=Deletion(events=events, alarms=alarms, loader=self._loader, forget=forget, announce=announce),
-            past=self._read_past,
+            past=lambda name, received, query: self._spawn(self._past.answer(name, received, query)),
             measures=self._measures,
             tracing=tracing,
             mailbox_size=self._settings.mailbox_size,
@@ -318,6 +317,7 @@ class Host:
         elif entity.image is not None and entity.image.seq == 0 and not self._judge.entity.exists_from_start:
             self._drop(name)  # whoever makes names up must not push out those that exist
         if self._wants_snapshot(entity):
+            self._snapshots.take()
             entity.snapshot_at = asyncio.get_running_loop().time()
             self._spawn(self._save(name, entity))
 
@@ -325,7 +325,8 @@ class Host:
         image = entity.image
         if image is None or image.seq - entity.snapshot_seq < self._judge.entity.snapshot_every:
             return False
-        return asyncio.get_running_loop().time() - entity.snapshot_at >= SNAPSHOT_PAUSE_SECONDS
+        now = asyncio.get_running_loop().time()
+        return now - entity.snapshot_at >= SNAPSHOT_PAUSE_SECONDS and self._snapshots.wait(now) <= 0
 
     async def _save(self, name: Name, entity: LiveEntity) -> None:
         image = entity.image
@@ -336,29 +337,6 @@ class Host:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _read_past(self, entity: LiveEntity, received: Received, query: ViewQuery) -> None:
-        if not self._past_places.take(entity.name.tenant):
-            busy = Unavailable("too many reads of the past; try again")
-            self._spawn(self._send(received.reply, {"error": busy.body()}, received.step))
-            return
-        self._spawn(self._past(entity, received, query))
-
-    async def _past(self, entity: LiveEntity, received: Received, query: ViewQuery) -> None:
-        try:
-            async with self._past_reads:
-                state, seq = await self._loader.past(entity.name, seq=query.seq, at=query.at)
-            shown = view_of(self._judge.entity, state, received.envelope.by)
-            view = View(name=str(entity.name), seq=seq, state=shown, server_now=utc_now())
-            await self._send(received.reply, {"ok": view}, received.step)
-        except HoldfastError as error:
-            await self._send(received.reply, {"error": error.body()}, received.step)
-        except Exception:
-            log.exception("past.fault", name=str(entity.name))
-            fault = HoldfastError("a fault in this service; it is in its log")
-            await self._send(received.reply, {"error": fault.body()}, received.step)
-        finally:
-            self._past_places.give_back(entity.name.tenant)
 
     async def _send(self, reply: str, body: Mapping[str, ErrorBody | View], step: Step | None) -> None:
         try:

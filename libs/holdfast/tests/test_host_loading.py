@@ -10,8 +10,10 @@ import msgspec
 import pytest
 
 from holdfast import Name
-from holdfast._host import PAST_READS_AT_ONCE
+from holdfast._host import SNAPSHOTS_PER_SECOND
 from holdfast._log import Judged, NewCommit, StoredCommit
+from holdfast._past_reads import AT_ONCE
+from holdfast._rate import BURST_SECONDS
 from holdfast._snapshots import Snapshot
 from holdfast.memory import MemoryLog
 from holdfast.testing import MemorySnapshots
@@ -41,14 +43,14 @@ async def test_past_states_are_read_by_seq_and_by_time() -> None:
 
 
 async def test_reads_of_the_past_by_one_tenant_leave_places_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdfast._host.PAST_READS_WAITING", 4)
+    monkeypatch.setattr("holdfast._past_reads.WAITING", 4)
     world = World()
     other = NAME._replace(tenant="globex")
     for name in (NAME, other):
         await world.ask("add", data={"amount": 7}, name=name)
     async with AsyncExitStack() as reading:
-        for _ in range(PAST_READS_AT_ONCE):
-            await reading.enter_async_context(world.host._past_reads)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
+        for _ in range(AT_ONCE):
+            await reading.enter_async_context(world.host._past._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
         await world.post("_view", data={"seq": 1}, reply="_INBOX.first")
         await world.post("_view", data={"seq": 1}, reply="_INBOX.second")
         await world.post("_view", data={"seq": 1}, reply="_INBOX.other", name=other)
@@ -86,6 +88,19 @@ async def test_snapshots_are_taken_every_n_events() -> None:
     snapshot = await world.snapshots.load(NAME)
     assert snapshot is not None
     assert snapshot.seq == 10
+
+
+async def test_where_many_entities_are_busy_only_so_many_are_snapshot_in_a_second_and_their_tails_grow() -> None:
+    world = World(Eager())
+    names = [Name.of("counter", "acme", f"n{number}") for number in range(100)]
+    for name in names:
+        for _ in range(10):
+            await world.post("add", name=name)
+    await world.settled()
+    saved = [name for name in names if await world.snapshots.load(name) is not None]
+    assert SNAPSHOTS_PER_SECOND * BURST_SECONDS <= len(saved) < len(names)
+    world.host = world.new_host()
+    assert {(await world.ask("_view", name=name))["ok"]["seq"] for name in names} == {10}
 
 
 async def damaged(world: World, **changes: Any) -> None:
