@@ -17,19 +17,23 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     location: str | None = None
 
 
+class DayFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold."""
+
+    day: int | None = None
+    business_date: date | None = None
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """An item of a list; `id` is the location."""
 
     id: str
 
 
-class TabFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that are given must hold."""
+class TabFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold; the day is the one on which it was opened."""
 
     status: TabStatus | None = None
-    day: int | None = None
-    business_date: date | None = None
-    """Of the business day on which it was opened."""
     tab_id: str | None = None
     table_ref: str | None = None
     opened_by: str | None = None
@@ -115,14 +119,12 @@ class TaxShown(msgspec.Struct, frozen=True, kw_only=True):
     minor: int
 
 
-class ReceiptFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReceiptFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
     series: str | None = None
     receipt_no: str | None = None
     tab_id: str | None = None
-    day: int | None = None
-    business_date: date | None = None
     terminal: str | None = None
     closed_by: str | None = None
     reversed: bool | None = None
@@ -171,11 +173,9 @@ class ReceiptRow(Item, frozen=True, kw_only=True):
     reversed_at: datetime | None
 
 
-class RefundFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RefundFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
-    day: int | None = None
-    business_date: date | None = None
     receipt_no: str | None = None
     tender: Tender | None = None
     by: str | None = None
@@ -210,14 +210,12 @@ class RefundRow(Item, frozen=True, kw_only=True):
     lines: tuple[RefundedLine, ...]
 
 
-class PaymentFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PaymentFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
     tab_id: str | None = None
     tender: Tender | None = None
     status: PaymentStatus | None = None
-    day: int | None = None
-    business_date: date | None = None
     terminal: str | None = None
     begun_by: str | None = None
     offline: bool | None = None

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Literal
 
-from services.pos.lists import Filters, Instant, Item, TaxShown
+from services.pos.lists import DayFilters, Instant, Item, TaxShown
 
 DrawerStatus = Literal["OPEN", "ENDED", "CLOSED"]
 MovementKind = Literal["paid_in", "paid_out", "no_sale"]
@@ -22,14 +22,11 @@ FlagKind = Literal[
 DayStatus = Literal["next", "open", "closed"]
 
 
-class DrawerFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that are given must hold."""
+class DrawerFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that are given must hold; the day is the one on which it was counted."""
 
     status: DrawerStatus | None = None
     terminal: str | None = None
-    day: int | None = None
-    """The business day on which it was counted."""
-    business_date: date | None = None
     opened_after: Instant | None = None
     """At this moment or later."""
     opened_before: Instant | None = None
@@ -62,13 +59,11 @@ class DrawerRow(Item, frozen=True, kw_only=True):
     day: int | None
 
 
-class MovementFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MovementFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
     kind: MovementKind | None = None
     terminal: str | None = None
-    day: int | None = None
-    business_date: date | None = None
     by: str | None = None
 
 
@@ -88,12 +83,10 @@ class MovementRow(Item, frozen=True, kw_only=True):
     occurred_at: datetime | None
 
 
-class ReductionFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReductionFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
     kind: ReductionKind | None = None
-    day: int | None = None
-    business_date: date | None = None
     by: str | None = None
     terminal: str | None = None
     reason_code: str | None = None
@@ -130,12 +123,10 @@ class ReductionRow(Item, frozen=True, kw_only=True):
     """What was removed of it, by what that was worth then."""
 
 
-class FlagFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FlagFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
     kind: FlagKind | None = None
-    day: int | None = None
-    business_date: date | None = None
     terminal: str | None = None
     tab_id: str | None = None
     sku: str | None = None
@@ -166,11 +157,9 @@ class FlagRow(Item, frozen=True, kw_only=True):
     terminal: str | None
 
 
-class ReportFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReportFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
-    day: int | None = None
-    business_date: date | None = None
     from_date: date | None = None
     to_date: date | None = None
     """With this day."""
@@ -235,11 +224,9 @@ class ReportRow(Item, frozen=True, kw_only=True):
     """Whether the sum of the day's receipts is what the till itself reported when the day was closed."""
 
 
-class TaxFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TaxFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
-    day: int | None = None
-    business_date: date | None = None
     tax_id: str | None = None
 
 

@@ -5,9 +5,9 @@ Who may see an event may see what the lists make of it: prices staff, drawers an
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import ColumnElement, Table, exists
 
 from holdfast import Actor
@@ -19,136 +19,75 @@ from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS
 Conditions = Sequence[ColumnElement[bool]]
 
 
-def _equal(table: Table, filters: msgspec.Struct, *fields: str) -> Conditions:
-    """Columns are what the filters of their names say."""
-    wanted = {field: getattr(filters, field) for field in fields}
-    return [table.c[field] == value for field, value in wanted.items() if value is not None]
-
-
-def _at(table: Table, filters: lists.Filters) -> Conditions:
-    return () if filters.location is None else (table.c.id == filters.location,)
-
-
-def _between(column: ColumnElement[Any], first: Any, end: Any) -> Conditions:
-    return (*(() if first is None else (column >= first,)), *(() if end is None else (column < end,)))
+def _usual(table: Table, filters: lists.Filters, _by: Actor | None = None) -> Conditions:
+    """Rows of a location, of a business day of this date, and with what filters say that have the name of a column."""
+    wanted = {field: getattr(filters, field) for field in filters.__struct_fields__ if field in table.c}
+    return (
+        *(() if filters.location is None else (table.c.id == filters.location,)),
+        *(_dated(table, filters.business_date) if isinstance(filters, lists.DayFilters) else ()),
+        *(table.c[field] == value for field, value in wanted.items() if value is not None),
+    )
 
 
 def _dated(table: Table, business_date: date | None) -> Conditions:
     """Rows of a business day of this date; there may be two of one date."""
-    if business_date is None:
+    if business_date is None or "business_date" in table.c:
         return ()
     report = tables.z_reports.c
     same_day = (report.tenant == table.c.tenant) & (report.id == table.c.id) & (report.day == table.c.day)
     return (exists().where(same_day, report.business_date == business_date),)
 
 
+def _between(column: ColumnElement[Any], first: Any, end: Any) -> Conditions:
+    return (*(() if first is None else (column >= first,)), *(() if end is None else (column < end,)))
+
+
 def _tabs(filters: lists.TabFilters, _by: Actor) -> Conditions:
     table = tables.tabs
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "status", "day", "tab_id", "table_ref", "opened_by", "owner", "terminal"),
-        *_dated(table, filters.business_date),
-        *_between(table.c.opened_at, filters.opened_after, filters.opened_before),
-    )
+    return (*_usual(table, filters), *_between(table.c.opened_at, filters.opened_after, filters.opened_before))
 
 
 def _lines(filters: lists.LineFilters, _by: Actor) -> Conditions:
     table = tables.lines
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "tab_id", "receipt_no", "sku", "added_by"),
-        *_between(table.c.added_at, filters.added_after, filters.added_before),
-    )
+    return (*_usual(table, filters), *_between(table.c.added_at, filters.added_after, filters.added_before))
 
 
 def _receipts(filters: lists.ReceiptFilters, _by: Actor) -> Conditions:
     table = tables.receipts
     reversal = table.c.reversed_day
     gone = reversal.is_not(None) if filters.reversed else reversal.is_(None)
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "series", "receipt_no", "tab_id", "day", "terminal", "closed_by"),
-        *_dated(table, filters.business_date),
-        *_between(table.c.closed_at, filters.closed_after, filters.closed_before),
-        *(() if filters.reversed is None else (gone,)),
-    )
-
-
-def _refunds(filters: lists.RefundFilters, _by: Actor) -> Conditions:
-    table = tables.refunds
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "day", "receipt_no", "tender", "by", "reason_code"),
-        *_dated(table, filters.business_date),
-    )
+    closed = _between(table.c.closed_at, filters.closed_after, filters.closed_before)
+    return (*_usual(table, filters), *closed, *(() if filters.reversed is None else (gone,)))
 
 
 def _payments(filters: lists.PaymentFilters, _by: Actor) -> Conditions:
     table = tables.payments
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "tab_id", "tender", "status", "day", "terminal", "begun_by", "offline"),
-        *_dated(table, filters.business_date),
-        *_between(table.c.begun_at, filters.begun_after, filters.begun_before),
-    )
+    return (*_usual(table, filters), *_between(table.c.begun_at, filters.begun_after, filters.begun_before))
 
 
 def _stock(filters: lists.StockFilters, _by: Actor) -> Conditions:
     table = tables.stock
     few = () if filters.available_below is None else (table.c.available_milli < filters.available_below,)
-    return (*_at(table, filters), *_equal(table, filters, "sku", "tracked", "eighty_six"), *few)
+    return (*_usual(table, filters), *few)
 
 
 def _drawers(filters: lists_reports.DrawerFilters, by: Actor) -> Conditions:
     table = tables.drawers
+    opened = _between(table.c.opened_at, filters.opened_after, filters.opened_before)
     counted = () if not MANAGERS.isdisjoint(by.roles) else (table.c.status == "CLOSED",)
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "status", "terminal", "day"),
-        *_dated(table, filters.business_date),
-        *_between(table.c.opened_at, filters.opened_after, filters.opened_before),
-        *counted,
-    )
-
-
-def _movements(filters: lists_reports.MovementFilters, _by: Actor) -> Conditions:
-    table = tables.movements
-    same = _equal(table, filters, "kind", "terminal", "day", "by")
-    return (*_at(table, filters), *same, *_dated(table, filters.business_date))
+    return (*_usual(table, filters), *opened, *counted)
 
 
 def _reductions(filters: lists_reports.ReductionFilters, _by: Actor) -> Conditions:
     table = tables.reductions
     above = () if filters.value_above is None else (table.c.value_minor > filters.value_above,)
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "kind", "day", "by", "terminal", "reason_code", "tab_id", "sku"),
-        *_dated(table, filters.business_date),
-        *_between(table.c.at, filters.after, filters.before),
-        *above,
-    )
-
-
-def _flags(filters: lists_reports.FlagFilters, _by: Actor) -> Conditions:
-    table = tables.flags
-    same = _equal(table, filters, "kind", "day", "terminal", "tab_id", "sku")
-    return (*_at(table, filters), *same, *_dated(table, filters.business_date))
+    return (*_usual(table, filters), *_between(table.c.at, filters.after, filters.before), *above)
 
 
 def _reports(filters: lists_reports.ReportFilters, _by: Actor) -> Conditions:
     table = tables.z_reports
     last = () if filters.to_date is None else (table.c.business_date <= filters.to_date,)
-    return (
-        *_at(table, filters),
-        *_equal(table, filters, "day", "status", "business_date"),
-        *_between(table.c.business_date, filters.from_date, None),
-        *last,
-    )
-
-
-def _taxes(filters: lists_reports.TaxFilters, _by: Actor) -> Conditions:
-    table = tables.day_taxes
-    return (*_at(table, filters), *_equal(table, filters, "day", "tax_id"), *_dated(table, filters.business_date))
+    return (*_usual(table, filters), *_between(table.c.business_date, filters.from_date, None), *last)
 
 
 list_of_tabs: Final = Listing(
@@ -182,7 +121,7 @@ LISTS: Final[Mapping[str, Listing[Any]]] = {
         filters=lists.RefundFilters,
         row=lists.RefundRow,
         sort=(tables.refunds.c.id, tables.refunds.c.number),
-        where=_refunds,
+        where=partial(_usual, tables.refunds),
         roles=SETTLERS,
     ),
     "payments": Listing(
@@ -214,7 +153,7 @@ LISTS: Final[Mapping[str, Listing[Any]]] = {
         filters=lists_reports.MovementFilters,
         row=lists_reports.MovementRow,
         sort=(tables.movements.c.at, tables.movements.c.id, tables.movements.c.seq),
-        where=_movements,
+        where=partial(_usual, tables.movements),
         roles=MANAGERS,
     ),
     "reductions": Listing(
@@ -230,7 +169,7 @@ LISTS: Final[Mapping[str, Listing[Any]]] = {
         filters=lists_reports.FlagFilters,
         row=lists_reports.FlagRow,
         sort=(tables.flags.c.at, tables.flags.c.id, tables.flags.c.seq),
-        where=_flags,
+        where=partial(_usual, tables.flags),
         roles=MANAGERS,
     ),
     "z-reports": Listing(
@@ -252,7 +191,7 @@ LISTS: Final[Mapping[str, Listing[Any]]] = {
             tables.day_taxes.c.ppm,
             tables.day_taxes.c.inclusive,
         ),
-        where=_taxes,
+        where=partial(_usual, tables.day_taxes),
         roles=MANAGERS,
     ),
 }

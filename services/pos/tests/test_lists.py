@@ -194,3 +194,24 @@ async def test_a_z_report_names_each_tax_at_each_rate(evening: AsyncEngine) -> N
     ]
     assert (report.business_date, report.agrees) == (date(2026, 6, 1), True)
     assert (report.receipts, report.first_receipt, report.last_receipt) == (6, "A-000001", "A-000006")
+
+
+DAY = ("2026-06-01", "2026-06-01T12:00:00Z")
+GIVEN: tuple[Any, ...] = (*DAY, True, 1, "cash", "void", "paid_in", "oversell", "open", "OPEN", "started")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_filter_that_may_be_given_leaves_something_out(name: str) -> None:
+    listing = LISTS[name]
+    everything = len(listing.where(listing.filters(), MANAGER))
+    for field in msgspec.structs.fields(listing.filters):
+        found: list[Any] = [read(listing.filters, field.name, value) for value in GIVEN]
+        wanted = next(each for each in found if each is not None)
+        assert len(listing.where(wanted, MANAGER)) > everything, field.name
+
+
+def read(filters: Any, field: str, value: object) -> Any:
+    try:
+        return msgspec.convert({field: value}, filters)
+    except msgspec.ValidationError:
+        return None
