@@ -124,9 +124,9 @@ class Customers(Projection[AccountEvent]):
             ):
                 _free(connection, name, hold_id)
             case events.PointsEarned(settled=settled) if settled:
-                change(connection, accounts, name, **more(accounts, owed_points=-settled))
+                change(connection, accounts, name, **more(owed_points=-settled))
             case events.PointsTakenBack(owed=owed) if owed:
-                change(connection, accounts, name, **more(accounts, owed_points=owed))
+                change(connection, accounts, name, **more(owed_points=owed))
             case _:
                 pass
 
