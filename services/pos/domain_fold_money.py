@@ -10,7 +10,7 @@ from services.pos.domain_closing import with_drawer
 from services.pos.domain_fold_charges import with_charge
 from services.pos.domain_fold_tabs import with_tab
 from services.pos.domain_pricing import bill_of
-from services.pos.domain_session import Day, Drawer, Payment, Session, without
+from services.pos.domain_session import Day, Drawer, Payment, Session, Tab, without
 from services.pos.domain_terms import DayTotals
 
 POOLS_REMEMBERED: Final = 20
@@ -120,14 +120,12 @@ def _captured(session: Session, event: events.PaymentCaptured) -> Session:
         done = replace(started, status="captured")
         session = replace(session, payments={**session.payments, event.payment_id: done})
     tab = session.tabs[event.tab_id]
-    # Not the total last told: lines that came with the money have not been told yet.
-    due = bill_of(tab, session.settings).due_minor
     paid = tab.paid_minor + event.due_minor
     taken = event.due_minor + event.rounding_minor
     session = with_tab(
         session,
         event.tab_id,
-        status="PAID" if paid >= due else "OPEN",
+        status="PAID" if _settles(session, tab, event) else "OPEN",
         paid_minor=paid,
         rounding_minor=tab.rounding_minor + event.rounding_minor,
         tip_minor=tab.tip_minor + event.tip_minor,
@@ -143,6 +141,13 @@ def _captured(session: Session, event: events.PaymentCaptured) -> Session:
         return session
     cash = session.drawers[event.terminal_id].cash_sales_minor + taken
     return with_drawer(session, event.terminal_id, cash_sales_minor=cash)
+
+
+def _settles(session: Session, tab: Tab, event: events.PaymentCaptured) -> bool:
+    if event.settles is not None:
+        return event.settles
+    # Not the total last told: lines that came with the money have not been told yet.
+    return tab.paid_minor + event.due_minor >= bill_of(tab, session.settings).due_minor
 
 
 def _stored(session: Session, event: events.OfflinePaymentStored) -> Session:

@@ -34,6 +34,8 @@ class PaymentStarted(OnTab, tag="payment_started"):
 class PaymentCaptured(FactEvent, tag="payment_captured"):
     """The money is there."""
 
+    settles: bool | None = None
+    """Whether all is paid with it; where an older log does not say so, the prices of now do."""
     payment_id: str
     tab_id: str
     tender: Tender

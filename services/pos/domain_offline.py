@@ -84,6 +84,7 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
     payment_id = _free_id(draft, fact.payment_id)
     draft.record(
         money.PaymentCaptured(
+            settles=fact.paid_minor - rounding >= balance,
             payment_id=payment_id,
             tab_id=tab_id,
             tender="cash" if isinstance(fact, commands.CashSale) else "card",

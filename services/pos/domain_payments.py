@@ -159,8 +159,10 @@ def record_charge(draft: Draft, command: RecordCharge) -> None:
 
 def _capture(draft: Draft, payment_id: str, payment: Payment, *, processor_ref: str = "") -> None:
     taken = payment.due_minor + payment.rounding_minor
+    paid = draft.session.tabs[payment.tab_id].paid_minor + payment.due_minor
     draft.record(
         events.PaymentCaptured(
+            settles=paid >= draft.bill(payment.tab_id).due_minor,
             payment_id=payment_id,
             tab_id=payment.tab_id,
             tender=payment.tender,

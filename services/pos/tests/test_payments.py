@@ -4,9 +4,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast import Forbidden, NotFound, ValidationFailed
 from holdfast.money import AmountInvalid, CurrencyMismatch
+from holdfast.testing import given
 from services.pos.contract import (
     AddLine,
     BeginPayment,
@@ -30,6 +32,7 @@ from services.pos.contract import (
     TabBalanceChanged,
     TabClosed,
 )
+from services.pos.domain import PosSession
 from services.pos.domain_errors import (
     AmountExceedsDue,
     ApprovalRequired,
@@ -269,3 +272,13 @@ def test_a_drawer_is_not_counted_while_cash_is_being_taken() -> None:
     scene.when(CountDrawer(minor=10_000), by=CASHIER).then_rejected(DrawerState, state="ENDED")
     done(scene.when(CAPTURED, by=CASHIER))
     done(scene.when(CountDrawer(minor=10_550), by=CASHIER)).then_includes(DrawerClosed, over_short=0)
+
+
+@pytest.mark.parametrize(("settles", "status"), [(True, "PAID"), (False, "OPEN"), (None, "PAID")])
+def test_whether_all_is_paid_is_in_the_log_and_not_computed_anew(settles: Any, status: str) -> None:
+    scene = with_tab("beer").when(card(550), by=WAITER).when(CAPTURED, by=SERVICE)
+    scene.then_includes(PaymentCaptured, settles=True)
+    place, captured = next((at, each) for at, each in enumerate(scene.events) if isinstance(each, PaymentCaptured))
+    history = (*scene.events[:place], replace(captured, settles=settles))
+    told = given(PosSession(), *history, at=NOON, id_="loc-1")
+    assert told.view(MANAGER)["tabs"]["t1"]["status"] == status
