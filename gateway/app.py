@@ -131,7 +131,10 @@ def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar
                 user_of_entity=settings.user_rate_at_entity,
             )
             limits = Limits(
-                rates, sockets_per_user=settings.sockets_per_user, tenant_in_flight=settings.tenant_in_flight
+                rates,
+                sockets_per_user=settings.sockets_per_user,
+                tenant_in_flight=settings.tenant_in_flight,
+                presence=settings.presence_per_second,
             )
             door = Door(
                 client,

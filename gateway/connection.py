@@ -8,12 +8,15 @@ import structlog
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
+from websockets.http11 import Request
 
 from gateway.patience import PatientConfig
 
 EXTENSION: Final = "holdfast.connection"
 """Where the ASGI scope holds the connection, for the handler that takes it over."""
 CLOSE_STALLED: Final = 1013
+HELLO_BYTES: Final = 64 * 1024
+"""Whoever has shown no credential yet gets no room for more."""
 CLOSE_NO_UTF8: Final = 1007
 MAX_REASON_BYTES: Final = 123  # RFC 6455, section 5.5: a control frame holds 125, two are the code's
 log = structlog.get_logger(__name__)
@@ -50,8 +53,15 @@ class Connection(WebSocketsSansIOProtocol):
         self._peer: Peer | None = None
         self._stall: asyncio.TimerHandle | None = None
 
+    def handle_connect(self, event: Request) -> None:
+        """Begin with room for a hello only, unless the credential stands in a header."""
+        if "authorization" not in event.headers:
+            self.conn.max_message_size = min(HELLO_BYTES, self.config.settings.max_frame)
+        super().handle_connect(event)
+
     def hand_over(self, peer: Peer) -> None:
         """Leave an accepted socket to `peer`: what came in meanwhile, and everything from now on."""
+        self.conn.max_message_size = self.config.settings.max_frame
         waiting = self.queue
         self._peer = peer
         self.queue = cast("asyncio.Queue[Any]", _Events(peer))

@@ -132,6 +132,14 @@ class Door:
             self.metrics.count("commands", purpose=name.purpose, outcome=error.code)
         return error
 
+    def spend_presence(self, name: Name, user: str) -> None:
+        """Count one show of presence; `RATE_LIMITED` when a user shows too much."""
+        try:
+            self._limits.spend_presence(name, user)
+        except RateLimited:
+            self.metrics.count("refused", limit="presence")
+            raise
+
     def rate_headers(self, name: Name, user: str) -> Mapping[str, str]:
         """How a user stands after a command to this entity, for the answer over HTTP."""
         return self._limits.headers(name, user)

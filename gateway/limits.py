@@ -59,6 +59,7 @@ class Limits:
         *,
         sockets_per_user: int,
         tenant_in_flight: int = 0,
+        presence: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         policies = (
@@ -68,6 +69,7 @@ class Limits:
             _Policy("entity", "to this entity", _entity, Buckets(Rate(rates.entity))),
         )
         self._policies = [policy for policy in policies if policy.buckets.rate.per_second > 0]
+        self._presence = Buckets(Rate(presence))
         self._sockets_per_user = sockets_per_user
         self._tenant_in_flight = tenant_in_flight or sys.maxsize
         self._clock = clock
@@ -94,6 +96,17 @@ class Limits:
                 raise too_fast(policy.whose, wait)
         for _, bucket in buckets:
             bucket.take()
+
+    def spend_presence(self, name: Name, user: str) -> None:
+        """Count what a user shows, which each watcher of the entity is told; `RATE_LIMITED` when it is too much."""
+        if self._presence.rate.per_second <= 0:
+            return
+        now = self._clock()
+        bucket = self._presence.bucket(_user(name, user), now)
+        wait = bucket.wait(now)
+        if wait > 0:
+            raise too_fast("of presence of this user", wait)
+        bucket.take()
 
     @contextmanager
     def under_way(self, name: Name, user: str) -> Generator[None, None, None]:

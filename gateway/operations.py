@@ -223,6 +223,7 @@ class Operations:
         place = self._places.get(name)
         if place is None:
             raise StateConflict("watch an entity before you show presence on it")
+        self._doors.door.spend_presence(name, self._who.actor.user)
         await self._doors.presence.show(place.member, op.data)
 
     async def leave_all(self) -> None:

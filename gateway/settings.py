@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Its owner holds to the same setting, so that it is one limit however many gateways there are."""
     entity_share: float = 0.25
     """The part of an entity's rate that one user may take in each gateway, above 0; with 1 a user may take all of it."""
+    presence_per_second: float = 100.0
+    """What one user may show on entities, which each of their watchers is told. 0 sets no limit."""
     tenant_in_flight: int = 10_000
     """Commands and looks of one tenant to one purpose that may wait for owners in this gateway, a quarter of them of one
     user; more are refused. 0 sets no limit."""

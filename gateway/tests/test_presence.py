@@ -92,3 +92,20 @@ async def test_too_large_presence_is_refused(world: World) -> None:
         await viewer.ask("watch", name=f"pad:acme:{pad}")
         await viewer.say(op="presence", name=f"pad:acme:{pad}", data="x" * 5000)
         assert (await viewer.hear_until("error"))["code"] == "TOO_LARGE"
+
+
+async def test_who_shows_too_much_is_told_to_wait(gateway: Any) -> None:
+    world: World = await gateway(presence_per_second=0.1)
+    pad = pad_id()
+    await world.write(pad)
+    name = f"pad:acme:{pad}"
+    async with world.viewer("ann") as ann, world.viewer("bob") as bob:
+        for viewer in (ann, bob):
+            await viewer.ask("watch", name=name)
+        for number in range(20):
+            await ann.say(op="presence", name=name, data={"cursor": number})
+        assert (await bob.hear_until("presence"))["data"] == {"cursor": 0}
+        refusals = [await ann.hear_until("error") for _ in range(19)]
+        assert {refusal["code"] for refusal in refusals} == {"RATE_LIMITED"}
+        await bob.say(op="presence", name=name, data={"cursor": 1})
+        assert (await ann.hear_until("presence"))["user"] == "bob"

@@ -8,6 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from gateway.auth import issue_token
+from gateway.connection import HELLO_BYTES
 from gateway.tests.hearing import still_serves
 from gateway.tests.world import World, pad_id
 
@@ -88,6 +89,26 @@ async def test_an_oversized_frame_closes_with_1009_and_the_server_goes_on(gatewa
         await viewer.socket.send('{"op":"ping","id":"%s"}' % ("x" * 2000))
         assert (await viewer.closed())[0] == 1009
     await still_serves(world)
+
+
+async def test_who_has_shown_no_credential_gets_room_for_a_hello_only(world: World) -> None:
+    async with world.socket() as viewer:
+        await viewer.say(op="hello", token="x" * HELLO_BYTES)
+        assert (await viewer.closed())[0] == 1009
+    big = {
+        "op": "send",
+        "id": 1,
+        "name": f"pad:acme:{pad_id()}",
+        "command": "write_note",
+        "data": {"text": "x" * HELLO_BYTES},
+    }
+    async with world.socket(additional_headers=world.bearer()) as viewer:
+        await viewer.say(**big)
+        assert (await viewer.hear())["op"] == "welcome"
+        assert (await viewer.hear())["id"] == 1
+    async with world.viewer() as viewer:
+        await viewer.say(**big)
+        assert (await viewer.hear())["id"] == 1
 
 
 async def test_data_beyond_what_nats_carries_is_too_large(world: World) -> None:
