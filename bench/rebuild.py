@@ -1,7 +1,7 @@
 """What a rebuild of a service's read models costs: memory as it goes on, and events a second, on SQLite and PostgreSQL.
 
 `python -m bench.rebuild --events 1000000` writes a log of that many events, then runs `holdfast rebuild auction`;
-`--service floor` does so with floors.
+`--service floor` does so with floors, `--service pos` with tills.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import Final, Self
 
 from bench._processes import resident_kib
 from holdfast import Actor
-from holdfast.jetstream import NatsBus
+from holdfast.jetstream import NatsBus, ensure_streams
 from holdfast.testing import Scenario, given
 from holdfast.testing._databases import NoServer, postgresql_server
 from holdfast.testing._scenario import START
@@ -43,6 +43,17 @@ from services.floor.contract import (
     TableLayout,
 )
 from services.floor.domain import RestaurantFloor
+from services.pos.contract import (
+    AddLine,
+    BeginPayment,
+    CloseTab,
+    Item,
+    OpenTab,
+    RecordPaymentResult,
+    SendToKitchen,
+    SetItem,
+)
+from services.pos.domain import PosSession
 
 SAMPLE_SECONDS: Final = 1.0
 SHARES: Final = (10, 50, 100)
@@ -92,13 +103,34 @@ def a_night() -> Scenario:
     return night
 
 
-SERVICES: Final = {"auction": a_lot, "floor": a_night}
+def a_shift() -> Scenario:
+    """A till that sells three items on each of thirty tabs, which are paid by card."""
+    manager = _actor("max", "manager")
+    till = given(PosSession(), at=START, id_="loc-1")
+    for number in range(30):
+        tab, pay = f"tab-{number}", f"pay-{number}"
+        till.when(OpenTab(tab_id=tab), by=manager, at=till.now + MINUTE)
+        till.when(SetItem(sku="soup", item=Item(price_minor=700)), by=manager)
+        for place in range(3):
+            till.when(AddLine(tab_id=tab, line_id=f"{tab}-{place}", sku="soup"), by=manager)
+        till.when(SendToKitchen(tab_id=tab), by=manager, at=till.now + MINUTE)
+        till.when(BeginPayment(tab_id=tab, payment_id=pay, amount_minor=2_100, tender="card"), by=manager)
+        till.when(RecordPaymentResult(payment_id=pay, outcome="captured"), by=manager)
+        till.when(CloseTab(tab_id=tab), by=manager)
+    return till
+
+
+SERVICES: Final = {"auction": a_lot, "floor": a_night, "pos": a_shift}
+EMPTY: Final = {"pos": ("pos-account",)}
+"""What a service has streams for, once it was started, and this log nothing."""
 
 
 async def write_log(url: str, service: str, events: int) -> int:
     """Fill the service's log."""
     bus = await NatsBus.connect(url, name="bench log")
     try:
+        for purpose in EMPTY.get(service, ()):
+            await ensure_streams(bus, purpose)
         return await write_copies(bus, SERVICES[service](), events=events)
     finally:
         await bus.close()

@@ -58,7 +58,7 @@ class Programs:
 def programs(folder: Path, name: str, events: int) -> Generator[Programs]:
     (folder / name).mkdir()
     with nats_server(folder / name) as server:
-        asyncio.run(write_log(server.url, events))
+        asyncio.run(write_log(server.url, "auction", events))
         yield Programs(folder / name, server.url)
 
 
