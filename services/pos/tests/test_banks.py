@@ -6,6 +6,7 @@ from holdfast import Actor, Forbidden, ValidationFailed
 from holdfast.testing import Scenario
 from services.pos.contract import (
     BeginPayment,
+    CloseDay,
     CloseTab,
     CountDrawer,
     DrawerClosed,
@@ -23,6 +24,7 @@ from services.pos.contract import (
     TipsPooled,
 )
 from services.pos.domain_errors import DrawerNotOpen, DrawerState, NothingToPool
+from services.pos.tests.histories import all_rows
 from services.pos.tests.scenes import CASHIER, MANAGER, SERVICE, WAITER, done, location, opened, with_tab
 
 TABLET = Actor(user="wim", roles=("waiter",))
@@ -137,3 +139,17 @@ def test_where_tips_are_pooled_a_bank_keeps_none() -> None:
 
 def test_other_services_open_no_bank() -> None:
     opened().when(OpenBank(minor=1), by=SERVICE).then_rejected(Forbidden)
+
+
+def test_a_bank_is_in_the_list_of_drawers_and_in_the_days_report() -> None:
+    scene = taken(taken(banked(), "t1", "cash"), "t2", "card", tip=100)
+    for tab_id in ("t1", "t2"):
+        done(scene.when(CloseTab(tab_id=tab_id), by=CASHIER))
+    done(done(scene.when(SettleBank(minor=2_540), by=TABLET)).when(CloseDay(), by=MANAGER))
+    rows = all_rows(scene)
+    bank = next(row for row in rows["drawers"] if row["terminal"] == KEY)
+    shown = ("status", "opening_minor", "cash_sales_minor", "tips_minor", "expected_minor", "over_short_minor")
+    assert [bank[column] for column in shown] == ["CLOSED", 2_000, 550, 100, 2_550, -10]
+    [report] = [row for row in rows["z_reports"] if row["status"] == "closed"]
+    told = ("drawers_counted", "over_short_minor", "tip_minor", "pooled_minor", "agrees")
+    assert [report[column] for column in told] == [1, -10, 100, 100, True]
