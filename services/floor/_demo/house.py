@@ -109,7 +109,10 @@ class House:
         await manager.do(self.floor, "configure_floor", tables=menu.layout(), expected_version=0)
         await manager.do(self.floor, "change_settings", settings=menu.floor_settings(), expected_version=0)
         for waiter in menu.WAITERS:
-            await self.person(waiter, part="opening").do(self.floor, "clock_in")
+            working = self.person(waiter, part="opening")
+            await working.do(self.floor, "clock_in")
+            await working.do(self.till, "open_bank", minor=menu.BANK)
+            self.paper.drawers[f"bank:{waiter}"] = Drawer(menu.BANK)
 
     async def hang_up(self) -> None:
         """Let everybody close their connections."""
@@ -175,10 +178,12 @@ class House:
         )
 
 
-def expect(answer: Frame, *codes: str) -> bool:
-    """Whether a command was accepted; a refusal must be one of these."""
+def expect(answer: Frame, *codes: str, refused: bool = False) -> bool:
+    """Whether a command was accepted; a refusal must be one of these, and with `refused` there must be one."""
     if answer["op"] != "ok" and answer["code"] not in codes:
         raise Refused(answer)
+    if refused and answer["op"] == "ok":
+        raise Refused({**answer, "code": "NOT_REFUSED", "message": f"not refused with {codes}", "retryable": False})
     return answer["op"] == "ok"
 
 

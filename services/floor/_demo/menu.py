@@ -101,3 +101,5 @@ TILLS: Final[Mapping[str, str]] = {"till-1": "cashier-1", "till-2": "cashier-2",
 """Each with who stands there; the last one is off the network for a part of the evening."""
 OPENING: Final = 20_000
 """What each drawer begins with."""
+BANK: Final = 3_000
+"""What each waiter's bank begins with."""

@@ -14,7 +14,7 @@ from services.floor._demo import menu
 from services.floor._demo.beside import Bar, Screen
 from services.floor._demo.evidence import Evidence, Kill
 from services.floor._demo.house import House
-from services.floor._demo.paying import Cashier
+from services.floor._demo.paying import Cashier, check_out
 from services.floor._demo.tablets import KINDS, Tablet
 from services.floor._demo.turns import Station
 
@@ -124,7 +124,7 @@ async def _close(house: House) -> None:
     for terminal in menu.TILLS:
         await Cashier(house, terminal, part="closing").count()
     for waiter in menu.WAITERS:
-        await house.person(waiter, part="closing").do(house.floor, "clock_out")
+        await check_out(house, house.person(waiter, part="closing"))
     manager = house.person("manager", part="closing")
     if any(receipt.tip for receipt in house.paper.receipts.values()):
         weights = {waiter: number + 1 for number, waiter in enumerate(menu.WAITERS)}

@@ -1,12 +1,17 @@
 """At the till: voids, comps, discounts, splits, payments by several tenders, and refunds."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from services.floor._demo import menu
-from services.floor._demo.house import House, new_id
+from services.floor._demo.house import House, expect, new_id
 from services.floor._demo.paper import Bill, Ordered, in_coins
+from services.floor._demo.people import Person
 
+AGAIN_SECONDS: Final = 0.1
+LEAVE_SECONDS: Final = 60.0
+"""By when the floor has heard that a bank is settled."""
 NOTE: Final = 1_000
 """Guests pay in such notes."""
 
@@ -100,8 +105,8 @@ class Cashier:
         """Bring the bill."""
         await self._cashier.do(self._house.till, "print_bill", tab_id=bill.tab_id)
 
-    async def settle(self, bill: Bill) -> None:
-        """Take the money for a bill, by one tender or by several, and close it."""
+    async def settle(self, bill: Bill, *, waiter: Person | None = None) -> None:
+        """Take the money for a bill, by one tender or by several, and close it; the waiter may take the cash."""
         rest = bill.due
         ways: Sequence[str] = self._chance.choice((("cash",), ("card",), ("card", "cash"), ("gift", "card")))
         paid: list[tuple[str, int]] = []
@@ -114,8 +119,12 @@ class Cashier:
                 coins = in_coins(rest)
                 rounding = coins - rest
                 given = coins + (NOTE - coins % NOTE if self._chance.random() < 0.5 else 0)  # noqa: PLR2004 - even chances
-                await self._pay(bill, given, "cash")
-                self._house.paper.drawers[self.terminal].expected += coins
+                if waiter is not None and self._chance.random() < 0.3:  # noqa: PLR2004 - some of them
+                    await self._pay(bill, given, "cash", taker=waiter)
+                    self._house.paper.drawers[f"bank:{waiter.user}"].expected += coins
+                else:
+                    await self._pay(bill, given, "cash")
+                    self._house.paper.drawers[self.terminal].expected += coins
                 paid.append(("cash", coins))
             else:
                 tip = self._chance.choice((0, 0, 150)) if tender == "card" else 0
@@ -125,14 +134,18 @@ class Cashier:
         await self._cashier.do(self._house.till, "close_tab", tab_id=bill.tab_id)
         self._house.paper.close(bill, paid, rounding=rounding, tip=tip)
 
-    async def _pay(self, bill: Bill, amount: int, tender: str, *, tip: int = 0) -> None:
+    async def _pay(self, bill: Bill, amount: int, tender: str, *, tip: int = 0, taker: Person | None = None) -> None:
+        """Take money by a tender: into this cashier's drawer, or into the bank of whoever takes it."""
         declined = tender == "card" and self._chance.random() < 0.1  # noqa: PLR2004 - one in ten
         outcomes = ("failed", "captured") if declined else ("captured",)
         for outcome in outcomes:
             payment = new_id(self._chance)
-            begin = {"amount_minor": amount, "tender": tender, "tip_minor": tip, "terminal_id": self.terminal}
-            await self._cashier.do(self._house.till, "begin_payment", tab_id=bill.tab_id, payment_id=payment, **begin)
-            await self._cashier.do(self._house.till, "record_payment_result", payment_id=payment, outcome=outcome)
+            begin = {"amount_minor": amount, "tender": tender, "tip_minor": tip}
+            if taker is None:
+                begin["terminal_id"] = self.terminal
+            by = taker or self._cashier
+            await by.do(self._house.till, "begin_payment", tab_id=bill.tab_id, payment_id=payment, **begin)
+            await by.do(self._house.till, "record_payment_result", payment_id=payment, outcome=outcome)
 
     async def refund(self, tab_id: str) -> None:
         """Give the guest of a closed bill something back, in cash."""
@@ -167,3 +180,14 @@ class Cashier:
         await self._cashier.do(self._house.till, "end_drawer", terminal_id=self.terminal)
         drawer.counted = max(0, drawer.expected + self._chance.choice((0, 0, -5, 20)))
         await self._cashier.do(self._house.till, "count_drawer", minor=drawer.counted, terminal_id=self.terminal)
+
+
+async def check_out(house: House, waiter: Person) -> None:
+    """Settle a waiter's bank, and go home as soon as the floor knows of it; before that it lets nobody go."""
+    bank = house.paper.drawers[f"bank:{waiter.user}"]
+    expect(await waiter.attempt(house.floor, "clock_out"), "BANK_OPEN", refused=True)
+    bank.counted = max(0, bank.expected + waiter.chance.choice((0, 0, -5, 20)))
+    await waiter.do(house.till, "settle_bank", minor=bank.counted)
+    async with asyncio.timeout(LEAVE_SECONDS):
+        while not expect(await waiter.attempt(house.floor, "clock_out"), "BANK_OPEN"):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(AGAIN_SECONDS)

@@ -130,7 +130,7 @@ class Station:
                 await self._house.at(table, "CHECK_DROPPED")
         for each in bills:
             await self._house.billed(each)
-            await self._cashier.settle(each)
+            await self._cashier.settle(each, waiter=self._waiter)
         for table in tables:
             await self._cleaned(table)
         if self._happens(REFUND):
