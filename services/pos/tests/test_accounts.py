@@ -60,7 +60,7 @@ from services.pos.domain_account_events import (
 )
 from services.pos.domain_account_state import Account
 from services.pos.domain_account_terms import HOLDS, MOST, MOVEMENTS, Source, card_account
-from services.pos.tests.scenes import CASHIER, MANAGER, MINUTE, NOON, SERVICE, WAITER, done
+from services.pos.tests.scenes import CASHIER, DISPLAY, MANAGER, MINUTE, NOON, SERVICE, STRANGER, WAITER, done
 from services.pos.tests.test_properties import comparable
 
 TILL = Source(till="loc-1", tab_id="t1", payment_id="p1")
@@ -373,3 +373,12 @@ def moved(event: Any) -> int:
             return -points
         case _:
             return 0
+
+
+def test_only_cashiers_see_an_account_and_nobody_one_that_is_not_open() -> None:
+    scene = account("DEPOSIT", 500)
+    rules, state = PosAccount(), msgspec.json.decode(scene.state_json, type=Account)
+    assert [rules.may_read(state, viewer) for viewer in (CASHIER, MANAGER, SERVICE)] == [True] * 3
+    assert [rules.may_read(state, viewer) for viewer in (WAITER, DISPLAY, STRANGER)] == [False] * 3
+    tried = msgspec.json.decode(account().when(charge(1), by=SERVICE).state_json, type=Account)
+    assert not rules.may_read(tried, MANAGER)
