@@ -142,6 +142,7 @@ async def test_payments_and_refunds_are_refused(till: Till) -> None:
         "comp": 0,
         "tax": [{"tax_id": "vat", "ppm": 100_000, "minor": 50}],
         "gratuity": 0,
+        "stored": 0,
         "due": 550,
         "rounding": 0,
         "tip": 0,
