@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final
 
@@ -131,6 +132,10 @@ class Door:
             self.metrics.count("refused", limit="commands")
             self.metrics.count("commands", purpose=name.purpose, outcome=error.code)
         return error
+
+    def waiting(self, name: Name, by: Actor) -> AbstractContextManager[None]:
+        """Hold a place for what is asked of others on this user's behalf; `RATE_LIMITED` when there is none."""
+        return self._limits.under_way(name, by.user)
 
     def spend_presence(self, name: Name, user: str) -> None:
         """Count one show of presence; `RATE_LIMITED` when a user shows too much."""

@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import Annotated, Any, Final
 
 import msgspec
+import structlog
 from litestar import MediaType, Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -36,6 +37,7 @@ AnyRequest = Request[Any, Any, Any]
 Who = NamedDependency[Identity]
 
 MAX_EVENTS: Final = 1000
+log = structlog.get_logger(__name__)
 _SEQ: Final = re.compile(r"[0-9]{1,16}")
 _ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,16})"')
 
@@ -138,7 +140,8 @@ async def events(  # noqa: D103 - the wire contract describes it
         return await _stream(state, who, name, _last_event_id(request, after))
     after = after or 0
     head = await _head_beyond(door, name, who, after)
-    page = (await events_after(door.client, name, after, target=head, limit=limit))[:limit]
+    with door.waiting(name, who.actor):
+        page = (await events_after(door.client, name, after, target=head, limit=limit))[:limit]
     found = list(takewhile(lambda event: event.seq <= head or not shuts_out(event, who.actor.tags), page))
     last = found[-1].seq if found else after
     head = max(head, last)
@@ -226,6 +229,9 @@ async def _catch_up(fanout: Fanout, watch: Watch, head: int) -> None:
         await fanout.replay(watch, until=head)
         await fanout.go_live(watch)
     except HoldfastError:
+        watch.dropped(watch)
+    except Exception:  # a bug must not leave a stream that shows nothing more
+        log.exception("gateway.stream_failed", name=str(watch.name))
         watch.dropped(watch)
 
 

@@ -46,7 +46,7 @@ async def items(  # noqa: D103 - the wire contract describes it
 ) -> Response[bytes]:
     door: Door = state.door
     settings: Settings = state.settings
-    Name.of(purpose, who.tenant, "any")
+    name = Name.of(purpose, who.tenant, "any")
     if purpose not in door.contracts:
         known = ", ".join(sorted(door.contracts))
         raise NotFound(f"there is no list of this purpose; there are {known}")
@@ -54,10 +54,11 @@ async def items(  # noqa: D103 - the wire contract describes it
     as_table = _wants_table(given.pop("format", None), request.headers.get("accept", ""))
     query = {"by": who.actor, **_query(given.items())}
     subject = f"list.{purpose}.{who.tenant}"
-    if as_table:
-        columns = columns_of(door.contracts[purpose], given.get("list"))
-        return await _table(door, subject, query, columns, timeout=settings.command_timeout)
-    content = await _ask(door, subject, _encoder.encode(query), settings.command_timeout)
+    with door.waiting(name, who.actor):
+        if as_table:
+            columns = columns_of(door.contracts[purpose], given.get("list"))
+            return await _table(door, subject, query, columns, timeout=settings.command_timeout)
+        content = await _ask(door, subject, _encoder.encode(query), settings.command_timeout)
     return Response(bytes(content), media_type=MediaType.JSON, headers=UNCACHED)
 
 

@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     presence_per_second: float = 100.0
     """What one user may show on entities, which each of their watchers is told. 0 sets no limit."""
     tenant_in_flight: int = 10_000
-    """Commands and looks of one tenant to one purpose that may wait for owners in this gateway, a quarter of them of one
+    """Commands, looks, pages and lists of one tenant that may wait for one purpose in this gateway, a quarter of one
     user; more are refused. 0 sets no limit."""
     refusals_per_socket: int = 1000
     """A socket whose commands are refused for their rate so often in a row is closed with 4429."""

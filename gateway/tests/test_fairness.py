@@ -141,6 +141,15 @@ async def test_a_tenant_that_waits_for_an_owner_fills_its_own_places_only(gatewa
         await silent.hear()
 
 
+async def test_lists_that_wait_are_bounded_too(gateway: GatewayFactory) -> None:
+    world = await gateway(contracts={"silent": SILENT}, tenant_in_flight=4)
+    asked = [asyncio.ensure_future(world.http.get("/v1/silent", headers=world.bearer("ann"))) for _ in range(2)]
+    done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED, timeout=WAIT_SECONDS)
+    assert [code(await each) for each in done] == [(429, "RATE_LIMITED")]
+    for each in waiting:
+        each.cancel()
+
+
 @pytest.mark.once("it takes commands off the wire one by one")
 async def test_a_user_who_looks_at_an_entity_again_and_again_leaves_room_for_others(
     gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch

@@ -132,6 +132,17 @@ async def not_republished(world: World, pad: str) -> AsyncGenerator[None, None]:
             await manager.update_stream(config)
 
 
+async def test_an_event_stream_that_a_bug_stops_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("gateway.fanout.Fanout.go_live", fail)
+    pad = pad_id()
+    await world.write(pad)
+    async with asyncio.timeout(WAIT_SECONDS), aclosing(sse(world, pad)) as stream:
+        assert [id_ async for id_, _ in stream] == [1]
+
+
 async def test_any_nats_client_sends_a_command_by_an_ordinary_request(world: World) -> None:
     subject = f"ask.pad.acme.{pad_id()}"
     by: dict[str, Any] = {"user": "ann", "roles": []}
