@@ -33,6 +33,14 @@ class Name(NamedTuple):
         return name
 
     @classmethod
+    def or_none(cls, purpose: str, tenant: str, id_: str) -> Self | None:
+        """The name, or None when nothing can be called so: for reactors, which a fault would stop."""
+        try:
+            return cls.of(purpose, tenant, id_)
+        except ValidationFailed:
+            return None
+
+    @classmethod
     def parse(cls, text: str) -> Self:
         """Split `{purpose}:{tenant}:{id}`; the id may itself hold colons."""
         purpose, _, rest = text.partition(":")

@@ -81,7 +81,7 @@ class Till(Reactor[FloorEvent]):
         """The command for the till, when the event concerns one."""
         till = getattr(stored.event, "till", None)
         command = None if till is None else _command(stored.event, stored.name.id)
-        return [] if till is None or command is None else [_to(till, stored.name, command)]
+        return [] if till is None or command is None else _to(till, stored.name, command)
 
 
 def _command(event: FloorEvent, floor: str) -> Command | None:  # noqa: PLR0911 - one line for each event
@@ -104,8 +104,10 @@ def _command(event: FloorEvent, floor: str) -> Command | None:  # noqa: PLR0911 
             return None
 
 
-def _to(till: str, floor: Name, command: Command) -> Send:
-    return Send(name=Name.of(pos.contract.purpose, floor.tenant, till), command=command)
+def _to(till: str, floor: Name, command: Command) -> list[Send]:
+    """The command for the till; nothing for one that cannot exist, so that what comes after still arrives."""
+    name = Name.or_none(pos.contract.purpose, floor.tenant, till)
+    return [] if name is None else [Send(name=name, command=command)]
 
 
 def _posted(placed: order_events.OrderPlaced, *, floor: str) -> pos.PostOrder:

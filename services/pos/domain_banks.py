@@ -13,12 +13,15 @@ from services.pos import domain_money_events as events
 from services.pos.domain_draft import Draft
 from services.pos.domain_drawers import BANK, amount_of, check_nothing_under_way, counted_as, open_drawer_of
 from services.pos.domain_roles import CASHIERS
+from services.pos.domain_settings import check_floor
 
 
 def open_bank(draft: Draft, command: commands.OpenBank) -> None:
     """Begin with so much cash; nothing when it has begun so."""
     waiter = _waiter(draft, command.waiter)
     opening = amount_of(command.minor, "minor")
+    if command.floor is not None:
+        check_floor(draft, command.floor, "floor")
     floors = tuple(dict.fromkeys((*(() if command.floor is None else (command.floor,)), *draft.settings.floors)))
     opened = events.DrawerOpened(
         terminal_id=f"{BANK}{waiter}",

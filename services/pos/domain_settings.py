@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from holdfast import StateConflict, ValidationFailed, VersionConflict
+from holdfast import Name, StateConflict, ValidationFailed, VersionConflict
 from holdfast.money import CURRENCIES
 from services.pos import domain_till_commands as commands
 from services.pos import domain_till_events as events
@@ -36,6 +36,8 @@ def configure(draft: Draft, command: commands.Configure) -> None:
     if command.expected_version != version:
         raise VersionConflict(f"the settings are at version {version}; look at them again", version=version)
     _check_timezone(command.settings.timezone)
+    for floor in command.settings.floors:
+        check_floor(draft, floor, "settings.floors")
     if command.settings.currency not in CURRENCIES:
         raise ValidationFailed("settings.currency: an ISO 4217 code of three capitals, such as EUR")
     if command.settings.currency != draft.settings.currency and _has_prices(draft.session):
@@ -78,6 +80,14 @@ def set_discount(draft: Draft, command: commands.SetDiscount) -> None:
             f"discount.version: {known.version + 1}, for it is at {known.version}", version=known.version
         )
     draft.record(events.DiscountSet(discount_id=command.discount_id, discount=discount))
+
+
+def check_floor(draft: Draft, floor: str, field: str) -> None:
+    """Refuse an id that no floor can have: nothing that is sent there would ever arrive."""
+    try:
+        Name.of("floor", draft.ctx.name.tenant, floor)
+    except ValidationFailed as error:
+        raise ValidationFailed(f"{field}: no floor is called {floor!r}; {error.message}") from None
 
 
 def _check_timezone(name: str) -> None:

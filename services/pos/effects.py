@@ -26,30 +26,33 @@ class Floors(Reactor[SessionEvent]):
         """The commands for the floors that the event concerns."""
         match stored.event:
             case tabs.TabBalanceChanged(floor=str() as to) as standing:
-                return [_to(to, stored.name, _standing(standing, stored.seq))]
+                return _to(to, stored.name, _standing(standing, stored.seq))
             case tabs.FloorHeard(floor=to, heard=heard):
-                return [_to(to, stored.name, floor.RecordHeard(heard=heard))]
+                return _to(to, stored.name, floor.RecordHeard(heard=heard))
             case tabs.LineVoided(floor=str() as to, line_id=line_id, qty_milli=qty, reason_code=reason):
-                return [_to(to, stored.name, _void(line_id, qty, reason))]
+                return _to(to, stored.name, _void(line_id, qty, reason))
             case tabs.TabVoided(floor=str() as to, sent=lines, reason_code=reason):
                 voids = {line.line_id: _void(line.line_id, line.qty_milli, reason) for line in lines}
-                return [_to(to, stored.name, void, step=line_id) for line_id, void in voids.items()]
+                return [send for line_id, void in voids.items() for send in _to(to, stored.name, void, step=line_id)]
             case (
                 money.DrawerOpened(holder=str() as waiter, floors=floors)
                 | money.DrawerClosed(holder=str() as waiter, floors=floors)
             ):
                 bank = floor.RecordBank(waiter_id=waiter, is_open=isinstance(stored.event, money.DrawerOpened))
-                return [_to(each, stored.name, bank, step=each) for each in floors]
+                return [send for each in floors for send in _to(each, stored.name, bank, step=each)]
             case (stock.ItemEightySixed() | stock.ItemBack()) as said:
                 out = isinstance(said, stock.ItemEightySixed)
                 command = floor.SetEightySix(sku=said.sku, unavailable=out)
-                return [_to(each, stored.name, command, step=each) for each in dict.fromkeys(said.floors)]
+                told = dict.fromkeys(said.floors)
+                return [send for each in told for send in _to(each, stored.name, command, step=each)]
             case _:
                 return []
 
 
-def _to(floor_id: str, till: Name, command: Command, *, step: str = "") -> Send:
-    return Send(name=Name.of(floor.contract.purpose, till.tenant, floor_id), command=command, step=step)
+def _to(floor_id: str, till: Name, command: Command, *, step: str = "") -> list[Send]:
+    """The command for a floor; nothing for one that cannot exist, which older tills were allowed to name."""
+    name = Name.or_none(floor.contract.purpose, till.tenant, floor_id)
+    return [] if name is None else [Send(name=name, command=command, step=step)]
 
 
 def _standing(standing: tabs.TabBalanceChanged, seq: int) -> floor.RecordTab:

@@ -130,7 +130,8 @@ class Answers(Reactor[AccountEvent]):
 
 
 def _answer(account: Name, source: Source, command: Command | None) -> list[Send]:
-    return [] if command is None else [Send(name=Name.of(TILL, account.tenant, source.till), command=command)]
+    till = Name.or_none(TILL, account.tenant, source.till)
+    return [] if command is None or till is None else [Send(name=till, command=command)]
 
 
 def _outcome(source: Source, charge_id: str, **answer: Any) -> to_till.RecordCharge | None:

@@ -63,6 +63,14 @@ def test_a_floor_may_name_another_till_or_none() -> None:
     assert sent(run(seated(payments="none"), order())) == []
 
 
+def test_a_till_that_cannot_exist_is_told_nothing() -> None:
+    scene = run(seated(pos_location="l" * 100), order())
+    [recorded] = [each for each in scene.log if each.type == "order_placed"]
+    judge = Judge(scene.entity)
+    far = Name.of("floor", "t" * 90, "floor-1")
+    assert Till().react(StoredEvent[Any](name=far, position=recorded.seq, recorded=recorded, judge=judge)) == []
+
+
 def test_what_is_cancelled_is_taken_off_the_bill() -> None:
     scene = run(seated(), order(line("l1", qty=2000)))
     run(scene, CancelLine(line_id="l1", qty=500, reason="spilled"))

@@ -137,6 +137,12 @@ def test_where_tips_are_pooled_a_bank_keeps_none() -> None:
     scene.when(pool, by=MANAGER).then_includes(TipsPooled, minor=100)
 
 
+def test_a_bank_names_no_floor_that_cannot_exist() -> None:
+    scene = opened().when(OpenBank(minor=0, floor="a.b"), by=TABLET)
+    scene.then_rejected(ValidationFailed)
+    assert "floor: no floor is called 'a.b'" in str(scene.refusal)
+
+
 def test_other_services_open_no_bank() -> None:
     opened().when(OpenBank(minor=1), by=SERVICE).then_rejected(Forbidden)
 

@@ -90,6 +90,15 @@ def test_a_message_that_changes_nothing_is_answered_too() -> None:
     scene.then(FloorHeard(floor=FLOOR, heard=3))
 
 
+def test_a_floor_that_cannot_exist_is_told_nothing_and_holds_nothing_up() -> None:
+    scene = opened()
+    odd = PostOrder(tab_id="f1", floor="a.b", post=1, lines=post("o1").lines)
+    assert told(scene, odd, SERVICE) == []
+    assert told(scene, SetEightySix(sku="beer", unavailable=True), MANAGER) == [
+        floor.SetEightySix(sku="beer", unavailable=True)
+    ]
+
+
 def test_the_last_of_several_standings_answers() -> None:
     scene = done(ordered().when(post("p1", tab_id="f2", number=2), by=SERVICE))
     first, second = told(scene, PostMerge(floor=FLOOR, post=3, from_tab_id="f1", into_tab_id="f2"), SERVICE)

@@ -57,6 +57,11 @@ def test_the_first_tab_makes_the_location_on_its_first_day_with_the_default_sett
     scene.when(OpenTab(tab_id="t3"), by=WAITER).then_rejected(Closed)
 
 
+def test_a_location_tells_no_floor_that_cannot_exist() -> None:
+    odd = Configure(settings=Settings(currency="EUR", floors=("a.b",)), expected_version=0)
+    given(PosSession(), at=NOON).when(odd, by=ADMIN).then_rejected(ValidationFailed)
+
+
 def test_the_currency_of_a_location_can_be_set_until_it_has_prices() -> None:
     scene = given(PosSession(), at=NOON).when(OpenTab(tab_id="t1"), by=WAITER)
     dollars = Settings(currency="USD")
