@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 NATS_PORT, ROUTE_PORT = 4222, 6222
 """Of NATS servers that have a host for themselves."""
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 PATIENCE = 60.0
 DAY = timedelta(days=1)
 
