@@ -106,8 +106,9 @@ class _Watch:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note how many tests are left out because they send nothing."""
-        quiet = sum(item.get_closest_marker(SENDS) is None for item in items)
-        _write(self._folder / "quiet", f"{quiet}\n")
+        if items and SENDS in items[0].config.getoption("markexpr").split():
+            quiet = sum(item.get_closest_marker(SENDS) is None for item in items)
+            _write(self._folder / "quiet", f"{quiet}\n")
 
     def _sent(self) -> int:
         return sum(file.stat().st_size for file in self._folder.glob("tally-*"))

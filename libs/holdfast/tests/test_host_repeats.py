@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
+
 from holdfast import Actor, Name
 from holdfast._log import Judged, StoredCommit
 from holdfast.memory import MemoryLog
@@ -131,6 +133,7 @@ async def test_of_the_commands_read_twice_after_a_restart_only_those_of_the_last
     assert log.reads < 5
 
 
+@pytest.mark.once("it counts what its own copies read")
 async def test_copies_that_come_before_the_commit_are_answered_without_reading_the_log() -> None:
     world = World()
     world.log = log = Reading()
