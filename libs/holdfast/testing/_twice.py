@@ -106,7 +106,8 @@ class _Watch:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note how many tests are left out because they send nothing."""
-        if items and SENDS in items[0].config.getoption("markexpr").split():
+        chosen: str = items[0].config.option.markexpr if items else ""
+        if SENDS in chosen.split():
             quiet = sum(item.get_closest_marker(SENDS) is None for item in items)
             _write(self._folder / "quiet", f"{quiet}\n")
 
