@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -46,11 +47,10 @@ async def up(settings: Settings, services: Sequence[str]) -> None:
 
 async def _run(settings: Settings, services: Sequence[str]) -> None:
     with opened(settings.folder) as folder:
-        nats_port = await _port(embedded_nats.LOOPBACK, settings.nats_port, flag="--nats-port")
-        port = await _port(settings.host, settings.port, flag="--port")
+        nats_port, port, *operators = await _ports(settings, len(services))
         nats = Keeper(embedded_nats.nats_part(folder, port=nats_port), tell=_tell)
         environment = _environment(settings, folder, nats_port=nats_port, port=port)
-        doors = {service: await _port(embedded_nats.LOOPBACK, 0, flag="--operators-port") for service in services}
+        doors = dict(zip(services, operators, strict=True))
         parts = [
             _part(service, "serve", service, environment={**environment, **_operators(doors[service])})
             for service in services
@@ -107,14 +107,23 @@ def _command(*arguments: str) -> Sequence[str]:
     return (sys.executable, "-P", "-m", "holdfast.cli", *arguments)
 
 
-async def _port(host: str, port: int, *, flag: str) -> int:
-    """Check that a port is free, or choose one for port 0. One that a killed run still holds becomes free shortly."""
+async def _ports(settings: Settings, services: int) -> Sequence[int]:
+    """The ports of NATS, of the gateway and of the services' doors for operators, no two of them the same."""
+    loopback = embedded_nats.LOOPBACK
+    with ExitStack() as held:
+        nats = held.enter_context(await _bound(loopback, settings.nats_port, flag="--nats-port"))
+        door = held.enter_context(await _bound(settings.host, settings.port, flag="--port"))
+        doors = [held.enter_context(await _bound(loopback, 0, flag="--operators-port")) for _ in range(services)]
+        return [server.getsockname()[1] for server in (nats, door, *doors)]
+
+
+async def _bound(host: str, port: int, *, flag: str) -> socket.socket:
+    """Hold a port that is free, or any for port 0. One that a killed run still holds becomes free shortly."""
     loop = asyncio.get_running_loop()
     end = loop.time() + PORT_WAIT_SECONDS
     while True:
         try:
-            with socket.create_server((host, port)) as server:
-                return server.getsockname()[1]
+            return socket.create_server((host, port))
         except PermissionError:
             raise CannotStart(f"port {port} needs privileges: choose one above 1023 with {flag}") from None
         except socket.gaierror:

@@ -1,6 +1,7 @@
 """Real NATS servers for tests: one, or a cluster of three, on ports that the system chose."""
 
 import asyncio
+import random
 import shutil
 import signal
 import socket
@@ -18,6 +19,8 @@ from holdfast.jetstream import _api as api
 LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
+PORTS: Final = range(10_000, 32_768)
+"""Below those that Linux gives to connections and to whoever asks for any port."""
 MAX_PAYLOAD: Final = 8 * 1024 * 1024
 ACCOUNTS: Final = """
 accounts {
@@ -31,15 +34,14 @@ no_auth_user: app
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports on loopback that nobody listens on now, and that the system gives to nobody who asks for any."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.choice(PORTS)  # noqa: S311 - so that tests side by side choose different ones
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind((LOOPBACK, port))
+            found += [port] if port not in found else []
+    return found
 
 
 class NatsServer:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdfast.cli import main as holdfast
+from holdfast.testing.servers import free_ports
 
 START_SECONDS: Final = 90.0
-STOP_SECONDS: Final = 15.0
+STOP_SECONDS: Final = 30.0
 LINES_KEPT: Final = 30
 LONGEST_LINE: Final = 4 * 1024 * 1024
 KEPT: Final = ("HOLDFAST_SECRET", "HOLDFAST_TEST_TWICE", "HOLDFAST_TEST_TWICE_REPORT")
@@ -91,9 +92,10 @@ async def started(
     `hear` is told every line that any of its processes says.
     """
     hear = hear or _nothing
+    port, nats_port = free_ports(2)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "holdfast.cli", "up", *services),
-        *("--data", str(folder), "--port", "0", "--nats-port", "0", "--log", level),
+        *("--data", str(folder), "--port", str(port), "--nats-port", str(nats_port), "--log", level),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         limit=LONGEST_LINE,

@@ -15,11 +15,7 @@ from nats.js.api import StreamConfig
 from holdfast._program.embedded_nats import LOOPBACK, complaint, greeting, nats_part, nats_url
 from holdfast._program.errors import CannotStart
 from holdfast._program.keeper import Keeper
-
-
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as server:
-        return server.getsockname()[1]
+from holdfast.testing.servers import free_ports
 
 
 @asynccontextmanager
@@ -35,7 +31,7 @@ async def server(folder: Path, *, port: int) -> AsyncGenerator[Keeper]:
 
 
 async def test_a_client_with_the_token_finds_jetstream(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     async with server(tmp_path, port=port):
         client = await nats.connect(nats_url(tmp_path, port=port))
         account = await client.jetstream().account_info()
@@ -45,7 +41,7 @@ async def test_a_client_with_the_token_finds_jetstream(tmp_path: Path) -> None:
 
 
 async def test_a_client_without_the_token_is_turned_away(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
 
     async def ignore(_error: Exception) -> None: ...
 
@@ -55,14 +51,14 @@ async def test_a_client_without_the_token_is_turned_away(tmp_path: Path) -> None
 
 
 async def test_a_second_start_finds_the_messages_of_the_first(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     async with server(tmp_path, port=port):
         client = await nats.connect(nats_url(tmp_path, port=port))
         await client.jetstream().add_stream(StreamConfig(name="kept", subjects=["kept.>"]))
         await client.jetstream().publish("kept.one", b"1")
         await client.close()
 
-    port = free_port()
+    port = free_ports(1)[0]
     async with server(tmp_path, port=port):
         client = await nats.connect(nats_url(tmp_path, port=port))
         message = await client.jetstream().get_msg("kept", 1)

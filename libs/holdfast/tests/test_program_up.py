@@ -19,6 +19,7 @@ import pytest
 from holdfast import Actor, Name
 from holdfast._program.embedded_nats import LOOPBACK, nats_url
 from holdfast.client import Client
+from holdfast.testing.servers import free_ports
 
 pytestmark = pytest.mark.slow
 START_SECONDS = 60
@@ -74,7 +75,7 @@ class Up:
 @contextmanager
 def running(folder: Path) -> Generator[Up]:
     (folder / "counting.py").write_text(SERVICE)
-    port, nats_port = free_port(), free_port()
+    port, nats_port = free_ports(2)
     with (folder / "said").open("w") as said:
         process = subprocess.Popen(
             [*HOLDFAST, "up", "counting:service", "--port", str(port), "--nats-port", str(nats_port)],
@@ -112,11 +113,6 @@ def refused(folder: Path, *arguments: str) -> str:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.strip().splitlines()[-1]
-
-
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as server:
-        return server.getsockname()[1]
 
 
 def alive(pid: int) -> bool:
@@ -205,6 +201,12 @@ def test_a_taken_port_is_refused_with_the_flag_that_changes_it(tmp_path: Path) -
 
         assert "choose another with --port" in refused(tmp_path, "up", "--port", port, "--nats-port", "0")
         assert "choose another with --nats-port" in refused(tmp_path, "up", "--port", "0", "--nats-port", port)
+
+
+def test_one_port_for_two_doors_is_refused(tmp_path: Path) -> None:
+    port = str(free_ports(1)[0])
+
+    assert "choose another with --port" in refused(tmp_path, "up", "--port", port, "--nats-port", port)
 
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
