@@ -1,7 +1,8 @@
 """The bus on nats-py."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Self, cast
 
 import nats
@@ -26,6 +27,21 @@ OVERFLOW_SECONDS: Final = 0.2
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def _cancellable() -> Generator[None]:
+    """See that the current task ends when it is cancelled in here, whoever catches that.
+
+    nats-py does so while it flushes, and before Python 3.12 `wait_for` does when the answer comes at the same time.
+    """
+    task = asyncio.current_task()
+    cancels = 0 if task is None else task.cancelling()
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > cancels:
+            raise asyncio.CancelledError
 
 
 class _Listener(NamedTuple):
@@ -60,6 +76,10 @@ class _Client(Client):
     async def _tell(self, line: bytes) -> None:
         await self._send_command(line)
         await self._flush_pending()
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002 - nats-py's own signature
+        with _cancellable():  # nats-py forgets a cancellation that meets it here
+            return await super()._flush_pending(force_flush)  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
 
     async def _send_ping(self, future: "asyncio.Future[bool] | None" = None) -> None:
         """Let a ping wait its turn: nats-py sends it at once, before what is still to be sent, so that a flush lies."""
@@ -192,22 +212,17 @@ class NatsBus:
         """Publish and wait for the first answer, at most `timeout` seconds."""
         if not self._nats.is_connected:
             raise Unavailable("not connected to NATS; try again")
-        task = asyncio.current_task()
-        cancels = 0 if task is None else task.cancelling()
         try:
-            answer = await self._nats.request(
-                subject, data, timeout=timeout, headers=dict(headers) if headers else None
-            )
+            with _cancellable():
+                answer = await self._nats.request(
+                    subject, data, timeout=timeout, headers=dict(headers) if headers else None
+                )
         except nats.errors.MaxPayloadError:
             raise TooLarge(f"a message holds at most {self.max_payload} bytes") from None
         except nats.errors.NoRespondersError:
             raise NoResponders(f"nobody listens on {subject}") from None
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise Unavailable(f"no answer from NATS on {subject.partition('.')[0]}: {error}") from error
-        finally:
-            # Before Python 3.12, `wait_for` forgets a cancellation that meets the answer.
-            if task is not None and task.cancelling() > cancels:
-                raise asyncio.CancelledError
         return _message(answer)
 
     async def request_many(self, subject: str, data: bytes, *, timeout: float) -> AsyncIterator[Message]:
@@ -249,7 +264,8 @@ class NatsBus:
     async def flush(self, *, timeout: float) -> None:
         """Wait until the server has seen everything sent before."""
         try:
-            await self._nats.flush(max(1, int(timeout)))
+            with _cancellable():
+                await self._nats.flush(max(1, int(timeout)))
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise Unavailable(f"NATS does not answer: {error}") from error
 

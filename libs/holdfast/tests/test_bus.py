@@ -15,6 +15,8 @@ from holdfast.testing.servers import NatsServer, free_ports
 
 MOMENTS = 40
 PATIENCE = 60.0
+FLUSHED_BYTES = 1_900_000
+"""With so much pending, the next publish makes nats-py wait until it is sent."""
 
 
 async def test_a_request_cancelled_at_any_moment_is_cancelled(bus: NatsBus) -> None:
@@ -174,3 +176,18 @@ async def test_an_overflow_is_told_of_at_once_and_not_for_each_message_that_it_d
     end()
     await subscription.stop()
     assert first == 1
+
+
+async def test_a_task_that_publishes_much_ends_when_it_is_cancelled_while_nats_py_flushes(bus: NatsBus) -> None:
+    async def work() -> None:
+        while True:
+            await bus.publish("nowhere", b"x" * 900_000)
+
+    for _ in range(20):
+        task = asyncio.create_task(work())
+        while bus._nats._pending_data_size < FLUSHED_BYTES:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - when nats-py waits for its flusher
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=PATIENCE)
+        assert done
+        assert task.cancelled()
