@@ -166,17 +166,20 @@ class OrderedConsumer:
         return None
 
     async def _read_directly(self) -> int:
-        """Receive what is stored, without a consumer; returns how many messages the server sent."""
+        """Receive what is stored, without a consumer; returns how many messages came in one piece."""
         if not self._direct:
             return 0
         query = {"seq": self._next_sequence, "next_by_subj": self._direct, "batch": DIRECT_MESSAGES}
         operation = f"$JS.API.DIRECT.GET.{self._stream}"
-        count = 0
+        count, last = 0, 0
         with suppress(Unavailable):  # then the consumer has to do
             async for message in self._bus.request_many(
                 operation, msgspec.json.encode(query), timeout=DIRECT_ANSWER_SECONDS
             ):
                 sequence = int(message.headers.get("Nats-Sequence", "0"))  # the server's own; the last answer has none
+                if int(message.headers.get("Nats-Last-Sequence", "0")) != last:
+                    break  # an answer was lost: what follows it is asked for again
+                last = sequence
                 count += bool(sequence)
                 if sequence < self._next_sequence or self._aimed:
                     continue

@@ -1,7 +1,7 @@
 """Reading a stream once and in order, across losses, restarts and hostile messages."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -136,6 +136,30 @@ async def test_commands_are_read_without_a_consumer_while_the_cluster_makes_none
     direct, consumed = reader.got[0], reader.got[-1]
     assert direct.subject == consumed.subject
     assert 0 < consumed.received - direct.received < PATIENCE * 1_000_000_000
+
+
+async def test_an_answer_that_is_lost_in_a_direct_read_is_asked_for_again(bus: NatsBus) -> None:
+    purpose, lost = a_purpose(), list[bytes]()
+
+    class Lossy(Tapped):
+        async def request_many(self, subject: str, data: bytes, *, timeout: float) -> AsyncIterator[Message]:
+            async for message in bus.request_many(subject, data, timeout=timeout):
+                if message.data == b"4" and not lost:
+                    lost.append(message.data)
+                else:
+                    yield message
+
+    async def slow(forward: Request, subject: str) -> Message:
+        if subject.startswith("$JS.API.CONSUMER.CREATE."):
+            await until(lambda: len(reader.got) == 10)
+        return await forward()
+
+    await ensure_streams(bus, purpose)
+    await send(bus, purpose, range(10))
+    reader = Reader()
+    async with reader.reading(cast("Bus", Lossy(bus, slow)), purpose):
+        await until(lambda: len(reader.got) >= 10)
+    assert (reader.bodies, lost) == (numbered(range(10)), [b"4"])
 
 
 async def test_consumers_that_are_restarted_again_and_again_leave_none_behind(bus: NatsBus) -> None:
