@@ -15,6 +15,7 @@ class Progress:
         self._read = 0
         self._received: dict[int, int] = {}
         self._open: dict[int, dict[int, None]] = {}
+        self._left: dict[int, int] = {}
 
     def begin(self, positions: Mapping[int, int]) -> None:
         """Own these partitions from now on, each from behind its position; what is owned already stays as it is."""
@@ -22,13 +23,22 @@ class Progress:
         for number, position in positions.items():
             self._received.setdefault(number, position)
             self._open.setdefault(number, {})
+            self._left.pop(number, None)
         self._read = min(self._received.values(), default=0)
 
     def end(self, numbers: Iterable[int]) -> None:
-        """Own these partitions no more."""
+        """Own these partitions no more. What was answered until now stays known, for whoever gains them."""
         for number in numbers:
-            self._received.pop(number, None)
-            self._open.pop(number, None)
+            if number in self._received:
+                self._left[number] = self._position(number)
+                del self._received[number], self._open[number]
+
+    def restart(self) -> None:
+        """Own the same partitions in another life of the commands stream, of which nothing was read."""
+        self._read = 0
+        self._left.clear()
+        self._received = dict.fromkeys(self._received, 0)
+        self._open = {number: {} for number in self._received}
 
     def receive(self, number: int, sequence: int) -> bool:
         """Take a command; False when it is not for this member or was taken before."""
@@ -46,12 +56,15 @@ class Progress:
             opened.pop(sequence, None)
 
     def positions(self) -> dict[int, int]:
-        """Of every owned partition, the sequence up to which everything is answered."""
-        return {number: next(iter(self._open[number]), self._reached(number) + 1) - 1 for number in self._received}
+        """Of every partition that is owned or was, the sequence up to which everything is answered."""
+        return {**self._left, **{number: self._position(number) for number in self._received}}
 
     def next_sequence(self) -> int:
         """Where reading has to begin so that no owned partition misses anything."""
         return min((self._reached(number) for number in self._received), default=0) + 1
+
+    def _position(self, number: int) -> int:
+        return next(iter(self._open[number]), self._reached(number) + 1) - 1
 
     def _reached(self, number: int) -> int:
         return max(self._received[number], self._read)

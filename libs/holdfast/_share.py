@@ -182,8 +182,7 @@ class Share:
 
     def _on_renewal(self) -> None:
         """The commands stream begins anew: no sequence of the old one means anything."""
-        self._progress.end(range(PARTITIONS))
-        self._progress.begin(dict.fromkeys(self._partitions, 0))
+        self._progress.restart()
         self._expected = 1
 
     async def _on_command(self, message: ReceivedMessage) -> None:

@@ -60,6 +60,7 @@ def main() -> None:
             tracing=tracing,
             ready=lambda: print("ready", flush=True),
         )
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
         uvloop.run(work)
 
 

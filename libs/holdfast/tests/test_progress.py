@@ -66,11 +66,27 @@ def test_a_partition_that_is_owned_already_keeps_its_place() -> None:
     assert progress.receive(3, 50) is False
 
 
-def test_what_is_no_longer_owned_is_forgotten() -> None:
+def test_what_is_no_longer_owned_takes_nothing_and_its_position_stays_known_to_who_gains_it() -> None:
     progress = Progress()
-    progress.begin({3: 10})
-    progress.receive(3, 11)
-    progress.end([3, 9])
+    progress.begin({3: 10, 4: 10})
+    for number, sequence in ((3, 11), (4, 12), (4, 13)):
+        progress.receive(number, sequence)
     progress.answer(3, 11)
-    assert progress.positions() == {}
+    progress.answer(4, 12)
+    progress.end([3, 4, 9])
+    progress.answer(4, 13)
+    assert progress.receive(4, 14) is False
+    assert progress.positions() == {3: 13, 4: 12}
     assert progress.next_sequence() == 1
+    progress.begin({4: 20})
+    assert progress.positions() == {3: 13, 4: 20}
+
+
+def test_in_another_life_of_the_stream_nothing_of_the_old_one_counts() -> None:
+    progress = Progress()
+    progress.begin({3: 10, 4: 10})
+    progress.receive(3, 11)
+    progress.end([4])
+    progress.restart()
+    assert progress.positions() == {3: 0}
+    assert [progress.next_sequence(), progress.receive(3, 1)] == [1, True]
