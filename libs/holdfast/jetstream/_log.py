@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 
 from holdfast._bus import Bus, Message
-from holdfast._errors import NoRoom, TooLarge, Unavailable
+from holdfast._errors import NoResponders, NoRoom, TooLarge, Unavailable
 from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
 from holdfast._messages import Commit
 from holdfast._names import Name
 from holdfast.jetstream import _api
 from holdfast.jetstream._committer import ACK_SECONDS, Committer, Prepared, acknowledged
-from holdfast.jetstream._streams import checkpoint_stream, log_stream
+from holdfast.jetstream._streams import checkpoint_stream, log_stream, make_checkpoint_stream
 from holdfast.telemetry import TRACEPARENT
 
 APPEND_SECONDS: Final = 8.0
@@ -41,7 +41,7 @@ class JetStreamLog:
 
     def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
         self._bus = bus
-        self._replicated = replicas > 1
+        self._replicas = replicas
         self._committer = Committer(bus, self._append_alone)
 
     async def append(self, commit: NewCommit, /) -> int:
@@ -90,7 +90,7 @@ class JetStreamLog:
     async def read(self, name: Name, /, *, position: int = 0, limit: int = BATCH) -> Sequence[StoredCommit]:
         """Up to `limit` commits from `position` on, by direct get; a lagging replica is asked again."""
         found = await self._read(name, position, limit)
-        if not self._replicated or len(found) >= limit:
+        if self._replicas == 1 or len(found) >= limit:
             return found
         last = await self.last(name)
         try:
@@ -170,17 +170,24 @@ class JetStreamLog:
     async def bury(self, name: Name, place: Judged, /) -> None:
         """Keep the place of a deletion beside the checkpoints, in memory as the commands are and for longer."""
         try:
-            acknowledged(await self._bus.request(name.subject("gone"), _place(place).encode(), timeout=ACK_SECONDS))
+            try:
+                await self._bury(name, place)
+            except NoResponders:  # that stream was lost, or elects its leader
+                await make_checkpoint_stream(self._bus, name.purpose, replicas=self._replicas)
+                await self._bury(name, place)
         except _api.ApiError as error:
             raise Unavailable(f"the deletion cannot be noted: {error.description}") from error
 
+    async def _bury(self, name: Name, place: Judged) -> None:
+        acknowledged(await self._bus.request(name.subject("gone"), _place(place).encode(), timeout=ACK_SECONDS))
+
     async def buried(self, name: Name, /) -> Judged:
-        """Where the entity was deleted, asked of the stream's leader, which is never behind."""
+        """Where the entity was deleted, asked of the stream's leader, which is never behind; a lost stream tells of none."""
         operation = f"STREAM.MSG.GET.{checkpoint_stream(name.purpose)}"
         try:
             answer = await _api.call(self._bus, operation, {"last_by_subj": name.subject("gone")})
         except _api.ApiError as error:
-            if error.code == _api.MESSAGE_NOT_FOUND:
+            if error.code in (_api.MESSAGE_NOT_FOUND, _api.STREAM_NOT_FOUND):
                 return Judged()
             raise Unavailable(f"deletions cannot be read: {error.description}") from error
         return _judged(base64.b64decode(answer["message"].get("data", "")).decode())

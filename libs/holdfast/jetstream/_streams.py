@@ -45,6 +45,7 @@ def checkpoint_stream(purpose: str) -> str:
 
 
 def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
+    """In the order in which they are made: owners look for the commands stream alone, so that it comes last."""
     return [
         {
             "name": log_stream(purpose),
@@ -58,23 +59,6 @@ def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
             "republish": {
                 "src": f"evt.{purpose}.*.*",
                 "dest": f"live.{purpose}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
-            },
-        },
-        {
-            "name": command_stream(purpose),
-            "subjects": [f"cmd.{purpose}.*.*"],
-            "storage": "memory",
-            "retention": "limits",
-            "discard": "old",
-            "num_replicas": replicas,
-            "max_age": COMMAND_SECONDS * _NANOSECONDS,
-            "duplicate_window": COMMAND_SECONDS * _NANOSECONDS,
-            "max_bytes": COMMAND_BYTES,
-            "allow_direct": True,
-            "subject_transform": {
-                "src": "cmd.*.*.*",
-                "dest": f"cmd.{{{{wildcard(1)}}}}.{{{{partition({PARTITIONS},1,2,3)}}}}"
-                ".{{wildcard(2)}}.{{wildcard(3)}}",
             },
         },
         {
@@ -101,6 +85,23 @@ def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
             "allow_rollup_hdrs": True,
             "allow_msg_schedules": True,
         },
+        {
+            "name": command_stream(purpose),
+            "subjects": [f"cmd.{purpose}.*.*"],
+            "storage": "memory",
+            "retention": "limits",
+            "discard": "old",
+            "num_replicas": replicas,
+            "max_age": COMMAND_SECONDS * _NANOSECONDS,
+            "duplicate_window": COMMAND_SECONDS * _NANOSECONDS,
+            "max_bytes": COMMAND_BYTES,
+            "allow_direct": True,
+            "subject_transform": {
+                "src": "cmd.*.*.*",
+                "dest": f"cmd.{{{{wildcard(1)}}}}.{{{{partition({PARTITIONS},1,2,3)}}}}"
+                ".{{wildcard(2)}}.{{wildcard(3)}}",
+            },
+        },
     ]
 
 
@@ -116,6 +117,12 @@ async def ensure_streams(bus: Bus, purpose: str, *, replicas: int = 1) -> None:
                 f"the stream {wanted['name']} cannot be set up: {error.description}. If another program owns that "
                 "stream or its subjects, give Holdfast an account of its own on the NATS server"
             ) from error
+
+
+async def make_checkpoint_stream(bus: Bus, purpose: str, *, replicas: int) -> None:
+    """Create the stream of checkpoints and deletions when it alone was lost; one that is there stays as it is."""
+    (wanted,) = [each for each in _configurations(purpose, replicas) if each["name"] == checkpoint_stream(purpose)]
+    await _api.call(bus, f"STREAM.CREATE.{wanted['name']}", wanted)
 
 
 async def _ensure_soon(bus: Bus, wanted: dict[str, Any]) -> None:

@@ -9,15 +9,18 @@ from typing import Any, cast
 
 import pytest
 
-from holdfast import Unavailable
+from holdfast import Name, Unavailable
 from holdfast._bus import Bus, Message
+from holdfast._log import Judged
 from holdfast.jetstream import (
+    Checkpoints,
+    JetStreamLog,
     NatsBus,
     ensure_streams,
 )
 from holdfast.jetstream import _api as api
 from holdfast.testing.servers import free_ports
-from holdfast.tests.wiretap import Request, Tapped, a_purpose, tapped
+from holdfast.tests.wiretap import Reader, Request, Tapped, a_purpose, tapped
 
 
 async def configuration(bus: NatsBus, stream: str) -> dict[str, Any]:
@@ -34,7 +37,7 @@ async def test_a_purpose_gets_its_streams_and_setting_them_up_again_changes_noth
     for _ in range(2):
         await ensure_streams(tapped(bus, listen), purpose)
     assert [one for one in operations if ".CREATE." in one] == [
-        f"$JS.API.STREAM.CREATE.{stream}-{purpose}" for stream in ("evt", "cmd", "ckpt", "alarm")
+        f"$JS.API.STREAM.CREATE.{stream}-{purpose}" for stream in ("evt", "ckpt", "alarm", "cmd")
     ]
     assert not [one for one in operations if ".UPDATE." in one]
     assert (await configuration(bus, f"evt-{purpose}"))["storage"] == "file"
@@ -100,3 +103,33 @@ async def test_a_server_without_jetstream_is_a_clear_error() -> None:
     finally:
         process.kill()
         await process.wait()
+
+
+async def test_what_is_interrupted_while_the_streams_are_made_is_done_by_the_next_attempt(bus: NatsBus) -> None:
+    purpose = a_purpose()
+    refused: list[str] = []
+
+    async def refuse_once(forward: Request, subject: str) -> Message:
+        if subject.endswith(f".STREAM.CREATE.ckpt-{purpose}") and not refused:
+            refused.append(subject)
+            raise api.ApiError(10028, "resource limits exceeded for account")
+        return await forward()
+
+    async with Reader().reading(tapped(bus, refuse_once), purpose):
+        assert refused
+        assert (await api.call(bus, f"STREAM.INFO.ckpt-{purpose}"))["config"]["max_msgs_per_subject"] == 1
+
+
+async def test_a_lost_stream_of_deletions_hinders_no_entity_and_is_made_anew_by_the_next_deletion(
+    bus: NatsBus,
+) -> None:
+    purpose = a_purpose()
+    log, name = JetStreamLog(bus), Name.of(purpose, "acme", "x")
+    await ensure_streams(bus, purpose)
+    wanted = (await api.call(bus, f"STREAM.INFO.ckpt-{purpose}"))["config"]
+    await api.call(bus, f"STREAM.DELETE.ckpt-{purpose}")
+    assert await log.buried(name) == Judged()
+    assert await Checkpoints(bus, purpose).load("any life") == {}
+    await log.bury(name, Judged(1, 7))
+    assert await log.buried(name) == Judged(1, 7)
+    assert (await api.call(bus, f"STREAM.INFO.ckpt-{purpose}"))["config"] == wanted
