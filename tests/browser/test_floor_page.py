@@ -69,7 +69,7 @@ class Tablet:
 
     async def seat(self, table: str, guests: int) -> None:
         await self.choose(table)
-        await self.page.get_by_label("Guests").fill(str(guests))
+        await self.page.get_by_label("Guests", exact=True).fill(str(guests))
         await self.page.get_by_role("button", name="Seat", exact=True).click()
 
     async def order(self, table: str, item: str) -> None:
