@@ -135,5 +135,5 @@ class PosAccount(Entity[Account, AccountCommand, AccountEvent]):
         )
 
     def may_read(self, account: Account, viewer: Actor, /) -> bool:
-        """Cashiers and managers, once it is open: what was asked of an unknown account tells nobody anything."""
-        return account.kind is not None and not READERS.isdisjoint(viewer.roles)
+        """Cashiers, managers and services; of an account that is not open there is nothing to see yet, but it can be opened."""
+        return not READERS.isdisjoint(viewer.roles)

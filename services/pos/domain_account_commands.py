@@ -49,7 +49,7 @@ class SetCreditLimit(Command, tag="set_credit_limit"):
 
 
 class LoadAccount(Command, tag="load_account"):
-    """Put money on the account that was taken beside a till: a transfer, a deposit, a house account that is settled."""
+    """Put money on the account that was taken beside a till: a transfer, a deposit, a house account that is settled. Above 100,000 minor units at once a manager does it."""
 
     roles = CASHIERS
     raises = (refusals.KindMismatch, AmountInvalid, CurrencyMismatch, *_STANDING)
@@ -206,6 +206,7 @@ class TakeBackPoints(Command, tag="take_back_points"):
     raises = (refusals.AccountUnknown,)
 
     points: Quantity
+    currency: Currency | None = None
     source: Source
 
 

@@ -17,6 +17,8 @@ from services.pos.domain_roles import MANAGERS
 Events = Sequence[events.AccountEvent]
 HELD_FOR: Final[tuple[Kind, ...]] = ("DEPOSIT", "HOUSE")
 """On a gift card nothing is held: whoever knows its code spends it, and nobody else."""
+BY_CASHIERS: Final = 100_000
+"""The most that a cashier puts on an account at once beside a till: 1,000.00 in most currencies; a manager may put more."""
 LOADED: Final[tuple[Kind, ...]] = ("GIFT_CARD", "DEPOSIT", "HOUSE")
 
 
@@ -61,6 +63,8 @@ def load_account(account: Account, command: commands.LoadAccount, ctx: Context) 
     amount = _amount(command.amount_minor, "amount_minor", least=1)
     _check_kind(account, LOADED)
     check_currency(command.currency, account.currency)
+    if amount > BY_CASHIERS and MANAGERS.isdisjoint(ctx.actor.roles):
+        raise Forbidden(f"amount_minor: {BY_CASHIERS} at once; a manager puts more on an account")
     balance = account.balance + amount
     if balance > MOST:
         raise AmountInvalid(f"amount_minor: the balance is {MOST} at most", most=MOST)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from holdfast import State
 from services.pos import domain_account_events as events
-from services.pos.domain_account_terms import MOVEMENTS, AccountStatus, Kind, MovementKind, Source
+from services.pos.domain_account_terms import MOVEMENTS, REFUSED, AccountStatus, Kind, MovementKind, Source
 from services.pos.domain_session import without
 from services.pos.domain_terms import Part
 
@@ -49,6 +49,8 @@ class Account(State, omit_defaults=True):
     holds: Mapping[str, Held] = {}
     movements: tuple[Movement, ...] = ()
     """The newest ones."""
+    refused: tuple[Source, ...] = ()
+    """The newest of what tills sold and the account did not take."""
 
     @property
     def available(self) -> int:
@@ -64,11 +66,14 @@ def evolve_account(account: Account, event: events.AccountEvent) -> Account:  # 
             return replace(account, kind=kind, currency=currency, holder=holder, **terms)
         case events.CreditLimitSet(credit_limit_minor=limit, version=version):
             return replace(account, credit_limit_minor=limit, terms_version=version)
-        case events.LoadRefused() | events.RecallRefused() | events.ChargeDeclined() | events.PointsRefused():
+        case events.RecallRefused() | events.ChargeDeclined():
             return account
+        case events.LoadRefused(source=source) | events.PointsRefused(source=source):
+            return replace(account, refused=(*_others(account, source), source)[-REFUSED:])
         case events.ValueLoaded(source=source, tender=tender, reference=reference):
             note = reference if source is not None else f"{tender} {reference}".strip()
-            return _moved(account, "load", event, source, note=note)
+            taken = replace(account, refused=_others(account, source))
+            return _moved(taken, "load", event, source, note=note)
         case events.ValueRecalled(source=source):
             return _moved(account, "recall", event, source)
         case events.ChargeAuthorized(charge_id=charge_id, quantity=quantity, source=source):
@@ -88,8 +93,9 @@ def evolve_account(account: Account, event: events.AccountEvent) -> Account:  # 
         case events.HeldReleased(hold_id=gone) | events.HeldExpired(hold_id=gone):
             return _freed(account, gone)
         case events.PointsEarned(settled=settled, source=source):
-            settled_account = replace(account, owed_points=account.owed_points - settled)
-            return _moved(settled_account, "earn", event, source)
+            owing = account.owed_points - settled
+            taken = replace(account, owed_points=owing, refused=_others(account, source))
+            return _moved(taken, "earn", event, source)
         case events.PointsTakenBack(owed=owed, source=source):
             owing = replace(account, owed_points=account.owed_points + owed)
             return _moved(owing, "take_back", event, source)
@@ -103,6 +109,11 @@ def evolve_account(account: Account, event: events.AccountEvent) -> Account:  # 
             return replace(account, status="CLOSED")
         case _:
             assert_never(event)
+
+
+def _others(account: Account, source: Source | None) -> tuple[Source, ...]:
+    """What it did not take, but for this purchase."""
+    return tuple(each for each in account.refused if each != source)
 
 
 def _freed(account: Account, hold_id: str) -> Account:

@@ -20,6 +20,7 @@ Reason = Literal[
     "CURRENCY_MISMATCH",
     "TOO_MANY_HOLDS",
     "AMOUNT_INVALID",
+    "NEVER_LOADED",
 ]
 """Why an account did not do what a till asked of it: the codes by which it refuses the same to people."""
 MOST: Final = 10**15
@@ -28,10 +29,12 @@ HOLDS: Final = 100
 """The most amounts that are held on an account at a time."""
 MOVEMENTS: Final = 20
 """The newest ones, which the state keeps; all are in the list."""
+REFUSED: Final = 100
+"""The newest purchases that put nothing on the account, which it remembers to take nothing off for them."""
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 """Minor units or, on a loyalty account, points."""
-CardCode = Annotated[str, msgspec.Meta(min_length=12, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
-"""What stands on a gift card. Whoever knows it spends the card, so it is in no event, no state and no list."""
+CardCode = Annotated[str, msgspec.Meta(min_length=12, max_length=64, pattern=r"^(-*[A-Za-z0-9]){12}[A-Za-z0-9-]*$")]
+"""What stands on a gift card: 12 letters and digits or more, which should be random. Whoever knows it spends the card, so it is in no event, no state and no list."""
 
 
 def card_account(code: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from holdfast import Context
 from services.pos import domain_account_commands as commands
 from services.pos import domain_account_errors as refusals
@@ -94,14 +96,21 @@ def _begun(account: Account, kind: Kind, currency: str) -> list[events.AccountOp
 def recall(account: Account, command: commands.RecallValue, ctx: Context) -> Events:
     """Take what a till sold off the account again, all of it or nothing."""
     amount = command.amount_minor
-    reason = _unusable(account, None, None)
-    if reason is None and amount > account.available:
-        reason = lacking(account, amount) or "INSUFFICIENT_BALANCE"
+    reason = _unusable(account, None, None) or _irrevocable(account, command)
     if reason is not None:
         there = account.available if account.kind is not None else 0
         return [events.RecallRefused(amount_minor=amount, reason=reason, available=there, source=command.source)]
     balance = account.balance - amount
     return [events.ValueRecalled(amount_minor=amount, balance=balance, at=ctx.now, source=command.source)]
+
+
+def _irrevocable(account: Account, command: commands.RecallValue) -> Reason | None:
+    """Why what a till sold stays where it is; a frozen account gives nothing back either."""
+    if command.source in account.refused:
+        return "NEVER_LOADED"
+    if account.status == "FROZEN":
+        return "ACCOUNT_FROZEN"
+    return "INSUFFICIENT_BALANCE" if command.amount_minor > account.available else None
 
 
 def earn(account: Account, command: commands.EarnPoints, ctx: Context) -> Events:
@@ -121,9 +130,9 @@ def earn(account: Account, command: commands.EarnPoints, ctx: Context) -> Events
 
 
 def take_back(account: Account, command: commands.TakeBackPoints, ctx: Context) -> Events:
-    """Take points off again; what was spent of them is owed."""
+    """Take points off again; what was spent of them is owed. Nothing for a purchase that earned nothing here."""
     _check_known(account)
-    if account.kind != "LOYALTY" or account.status == "CLOSED":
+    if _unusable(account, "LOYALTY", command.currency) or replace(command.source, refund_no=None) in account.refused:
         return []
     there = max(0, min(command.points, account.available))
     balance = account.balance - there

@@ -99,7 +99,9 @@ def _returns(till: Name, refunded: money.Refunded) -> list[Send]:
         back = to_account.ReturnCharge(quantity=refunded.returned.quantity, source=source)
         sends.append(_account(till, refunded.returned.account_id, back, step="return"))
     if refunded.points_back is not None:
-        points = to_account.TakeBackPoints(points=refunded.points_back.quantity, source=source)
+        points = to_account.TakeBackPoints(
+            points=refunded.points_back.quantity, currency=refunded.currency, source=source
+        )
         sends.append(_account(till, refunded.points_back.account_id, points, step="points"))
     return sends
 
