@@ -36,7 +36,7 @@ class RecallLine(Command, tag="recall_line"):
     """Take what a line sold off its account again, so that its price can be paid back."""
 
     roles = CASHIERS
-    raises = (refusals.TerminalRevoked, refusals.TrainingTerminal)
+    raises = (refusals.PaymentInProgress, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     tab_id: Key
     line_id: Key

@@ -34,8 +34,6 @@ class Load(Part, frozen=True, kw_only=True, omit_defaults=True):
     account_id: str
     kind: StoredKind
     minor: int
-    again: bool = False
-    """Whether it is there since the tab was closed before."""
 
 
 class StoredLine(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,11 +45,12 @@ class StoredLine(Part, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Points(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """What a tab earned on a loyalty account; `fresh` is what it had not earned already when it was closed before."""
+    """What a tab earned on a loyalty account."""
 
     account_id: str
     points: int
-    fresh: int
+    fresh: int | None = None
+    """In older logs, which told here what of the points was not earned yet; nothing reads it."""
 
 
 class Returned(Part, frozen=True, kw_only=True, omit_defaults=True):

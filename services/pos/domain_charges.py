@@ -126,12 +126,6 @@ def check_ordinary(line: Line) -> None:
         raise StateConflict("this line puts its price on an account: remove it, and add another one")
 
 
-def check_not_loaded(line: Line) -> None:
-    """Refuse to take off what is on an account already."""
-    if line.loaded:
-        raise refusals.LinePaid("its value is on the account already: recall_line first")
-
-
 def set_customer(draft: Draft, command: commands.SetTabCustomer) -> None:
     """Let a tab count for somebody; nothing when it does."""
     tab = draft.tab(command.tab_id)
@@ -149,7 +143,6 @@ def loads_of(tab: Tab, bill: Bill) -> tuple[Load, ...]:
             account_id=line.account_id,
             kind=line.stored_value,
             minor=bill.lines[line_id].gross_minor,
-            again=line.loaded,
         )
         for line_id, line in tab.lines.items()
         if line.stored_value is not None and line.account_id is not None and bill.lines[line_id].gross_minor
@@ -163,9 +156,7 @@ def points_of(settings: Settings, tab: Tab, totals: Totals) -> Points | None:
     within = sum(tax.minor for tax in totals.tax if tax.inclusive)
     bought = totals.gross - totals.discount - totals.comp - within - tab.paid.loyalty
     points = min(MOST, divide(max(0, bought) * settings.loyalty.earn_ppm, PPM, "DOWN"))
-    fresh = max(0, points - tab.points_given)
-    total = max(points, tab.points_given)
-    return Points(account_id=tab.customer, points=total, fresh=fresh) if total else None
+    return Points(account_id=tab.customer, points=points) if points else None
 
 
 def recall_line(draft: Draft, command: commands.RecallLine) -> None:
@@ -174,17 +165,15 @@ def recall_line(draft: Draft, command: commands.RecallLine) -> None:
     on = _on_account(draft, tab_id, line_id)
     if on is None:
         raise NotFound("there is no such line that put something on an account, or it can be refunded no longer")
+    if tab_id in draft.session.owed:
+        raise refusals.PaymentInProgress("a stored card is not settled: until then nothing is put on the account")
     if on.state == "on":
         draft.record(events.ValueRecallAsked(tab_id=tab_id, line_id=line_id, account_id=on.account_id, minor=on.minor))
 
 
 def _on_account(draft: Draft, tab_id: str, line_id: str) -> StoredLine | None:
-    """What a line has put on an account: one of a closed tab, or of one that is open again."""
-    tab, closed = draft.session.tabs.get(tab_id), draft.session.closed.get(tab_id)
-    line = None if tab is None else tab.lines.get(line_id)
-    if line is not None and line.loaded and line.account_id is not None:
-        price = draft.bill(tab_id).lines[line_id].gross_minor
-        return StoredLine(account_id=line.account_id, minor=price, state="asked" if line.recalled else "on")
+    """What a line of a closed tab has put on an account."""
+    closed = draft.session.closed.get(tab_id)
     return None if closed is None else closed.stored.get(line_id)
 
 
@@ -206,11 +195,10 @@ def record_value(draft: Draft, command: commands.RecordValue) -> None:
 
 
 def refundable(tab: ClosedTab, tender: Tender) -> int:
-    """What can be given back by a tender: not what is on an account still, and for points no money."""
+    """What can be given back by a tender: not what is on an account still, nor what another tender's account paid."""
     left = tab.paid_minor - tab.refunded_minor - sum(each.minor for each in tab.stored.values() if each.state != "off")
-    if tender == "loyalty":
-        return left
-    return left - sum(taken.minor - taken.returned_minor for taken in tab.charges.values() if taken.tender == "loyalty")
+    elsewhere = (each for each in tab.charges.values() if each.tender != tender)
+    return max(0, left - sum(taken.minor - taken.returned_minor for taken in elsewhere))
 
 
 def returned_of(tab: ClosedTab, command: Refund, minor: int) -> Returned | None:

@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from msgspec.structs import replace
 
-from services.pos.domain_fold_charges import as_answered, awaiting, kept, with_returned
+from services.pos.domain_fold_charges import kept, with_returned
 from services.pos.domain_fold_stock import adjusted, settled
 from services.pos.domain_money_events import Refunded
 from services.pos.domain_session import ClosedTab, Drawer, Owed, Session, Tab, without
@@ -24,7 +24,8 @@ def closed(session: Session, event: TabClosed) -> Session:
         return _gone(session, event)
     session = settled(session, tab.lines.values())
     if event.awaits_card:
-        owed = Owed(tab=awaiting(tab, event), receipt_no=event.receipt_no, totals=event.totals)
+        owed = Owed(tab=tab, receipt_no=event.receipt_no, totals=event.totals)
+        owed = replace(owed, loads=event.loads, points=event.points) if event.held_back else owed
         session = replace(session, owed={**session.owed, event.tab_id: owed})
     closed_tabs = _refundable(session, event.tab_id, kept(tab, event))
     session = replace(_gone(session, event), closed=closed_tabs)
@@ -51,8 +52,7 @@ def reopened(session: Session, event: TabReopened) -> Session:
         status = "PAYING" if _is_paying(session, event.tab_id) else "OPEN"
         tab = replace(_without_money(session.tabs[event.tab_id], event), status=status)
         return replace(session, tabs={**session.tabs, event.tab_id: tab})
-    before = as_answered(session.owed[event.tab_id].tab, session.closed[event.tab_id])
-    tab = replace(_without_money(before, event), status="OPEN", floor=None)
+    tab = replace(_without_money(session.owed[event.tab_id].tab, event), status="OPEN", floor=None)
     for line in tab.lines.values():
         if line.tracked:
             session = adjusted(session, line.sku, on_hand=line.qty_milli, sold=line.firm_milli)
@@ -115,12 +115,12 @@ def sold_lines(tab: Tab) -> dict[str, SoldLine]:
 
 
 def _refundable(session: Session, tab_id: str, tab: ClosedTab) -> Mapping[str, ClosedTab]:
-    """With one more, and without the oldest when they are too old or too many; those that await a card stay."""
+    """With one more, and without the oldest when they are too old or too many; those that await a card or an account stay."""
     horizon = tab.closed_at - timedelta(seconds=session.settings.refund_window_s)
     tabs = {**session.closed, tab_id: tab}
     too_many = len(tabs) - session.settings.refundable_tabs
     old = takewhile(lambda placed: placed[0] < too_many or placed[1][1].closed_at <= horizon, enumerate(tabs.items()))
-    for gone in [key for _, (key, _) in old if key not in session.owed]:
+    for gone in [key for _, (key, each) in old if key not in session.owed and not each.awaits_account]:
         del tabs[gone]
     return tabs
 

@@ -28,11 +28,7 @@ def evolve_charges(session: Session, event: events.ChargeEvent) -> Session:
 
 
 def _stored_line(session: Session, tab_id: str, line_id: str, state: StoredState) -> Session:
-    tab, closed = session.tabs.get(tab_id), session.closed.get(tab_id)
-    if tab is not None and line_id in tab.lines:
-        line = replace(tab.lines[line_id], loaded=state != "off", recalled=state == "asked")
-        lines = {**tab.lines, line_id: line}
-        return replace(session, tabs={**session.tabs, tab_id: replace(tab, lines=lines)})
+    closed = session.closed.get(tab_id)
     if closed is None or line_id not in closed.stored:
         return session
     stored = {**closed.stored, line_id: replace(closed.stored[line_id], state=state)}
@@ -57,24 +53,6 @@ def kept(tab: Tab, event: TabClosed) -> ClosedTab:
         stored={load.line_id: StoredLine(account_id=load.account_id, minor=load.minor) for load in event.loads},
         points=event.points,
     )
-
-
-def awaiting(tab: Tab, event: TabClosed) -> Tab:
-    """The tab of a receipt that may be reversed: what it has done to accounts is not done again."""
-    loaded = {load.line_id for load in event.loads}
-    lines = {key: replace(line, loaded=True) if key in loaded else line for key, line in tab.lines.items()}
-    given = tab.points_given if event.points is None else event.points.points
-    return replace(tab, lines=lines, points_given=given)
-
-
-def as_answered(tab: Tab, closed: ClosedTab) -> Tab:
-    """A tab whose receipt is reversed, with what accounts have said since of what its lines put on them."""
-    states = {line_id: stored.state for line_id, stored in closed.stored.items()}
-    lines = {
-        key: replace(line, loaded=states[key] != "off", recalled=states[key] == "asked") if key in states else line
-        for key, line in tab.lines.items()
-    }
-    return replace(tab, lines=lines)
 
 
 def with_returned(tab: ClosedTab, event: Refunded) -> ClosedTab:

@@ -10,7 +10,7 @@ from services.pos.domain_closing import with_drawer
 from services.pos.domain_fold_charges import with_charge
 from services.pos.domain_fold_tabs import with_tab
 from services.pos.domain_pricing import bill_of
-from services.pos.domain_session import Day, Drawer, Payment, Session, Tab, without
+from services.pos.domain_session import Day, Drawer, Payment, Session, Tab, is_stored, without
 from services.pos.domain_terms import DayTotals
 
 POOLS_REMEMBERED: Final = 20
@@ -50,7 +50,7 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
             return _stored(session, event)
         case events.OfflinePaymentSettled(payment_id=payment_id, tab_id=tab_id):
             session = _without_payment(session, payment_id)
-            if any(each.status == "stored" and each.tab_id == tab_id for each in session.payments.values()):
+            if is_stored(session, tab_id):
                 return session
             return replace(session, owed=without(session.owed, tab_id))
         case events.OfflinePaymentDeclined(payment_id=payment_id) | events.OfflinePaymentExpired(payment_id=payment_id):

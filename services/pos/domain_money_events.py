@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from holdfast import Event
-from services.pos.domain_charge_terms import Charge, Returned
+from services.pos.domain_charge_terms import Charge, Load, Points, Returned
 from services.pos.domain_money_commands import RefundLine
 from services.pos.domain_tab_events import FactEvent, OnTab
 from services.pos.domain_terms import DayTotals, Part, Tender
@@ -88,11 +88,14 @@ class OfflinePaymentStored(FactEvent, tag="offline_payment_stored"):
 
 
 class OfflinePaymentSettled(OnTab, tag="offline_payment_settled"):
-    """The processor has taken a stored card."""
+    """The processor has taken a stored card. With the last one of a check goes what was held back of it."""
 
     payment_id: str
     tab_id: str
     processor_ref: str = ""
+    currency: str = ""
+    loads: tuple[Load, ...] = ()
+    points: Points | None = None
 
 
 class OfflinePaymentDeclined(OnTab, tag="offline_payment_declined"):

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from holdfast import Forbidden, NotFound, ValidationFailed
 from holdfast.money import check_currency, to_increment
 from services.pos import domain_errors as refusals
@@ -27,7 +29,7 @@ from services.pos.domain_discounts import check_given
 from services.pos.domain_draft import Draft
 from services.pos.domain_drawers import amount_of, open_drawer_of
 from services.pos.domain_roles import CASHIERS, SERVICE
-from services.pos.domain_session import ClosedTab, Payment
+from services.pos.domain_session import ClosedTab, Payment, is_stored
 from services.pos.domain_stock import consume, holds_of, reserve
 from services.pos.domain_tab_events import TabClosed, TabReopened
 from services.pos.domain_terms import Flow, Totals
@@ -181,17 +183,23 @@ def _capture(draft: Draft, payment_id: str, payment: Payment, *, processor_ref: 
 
 def _settle_stored(draft: Draft, command: commands.RecordPaymentResult, payment: Payment) -> None:
     if command.outcome == "captured":
-        draft.record(
-            events.OfflinePaymentSettled(
-                payment_id=command.payment_id, tab_id=payment.tab_id, processor_ref=command.processor_ref
-            )
-        )
+        draft.record(_settled(draft, command, payment.tab_id))
         return
     declined = events.OfflinePaymentDeclined(
         payment_id=command.payment_id, tab_id=payment.tab_id, processor_ref=command.processor_ref
     )
     draft.record(declined)
     reopen_without(draft, command.payment_id, payment, reason="offline_payment_declined")
+
+
+def _settled(draft: Draft, command: commands.RecordPaymentResult, tab_id: str) -> events.OfflinePaymentSettled:
+    settled = events.OfflinePaymentSettled(
+        payment_id=command.payment_id, tab_id=tab_id, processor_ref=command.processor_ref
+    )
+    owed = draft.session.owed.get(tab_id)
+    if owed is None or not (owed.loads or owed.points) or is_stored(draft.session, tab_id, but=command.payment_id):
+        return settled
+    return replace(settled, currency=draft.settings.currency, loads=owed.loads, points=owed.points)
 
 
 def reopen_without(draft: Draft, payment_id: str, payment: Payment, *, reason: str) -> None:
@@ -238,6 +246,9 @@ def closing(draft: Draft, tab_id: str) -> TabClosed:
     number = draft.session.receipts.get(series, 0) + 1
     bill = draft.bill(tab_id)
     totals = bill.totals(tab)
+    awaits_card = is_stored(draft.session, tab_id)
+    loads = () if tab.training else loads_of(tab, bill)
+    points = points_of(draft.settings, tab, totals)
     return TabClosed(
         tab_id=tab_id,
         receipt_no=f"{series}-{number:06}",
@@ -250,14 +261,11 @@ def closing(draft: Draft, tab_id: str) -> TabClosed:
         closed_at=draft.ctx.now,
         day=draft.session.days + (draft.session.day is None),
         table_ref=tab.table_ref,
-        awaits_card=_awaits_card(draft, tab_id),
-        loads=() if tab.training else loads_of(tab, bill),
-        points=points_of(draft.settings, tab, totals),
+        awaits_card=awaits_card,
+        loads=loads,
+        points=points,
+        held_back=awaits_card and bool(loads or points),
     )
-
-
-def _awaits_card(draft: Draft, tab_id: str) -> bool:
-    return any(each.status == "stored" and each.tab_id == tab_id for each in draft.session.payments.values())
 
 
 def refund(draft: Draft, command: commands.Refund) -> None:

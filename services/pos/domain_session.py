@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeVar
 from msgspec.structs import replace
 
 from holdfast import State
-from services.pos.domain_charge_terms import Charge, Points, StoredLine, Taken
+from services.pos.domain_charge_terms import Charge, Load, Points, StoredLine, Taken
 from services.pos.domain_terms import (
     AppliedDiscount,
     DayTotals,
@@ -70,8 +70,6 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The loyalty account on which it counts."""
     charges: Mapping[str, Taken] = {}
     """What was paid from accounts, by account."""
-    points_given: int = 0
-    """What it has earned already, for it was closed before."""
 
 
 class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -194,6 +192,11 @@ class ClosedTab(Part, frozen=True, kw_only=True, omit_defaults=True):
     points: Points | None = None
     points_returned: int = 0
 
+    @property
+    def awaits_account(self) -> bool:
+        """Whether an account is asked for what a line put on it."""
+        return any(each.state == "asked" for each in self.stored.values())
+
 
 class Day(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The business day that is open."""
@@ -211,6 +214,10 @@ class Owed(Part, frozen=True, kw_only=True, omit_defaults=True):
     tab: Tab
     receipt_no: str
     totals: Totals
+    loads: tuple[Load, ...] = ()
+    """What goes on accounts when the card is settled."""
+    points: Points | None = None
+    """What is earned then."""
 
 
 def without(mapping: Mapping[str, T], key: str) -> Mapping[str, T]:
@@ -218,6 +225,12 @@ def without(mapping: Mapping[str, T], key: str) -> Mapping[str, T]:
     kept = dict(mapping)
     kept.pop(key, None)
     return kept
+
+
+def is_stored(session: "Session", tab_id: str, *, but: str | None = None) -> bool:
+    """Whether the processor has yet to see a card of this tab, besides one of them."""
+    others = (each for key, each in session.payments.items() if key != but)
+    return any(each.status == "stored" and each.tab_id == tab_id for each in others)
 
 
 class Session(State, omit_defaults=True):

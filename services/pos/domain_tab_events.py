@@ -205,6 +205,8 @@ class TabClosed(FactEvent, tag="tab_closed"):
     """What its lines put on accounts."""
     points: Points | None = None
     """What it earned."""
+    held_back: bool = False
+    """Whether its loads and points wait until the processor has the card."""
 
 
 class TabVoided(OnTab, tag="tab_voided"):

@@ -7,7 +7,7 @@ from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_bounds import check_amounts
-from services.pos.domain_charges import check_not_loaded, check_ordinary, value_account
+from services.pos.domain_charges import check_ordinary, value_account
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import check_modifiers, price_of, taxes_of
 from services.pos.domain_pricing import gratuity_of
@@ -174,7 +174,6 @@ def remove_line(draft: Draft, command: commands.RemoveLine) -> None:
     tab_id, line = draft.line(command.line_id, command.tab_id)
     if line.sent_milli:
         raise refusals.LineSent("the kitchen has it: void it with a reason", sent_milli=line.sent_milli)
-    check_not_loaded(line)
     draft.record(events.LineRemoved(tab_id=tab_id, line_id=command.line_id))
     check_worth(draft, tab_id, refusals.LinePaid)
 
@@ -187,7 +186,6 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
         raise refusals.QtyInvalid(f"qty_milli: 1 to {line.qty_milli}", qty_milli=qty)
     if qty < line.qty_milli and line.share_minor is None:
         check_qty(item_of_line(draft.session, line), qty)
-    check_not_loaded(line)
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, qty)
     approver = approved_by(
@@ -296,8 +294,6 @@ def void_tab(draft: Draft, command: commands.VoidTab) -> None:
         raise refusals.PaymentInProgress("wait for the outcome of its payment")
     if tab.paid_minor or tab.status == "PAID":
         raise refusals.TabPaid("money was taken for it: close it and refund", paid_minor=tab.paid_minor)
-    if any(line.loaded for line in tab.lines.values()):
-        raise refusals.TabPaid("a line has put its price on an account: recall_line first", paid_minor=0)
     sent = {line_id: line for line_id, line in tab.lines.items() if line.sent_milli}
     value = sum(worth(draft, command.tab_id, line_id, line.sent_milli) for line_id, line in sent.items())
     approver = None

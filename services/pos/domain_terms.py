@@ -317,10 +317,6 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     stored_value: StoredKind | None = None
     account_id: str | None = None
     """Where its price is put when its tab is closed."""
-    loaded: bool = False
-    """Whether it is there already, for the tab was closed before."""
-    recalled: bool = False
-    """Whether the account is asked for it."""
 
 
 class SoldLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

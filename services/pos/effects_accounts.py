@@ -48,8 +48,8 @@ class Accounts(Reactor[SessionEvent]):
                 | money.PaymentTimedOut(charge=Charge(charge_id=charge_id, account_id=account_id))
             ):
                 return [_account(till, account_id, to_account.ReleaseCharge(charge_id=charge_id))]
-            case TabClosed():
-                return [*_loads(till, event), *_points(till, event)]
+            case TabClosed(held_back=False) | money.OfflinePaymentSettled():
+                return _put_on(till, event)
             case money.Refunded():
                 return _returns(till, event)
             case charges.ValueRecallAsked(tab_id=tab_id, line_id=line_id, account_id=account_id, minor=minor):
@@ -73,23 +73,20 @@ def _authorize(till: Name, started: money.PaymentStarted, charge: Charge) -> to_
     )
 
 
-def _loads(till: Name, closed: TabClosed) -> list[Send]:
-    return [_load(till, closed, load) for load in closed.loads if not load.again]
+def _put_on(till: Name, done: TabClosed | money.OfflinePaymentSettled) -> list[Send]:
+    """What was sold and earned, once its money is certain."""
+    sends = [_load(till, done, load) for load in done.loads]
+    if done.points is not None:
+        source = Source(till=till.id, tab_id=done.tab_id)
+        earn = to_account.EarnPoints(points=done.points.points, currency=done.currency, source=source)
+        sends.append(_account(till, done.points.account_id, earn, step="earn"))
+    return sends
 
 
-def _load(till: Name, closed: TabClosed, load: Load) -> Send:
-    source = Source(till=till.id, tab_id=closed.tab_id, line_id=load.line_id)
-    command = to_account.LoadValue(kind=load.kind, amount_minor=load.minor, currency=closed.currency, source=source)
+def _load(till: Name, done: TabClosed | money.OfflinePaymentSettled, load: Load) -> Send:
+    source = Source(till=till.id, tab_id=done.tab_id, line_id=load.line_id)
+    command = to_account.LoadValue(kind=load.kind, amount_minor=load.minor, currency=done.currency, source=source)
     return _account(till, load.account_id, command, step=f"load-{load.line_id}")
-
-
-def _points(till: Name, closed: TabClosed) -> list[Send]:
-    points = closed.points
-    if points is None or not points.fresh:
-        return []
-    source = Source(till=till.id, tab_id=closed.tab_id)
-    earn = to_account.EarnPoints(points=points.fresh, currency=closed.currency, source=source)
-    return [_account(till, points.account_id, earn, step="earn")]
 
 
 def _returns(till: Name, refunded: money.Refunded) -> list[Send]:

@@ -15,7 +15,6 @@ from services.pos.contract import (
     AddLine,
     ApplyDiscount,
     BeginPayment,
-    CardSale,
     CashSale,
     CloseDay,
     CloseTab,
@@ -328,26 +327,6 @@ def test_what_an_account_gives_back_is_asked_for_and_answered_once() -> None:
     answers = [event.outcome for event in street.till.events if isinstance(event, ValueAnswered)]
     assert answers == ["recalled"]
     street.do(RecallLine(tab_id="t1", line_id="none")).then_rejected(NotFound)
-
-
-def test_a_check_that_is_open_again_puts_nothing_on_accounts_twice() -> None:
-    street = Street()
-    street.order("beer", "card", card_code=CODE)
-    done(street.do(SetTabCustomer(tab_id="t1", account_id="c1"), by=WAITER))
-    stored = CardSale(tab_id="t1", payment_id="stored", lines=(), paid_minor=3_050, occurred_at=NOON)
-    done(street.do(SubmitOffline(terminal_id="till-2", terminal_seq=1, facts=(stored,))))
-    street.settle()
-    assert (street.balance(CARD), street.balance("c1")) == (2_500, 5)
-    done(street.do(RecordPaymentResult(payment_id="stored", outcome="failed"), by=SERVICE))
-    street.do(RemoveLine(line_id="l2"), by=WAITER).then_rejected(refusals.LinePaid)
-    street.do(VoidTab(tab_id="t1", reason_code="wrong"), by=MANAGER).then_rejected(refusals.TabPaid)
-    done(street.do(RecallLine(tab_id="t1", line_id="l2")))
-    street.settle()
-    assert street.balance(CARD) == 0
-    done(street.do(RemoveLine(line_id="l2"), by=WAITER))
-    paid_in_cash(street)
-    street.settle()
-    assert (street.balance(CARD), street.balance("c1")) == (0, 5)
 
 
 def test_what_a_terminal_sold_without_an_account_is_flagged_and_no_revenue() -> None:
