@@ -269,6 +269,13 @@ class TrainingTerminal(Rejected):
     status = 409
 
 
+class TerminalUnknown(Rejected):
+    """No terminal of this id is registered: a manager does so (`register_terminal`), then its facts are taken; keep them."""
+
+    code = "TERMINAL_UNKNOWN"
+    status = 404
+
+
 class TerminalRevoked(Rejected):
     """The terminal may do nothing any more; what it queued goes to review by `quarantine_offline`."""
 

@@ -1,16 +1,19 @@
 """What terminals did without a connection, in their own order: every fact is recorded once, conflicts are flagged."""
 
-from datetime import timedelta
-from typing import assert_never
+from datetime import UTC, datetime, timedelta
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
+from holdfast import Forbidden
 from services.pos import domain_errors as refusals
 from services.pos import domain_money_events as money
 from services.pos import domain_till_commands as commands
 from services.pos.domain_draft import Draft
+from services.pos.domain_drawers import BANK
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
 from services.pos.domain_payments import closing
+from services.pos.domain_roles import CASHIERS
 from services.pos.domain_session import Terminal
 from services.pos.domain_stock import consume
 from services.pos.domain_tab_events import LineAdded, TabClosed, TabConflict, TabOpened
@@ -18,11 +21,16 @@ from services.pos.domain_terminals import check_not_revoked
 from services.pos.domain_till_events import OfflineQuarantined, OfflineRecorded
 
 Sale = commands.CashSale | commands.CardSale
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""The times between which a terminal's clock is believed."""
 
 
 def submit_offline(draft: Draft, command: commands.SubmitOffline) -> None:
     """Record the facts that are not recorded yet; a gap asks for those before."""
+    _check_sender(draft, command.terminal_id)
     check_not_revoked(draft, command.terminal_id)
+    _check_known(draft, command.terminal_id)
     terminal = draft.session.terminals.get(command.terminal_id, Terminal())
     expected = terminal.offline_seq + 1
     if command.terminal_seq > expected:
@@ -31,7 +39,7 @@ def submit_offline(draft: Draft, command: commands.SubmitOffline) -> None:
     if not fresh:
         return
     for fact in fresh:
-        _record(draft, command.terminal_id, fact)
+        _record(draft, command.terminal_id, _dated(fact))
     draft.record(
         OfflineRecorded(
             terminal_id=command.terminal_id, terminal_seq=terminal.offline_seq + len(fresh), facts=len(fresh)
@@ -41,6 +49,7 @@ def submit_offline(draft: Draft, command: commands.SubmitOffline) -> None:
 
 def quarantine_offline(draft: Draft, command: commands.QuarantineOffline) -> None:
     """Keep a revoked terminal's facts for review; nothing when they are kept."""
+    _check_sender(draft, command.terminal_id)
     terminal = draft.session.terminals.get(command.terminal_id)
     if terminal is None or not terminal.revoked:
         raise refusals.TerminalSeqGap(
@@ -51,6 +60,26 @@ def quarantine_offline(draft: Draft, command: commands.QuarantineOffline) -> Non
         draft.record(
             OfflineQuarantined(terminal_id=command.terminal_id, terminal_seq=command.terminal_seq, facts=fresh)
         )
+
+
+def _check_sender(draft: Draft, terminal_id: str) -> None:
+    """Refuse facts from somebody else: they would use up the numbers of those that the terminal has not told yet."""
+    sender = draft.ctx.actor
+    if terminal_id.startswith(BANK):
+        if terminal_id != f"{BANK}{sender.user}":
+            raise Forbidden("terminal_id: what was done with a bank is its holder's to tell")
+    elif sender.device != terminal_id and CASHIERS.isdisjoint(sender.roles):
+        raise Forbidden("terminal_id: send this with the credential of that device, or ask a cashier")
+
+
+def _check_known(draft: Draft, terminal_id: str) -> None:
+    if terminal_id not in draft.session.terminals and not terminal_id.startswith(BANK):
+        raise refusals.TerminalUnknown("a manager registers this terminal first (register_terminal); keep its facts")
+
+
+def _dated(fact: commands.Fact) -> commands.Fact:
+    """The fact with a time that can be counted with in every time zone: a clock that says something else says nothing."""
+    return replace(fact, occurred_at=min(max(fact.occurred_at, EARLIEST), LATEST))
 
 
 def _record(draft: Draft, terminal_id: str, fact: commands.Fact) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final, get_args
 
-from holdfast import NotFound, ValidationFailed
+from holdfast import NotFound, StateConflict, ValidationFailed
 from services.pos import domain_errors as refusals
 from services.pos import domain_till_commands as commands
 from services.pos import domain_till_events as events
@@ -31,6 +31,7 @@ PRACTICE: Final = (
     commands.SubmitOffline,
     commands.QuarantineOffline,
 )
+MAX_TERMINALS: Final = 1_000
 SEEN_EVERY: Final = timedelta(seconds=60)
 """Of heartbeats the log keeps one in this time, so that quiet terminals do not fill it."""
 
@@ -58,6 +59,8 @@ def register_terminal(draft: Draft, command: commands.RegisterTerminal) -> None:
         raise ValidationFailed("terminal_id: names that begin with 'bank:' are those of waiters' banks")
     check_not_revoked(draft, command.terminal_id)
     known = draft.session.terminals.get(command.terminal_id)
+    if known is None and len(draft.session.terminals) >= MAX_TERMINALS:
+        raise StateConflict(f"a location has {MAX_TERMINALS} terminals at most: use the id of one that is there")
     if known is None or known.name != command.name:
         draft.record(events.TerminalRegistered(terminal_id=command.terminal_id, name=command.name, at=draft.ctx.now))
 

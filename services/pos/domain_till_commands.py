@@ -194,10 +194,11 @@ class SubmitOffline(Command, tag="submit_offline"):
     """Record what a terminal did without a connection, in its own order; `terminal_seq` is that of the first fact.
 
     Facts are never refused for what they say: conflicts are flagged. Those that are known already are left alone.
+    They are told by the credential of that device, or by a cashier; those of a bank (`bank:` and a name) by its holder.
     """
 
     roles = STAFF
-    raises = (refusals.TerminalSeqGap, refusals.TerminalRevoked)
+    raises = (refusals.TerminalSeqGap, refusals.TerminalRevoked, refusals.TerminalUnknown)
 
     terminal_id: Key
     terminal_seq: FirstSeq

@@ -164,12 +164,13 @@ async def test_drawers_terminals_and_days_are_refused(till: Till) -> None:
     assert (await till.refusal("cleo", "pay-out", minor=5, **TERMINAL))[:2] == (422, "REASON_REQUIRED")
     fact = {"fact": "drawer_moved", "kind": "no_sale", "reason": "meter", "occurred_at": "2026-06-01T12:00:00Z"}
     queued: dict[str, Any] = {**TERMINAL, "facts": [fact]}
+    assert (await till.refusal("cleo", "submit-offline", **queued, terminal_seq=1))[:2] == (404, "TERMINAL_UNKNOWN")
+    await till.do("max", "register-terminal", **TERMINAL)
     assert await till.refusal("cleo", "submit-offline", **queued, terminal_seq=3) == (
         409,
         "TERMINAL_SEQ_GAP",
         {"expected": 1},
     )
-    await till.do("max", "register-terminal", **TERMINAL)
     await till.do("max", "revoke-terminal", **TERMINAL)
     assert (await till.refusal("cleo", "submit-offline", **queued, terminal_seq=1))[:2] == (403, "TERMINAL_REVOKED")
     await till.do("max", "end-drawer", **TERMINAL)

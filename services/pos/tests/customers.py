@@ -9,7 +9,7 @@ from holdfast._judge import Judge
 from holdfast.sql import StoredEvent
 from holdfast.testing import Scenario, given
 from holdfast.worker import AnyReactor, Send
-from services.pos.contract import AddLine, BeginPayment, CloseTab, OpenTab, SetItem
+from services.pos.contract import AddLine, BeginPayment, CloseTab, OpenTab, RegisterTerminal, SetItem
 from services.pos.domain_account import PosAccount
 from services.pos.domain_account_commands import EarnPoints, LoadAccount, OpenAccount
 from services.pos.domain_account_terms import Source, card_account
@@ -33,6 +33,7 @@ class Street:
 
     def __init__(self, **settings: Any) -> None:
         self.till = opened(**{"loyalty": LOYALTY, **settings})
+        done(self.till.when(RegisterTerminal(terminal_id="till-2"), by=MANAGER))
         for sku, item in VALUES.items():
             done(self.till.when(SetItem(sku=sku, item=item), by=MANAGER))
         self.accounts: dict[str, Scenario] = {}

@@ -38,6 +38,7 @@ from services.pos.contract import (
     RecordPaymentResult,
     Refund,
     RefundLine,
+    RegisterTerminal,
     RemoveDiscount,
     ReopenTab,
     SendToKitchen,
@@ -51,7 +52,7 @@ from services.pos.contract import (
 )
 from services.pos.readmodel import Tills
 from services.pos.readmodel_tables import metadata
-from services.pos.tests.scenes import CASHIER, DAY, MANAGER, MINUTE, NOON, SERVICE, WAITER, with_tab
+from services.pos.tests.scenes import CASHIER, DAY, MANAGER, MINUTE, NOON, SERVICE, WAITER, two_tills, with_tab
 from services.pos.tests.test_properties import FACTS, ONLINE, OUTCOMES, TABS, Step, by
 
 Act = Callable[[Scenario], object]
@@ -147,8 +148,8 @@ def next_drawer(scene: Scenario, counted: int) -> None:
 
 def without_network(scene: Scenario, fact: Fact) -> None:
     """Submit one more fact of a terminal that had no connection."""
-    terminal = scene.view(MANAGER)["terminals"].get("till-2", {})
-    seq = terminal.get("offline_seq", 0) + 1
+    scene.when(RegisterTerminal(terminal_id="till-2"), by=MANAGER)
+    seq = scene.view(MANAGER)["terminals"]["till-2"].get("offline_seq", 0) + 1
     scene.when(SubmitOffline(terminal_id="till-2", terminal_seq=seq, facts=(fact,)), by=CASHIER)
 
 
@@ -180,7 +181,7 @@ HISTORIES = st.lists(st.tuples(DELAYS, st.booleans(), ACTS), min_size=12, max_si
 
 def played(history: Sequence[tuple[timedelta, bool, Act]]) -> Scenario:
     """A location on a business day with an open tab, and what came after."""
-    scene = with_tab()
+    scene = two_tills()
     for delay, wakes, act in history:
         scene.after(delay)
         if wakes:

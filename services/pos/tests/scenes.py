@@ -99,6 +99,11 @@ def with_tab(*skus: str, tab_id: str = "t1", scene: Scenario | None = None, **ch
     return scene
 
 
+def two_tills() -> Scenario:
+    """An open tab, where a second terminal is registered."""
+    return done(with_tab().when(RegisterTerminal(terminal_id="till-2"), by=MANAGER))
+
+
 def done(scene: Scenario) -> Scenario:
     """The last command was not refused."""
     assert scene.refusal is None, scene.refusal

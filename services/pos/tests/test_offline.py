@@ -1,19 +1,21 @@
 """What terminals did without a connection: recorded once, in their order, and flagged where it does not fit."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from holdfast.testing import Scenario
+from holdfast import Actor, Forbidden, StateConflict
+from holdfast.testing import Scenario, given
 from services.pos.contract import (
     AddLine,
     CardSale,
     CashSale,
     CloseDay,
     CloseTab,
+    Configured,
     CountDrawer,
     DayClosed,
     DrawerMissing,
@@ -22,6 +24,7 @@ from services.pos.contract import (
     DrawerPaidIn,
     DrawerPaidOut,
     EndDrawer,
+    Hours,
     LineAdded,
     LinesRung,
     OfflineLine,
@@ -31,21 +34,29 @@ from services.pos.contract import (
     OfflinePaymentStored,
     OfflineQuarantined,
     OfflineRecorded,
+    OpenBank,
     OpenTab,
     OversellRecorded,
     PaymentCaptured,
+    PriceBook,
     PriceMissing,
     PriceStale,
     QuarantineOffline,
     RecordPaymentResult,
+    RegisterTerminal,
     RevokeTerminal,
+    SetPriceBook,
+    Settings,
     SubmitOffline,
     TabClosed,
     TabConflict,
     TabOpened,
     TabReopened,
+    TerminalRegistered,
 )
-from services.pos.domain_errors import TabExists, TerminalRevoked, TerminalSeqGap
+from services.pos.domain import PosSession
+from services.pos.domain_errors import TabExists, TerminalRevoked, TerminalSeqGap, TerminalUnknown
+from services.pos.domain_offline import EARLIEST, LATEST
 from services.pos.tests.scenes import (
     CASHIER,
     DAY,
@@ -173,6 +184,7 @@ def test_what_was_done_at_a_drawer_that_is_not_there_is_recorded_and_flagged(kin
     moved = DrawerMoved(kind=kind, amount_minor=100, reason="milk", occurred_at=THEN)
     scene = opened().when(submit(moved), by=CASHIER)
     assert "flags" not in scene.view(MANAGER)["office"] or scene.view(MANAGER)["office"]["flags"] == 0
+    scene.when(RegisterTerminal(terminal_id="till-9"), by=MANAGER)
     done(scene.when(SubmitOffline(terminal_id="till-9", terminal_seq=1, facts=(moved,)), by=CASHIER))
     scene.then_includes(DrawerMissing, terminal_id="till-9")
     assert scene.view(MANAGER)["office"]["flags"] == 1
@@ -189,7 +201,7 @@ def test_a_tax_that_a_terminal_names_twice_counts_once() -> None:
 def test_what_was_done_at_the_drawer_is_recorded(kind: Any, event: Any) -> None:
     moved = DrawerMoved(kind=kind, amount_minor=100, reason="milk", occurred_at=THEN)
     opened().when(submit(moved), by=CASHIER).then_includes(event, offline=True, reason="milk")
-    scene = opened().when(CloseDay(), by=MANAGER)
+    scene = opened().when(CloseDay(), by=MANAGER).when(RegisterTerminal(terminal_id="till-9"), by=MANAGER)
     done(scene.when(SubmitOffline(terminal_id="till-9", terminal_seq=1, facts=(moved,)), by=CASHIER))
 
 
@@ -284,3 +296,51 @@ def test_cash_that_is_in_no_drawer_is_flagged() -> None:
     scene = done(opened().when(EndDrawer(), by=CASHIER))
     done(scene.when(CountDrawer(minor=10_000), by=CASHIER))
     scene.when(submit(cash_sale()), by=CASHIER).then_includes(TabConflict, tab_id="off-1", about="drawer")
+
+
+NO_SALE = DrawerMoved(kind="no_sale", reason="x", occurred_at=THEN)
+ANN = Actor(user="ann", roles=("waiter",), device="till-8")
+
+
+def test_nobody_tells_what_was_done_with_somebody_elses_bank() -> None:
+    scene = opened().when(OpenBank(minor=10_000), by=Actor(user="bob", roles=("waiter",)))
+    out = replace(NO_SALE, kind="paid_out", amount_minor=5_000)
+    for sender in (ANN, CASHIER):
+        scene.when(SubmitOffline(terminal_id="bank:bob", terminal_seq=1, facts=(out,)), by=sender)
+        scene.then_rejected(Forbidden)
+    own = SubmitOffline(terminal_id="bank:ann", terminal_seq=1, facts=(out,))
+    scene.when(own, by=ANN).then_includes(DrawerPaidOut, terminal_id="bank:ann")
+
+
+def test_nobody_uses_up_the_numbers_of_another_terminal() -> None:
+    scene = opened().when(submit(NO_SALE), by=ANN).then_rejected(Forbidden)
+    scene.when(submit(NO_SALE), by=Actor(user="ann", roles=("waiter",))).then_rejected(Forbidden)
+    keep = QuarantineOffline(terminal_id="till-1", terminal_seq=1, facts=(NO_SALE,))
+    scene.when(RevokeTerminal(terminal_id="till-1"), by=MANAGER).when(keep, by=ANN).then_rejected(Forbidden)
+    done(scene.when(keep, by=WAITER))
+
+
+def test_a_terminal_that_nobody_registered_keeps_its_facts_until_somebody_does() -> None:
+    scene = opened().when(SubmitOffline(terminal_id="till-8", terminal_seq=1, facts=(NO_SALE,)), by=ANN)
+    scene.then_rejected(TerminalUnknown)
+    scene.when(RegisterTerminal(terminal_id="till-8"), by=MANAGER)
+    scene.when(SubmitOffline(terminal_id="till-8", terminal_seq=1, facts=(NO_SALE,)), by=ANN)
+    scene.then_includes(OfflineRecorded, terminal_id="till-8", terminal_seq=1)
+
+
+def test_a_location_has_a_thousand_terminals_at_most() -> None:
+    many = tuple(TerminalRegistered(terminal_id=f"t{number}", name="", at=NOON) for number in range(1_000))
+    scene = given(PosSession(), Configured(settings=Settings(currency="EUR"), version=1), *many, at=NOON)
+    scene.when(RegisterTerminal(terminal_id="t7", name="Door"), by=MANAGER)
+    done(scene).when(RegisterTerminal(terminal_id="one-more"), by=MANAGER).then_rejected(StateConflict)
+
+
+@pytest.mark.parametrize("clock", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_clock_that_is_nowhere_near_is_brought_into_reach(clock: str) -> None:
+    scene = opened(timezone="America/New_York")
+    happy = PriceBook(prices={"beer": 400}, hours=(Hours(weekdays=(0,), opens=0, closes=60),))
+    done(scene.when(SetPriceBook(book_id="happy", book=happy), by=MANAGER))
+    when = datetime.fromisoformat(clock)
+    done(scene.when(submit(card_sale(occurred_at=when)), by=CASHIER))
+    scene.then_includes(TabOpened, occurred_at=EARLIEST if when.year == 1 else LATEST)
+    done(scene.when(submit(replace(cash_sale(tab_id="off-2"), occurred_at=when), seq=2), by=CASHIER))

@@ -44,7 +44,7 @@ from services.pos.contract import (
     VoidTab,
 )
 from services.pos.domain_session import Session
-from services.pos.tests.scenes import CASHIER, MANAGER, NOON, SERVICE, WAITER, done, left, opened, with_tab
+from services.pos.tests.scenes import CASHIER, MANAGER, NOON, SERVICE, WAITER, done, left, opened, two_tills, with_tab
 
 TABS = st.sampled_from(["t1", "t2"])
 LINES = st.sampled_from(["a", "b", "c"])
@@ -138,7 +138,7 @@ TERMINAL_IDS = st.sampled_from(["till-1", "till-2", "phone"])
 @settings(max_examples=150, deadline=None)
 @for_all(turns=st.lists(st.tuples(DELAYS, TERMINAL_IDS, ONLINE), min_size=1, max_size=20))
 def test_no_interleaving_of_terminals_promises_more_than_there_is(turns: list[tuple[timedelta, str, Step]]) -> None:
-    scene = with_tab()
+    scene = two_tills()
     begun = len(scene.log)
     for delay, terminal, (command, actor) in turns:
         scene.after(delay).when(command, by=msgspec.structs.replace(actor, device=terminal))
@@ -151,7 +151,7 @@ def test_no_interleaving_of_terminals_promises_more_than_there_is(turns: list[tu
 def test_only_a_recorded_fact_promises_more_than_there_is_and_it_is_flagged(
     turns: list[tuple[timedelta, Step]],
 ) -> None:
-    scene = with_tab()
+    scene = two_tills()
     for delay, (command, actor) in turns:
         scene.after(delay).wake()
         before, begun = left(scene, "cake"), len(scene.log)
@@ -177,7 +177,7 @@ COMMON_CODES = {"VALIDATION", "NOT_FOUND", "FORBIDDEN", "STATE_CONFLICT", "VERSI
 @settings(max_examples=150, deadline=None)
 @for_all(turns=st.lists(st.tuples(DELAYS, ONLINE | FACTS), min_size=1, max_size=20))
 def test_a_command_is_refused_only_by_what_it_declares_and_facts_never(turns: list[tuple[timedelta, Step]]) -> None:
-    scene = with_tab()
+    scene = two_tills()
     for delay, (command, actor) in turns:
         scene.after(delay).when(command, by=actor)
         assert scene.alarm_at == earliest(scene)
@@ -189,7 +189,7 @@ def test_a_command_is_refused_only_by_what_it_declares_and_facts_never(turns: li
 @settings(max_examples=150, deadline=None)
 @for_all(turns=st.lists(st.tuples(DELAYS, st.booleans(), ONLINE | FACTS), min_size=1, max_size=15))
 def test_alarms_and_commands_find_deadlines_alike(turns: list[tuple[timedelta, bool, Step]]) -> None:
-    lazy, woken, late = with_tab(), with_tab(), with_tab()
+    lazy, woken, late = two_tills(), two_tills(), two_tills()
     now = NOON
     for delay, wakes_late, (command, actor) in turns:
         now += delay
@@ -217,7 +217,7 @@ def comparable(scene: Scenario) -> list[Any]:
 @settings(max_examples=60, deadline=None)
 @for_all(turns=st.lists(st.tuples(DELAYS, ONLINE | FACTS), min_size=1, max_size=20))
 def test_replay_and_a_stored_state_give_the_same_bytes(turns: list[tuple[timedelta, Step]]) -> None:
-    scene = with_tab()
+    scene = two_tills()
     for delay, (command, actor) in turns:
         scene.after(delay).when(command, by=actor)
     assert scene.replayed().state_json == scene.state_json
@@ -288,7 +288,7 @@ def test_closed_tabs_leave_when_they_can_be_refunded_no_longer() -> None:
 
 @pytest.mark.parametrize("lines", [10])
 def test_a_refundable_tab_takes_less_than_a_kilobyte(lines: int) -> None:
-    scene = with_tab()
+    scene = two_tills()
     for number in range(lines):
         line_id = f"0b5c2d0e-0000-4000-8000-0000000000{number:02}"
         scene.when(AddLine(tab_id="t1", line_id=line_id, sku="water"), by=WAITER)

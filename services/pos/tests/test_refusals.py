@@ -182,6 +182,7 @@ CASES: list[Case] = [
         QuarantineOffline(terminal_id="till-1", terminal_seq=1, facts=FACTS),
         {"expected": 1},
     ),
+    (refusals.TerminalUnknown, opened, SubmitOffline(terminal_id="till-9", terminal_seq=1, facts=FACTS), {}),
     (refusals.TerminalRevoked, revoked, SubmitOffline(terminal_id="till-1", terminal_seq=1, facts=FACTS), {}),
     (refusals.DayNotClear, lambda: with_tab("beer"), CloseDay(), {"tabs": ["t1"]}),
     (refusals.ModifierUnknown, with_tab, line(sku="steak", modifiers=(Modifier(id="x"),)), {"id": "x"}),
@@ -234,6 +235,7 @@ OWN = {
     "COMBO_INVALID": 422,
     "NOTHING_TO_POOL": 409,
     "TRAINING_TERMINAL": 409,
+    "TERMINAL_UNKNOWN": 404,
 }
 """Where the specification says that something is refused, and leaves the name open."""
 AT_TABLES = {"CODE_IN_USE": 409, "LINE_TAKEN": 409}
