@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Self, cast
 import nats
 import nats.errors
 import structlog
-from nats.aio.client import PING_PROTO, Client
+from nats.aio.client import PING_PROTO, Client, Srv
 from nats.aio.msg import Msg
 
 from holdfast._bus import Hear, Message, Receive, Subscription
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 def _cancellable() -> Generator[None]:
     """See that the current task ends when it is cancelled in here, whoever catches that.
 
-    nats-py does so while it flushes, and before Python 3.12 `wait_for` does when the answer comes at the same time.
+    nats-py does so while it flushes, and before Python 3.12 `wait_for` does when what it waits for comes at the same time.
     """
     task = asyncio.current_task()
     cancels = 0 if task is None else task.cancelling()
@@ -88,8 +88,13 @@ class _Client(Client):
         )
         await self._tell(PING_PROTO)
 
+    async def _connect_to_server(self, s: Srv) -> None:
+        with _cancellable():
+            await super()._connect_to_server(s)
+
     async def _process_connect_init(self) -> None:
-        await super()._process_connect_init()
+        with _cancellable():
+            await super()._process_connect_init()
         lines = [_sub(sid, listener.subject) for sid, listener in self.listeners.items()]
         if lines and self._transport is not None:
             self._transport.write(b"".join(lines))

@@ -191,3 +191,23 @@ async def test_a_task_that_publishes_much_ends_when_it_is_cancelled_while_nats_p
         done, _ = await asyncio.wait([task], timeout=PATIENCE)
         assert done
         assert task.cancelled()
+
+
+async def test_a_connection_that_looks_for_its_server_gives_up_when_it_is_cancelled_at_any_moment() -> None:
+    with TemporaryDirectory(prefix="holdfast-") as folder:
+        server = NatsServer(Path(folder), port=free_ports(1)[0]).start()
+        try:
+            await server.ready()
+            bus = await NatsBus.connect(server.url, name="test")
+        finally:
+            server.kill()
+        nats = bus._nats  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - what closing and reconnecting cancel
+        await bus.close()
+        nats.options["reconnect_time_wait"] = 0
+        for round_ in range(10 * MOMENTS):
+            looking = asyncio.create_task(nats._select_next_server())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            for _ in range(round_ % MOMENTS):
+                await asyncio.sleep(0)
+            looking.cancel()
+            done, _ = await asyncio.wait([looking], timeout=PATIENCE)
+            assert done
