@@ -15,6 +15,7 @@ from holdfast._alarms import Alarms, EntityAlarm
 from holdfast._deletion import DELETE_COMMAND, Deletion
 from holdfast._errors import (
     HoldfastError,
+    NoRoom,
     TooLarge,
     Unavailable,
 )
@@ -146,7 +147,7 @@ class LiveEntity:
                 break
             self._judging.take(image, turn, self._mailbox.take())
         try:
-            await self._commit(image, turn)
+            committed = await self._commit_what_can_be(image, turn)
         except Conflict:
             for step in turn.steps():
                 step.happened("another owner was faster")
@@ -166,8 +167,8 @@ class LiveEntity:
             await self._send_errors(turn.taken, Unavailable("a fault in this service; it is in its log"))
             return True
         self._batch_limit = BATCH_COMMANDS
-        await self._answer(turn)
-        await self._settle_rings(image, turn)
+        await self._answer(committed)
+        await self._settle_rings(image, committed)
         return True
 
     def _deletion_is_next(self) -> bool:
@@ -235,6 +236,15 @@ class LiveEntity:
             step.happened("loaded", replayed=self.image.seq - self.snapshot_seq)
         log.debug("entity.activated", name=str(self.name), seq=self.image.seq)
         return self.image
+
+    async def _commit_what_can_be(self, image: Image, turn: Turn) -> Turn:
+        """Commit the turn, or while the log has no room what of it needs none: the first results, looks and refusals."""
+        try:
+            await self._commit(image, turn)
+        except NoRoom as error:
+            turn = self._judging.without_events(image, turn, error)
+            await self._commit(image, turn)
+        return turn
 
     async def _commit(self, image: Image, turn: Turn) -> None:
         if not turn.events:

@@ -55,6 +55,19 @@ class Judging:
             received.step.happened("judged")
             self._judge(image, turn, received)
 
+    def without_events(self, image: Image, turn: Turn, error: HoldfastError) -> Turn:
+        """The answers to the same commands while no event can be stored; whoever needs one is told this error."""
+        rest = Turn.on(image, turn.recalled)
+        for received in turn.taken:
+            alone = Turn.on(image, turn.recalled)
+            self._judge(image, alone, received)
+            rest.taken.append(received)
+            if alone.events and not (alone.lookups and _is_stored(image, turn, received)):
+                rest.replies.append((received, {"error": error.body()}))
+            else:
+                rest.answer_with(alone)
+        return rest
+
     def _judge(self, image: Image, turn: Turn, received: Received) -> None:
         envelope = received.envelope
         repeated = image.judged.covers(received.place)
@@ -191,3 +204,9 @@ class Judging:
             return {"error": VersionConflict(message, seq=seq, events=rendered).body()}
 
         return reply
+
+
+def _is_stored(image: Image, turn: Turn, received: Received) -> bool:
+    """Whether this command was accepted before this turn."""
+    command_id = received.envelope.command_id
+    return (image.commands.get(command_id) or turn.recalled.get(command_id)) is not None

@@ -65,6 +65,13 @@ class Turn:
             self.events.extend(events)
             self.bytes += sum(len(bytes(event.data)) for event in events)
 
+    def answer_with(self, other: "Turn") -> None:
+        """Take over what another turn on the same image answers, and nothing that it decided."""
+        self.replies += other.replies
+        self.lookups += other.lookups
+        self.pasts += other.pasts
+        self.rings |= other.rings
+
     def outcomes(self) -> Mapping[str, int]:
         """How many of the commands that are answered without a look-up had each outcome; views are no commands."""
         return Counter(

@@ -1,11 +1,13 @@
 """What goes into a commit, what waits for it, and what happens when it fails or another owner was faster."""
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from holdfast import Unavailable
+from holdfast._errors import NoRoom
 from holdfast._log import Judged, NewCommit
 from holdfast.memory import MemoryLog
 from holdfast.testing.counter import LIMIT
@@ -116,6 +118,90 @@ async def test_after_an_unknown_outcome_the_same_command_id_learns_what_was_comm
     assert (await world.ask("add", command_id="c"))["error"]["code"] == "UNAVAILABLE"
     assert (await world.ask("add", command_id="c"))["ok"]["deduplicated"] is True
     assert await world.events() == [(1, "added")]
+
+
+class Full(Gated):
+    """Has no room from some moment on."""
+
+    full = False
+
+    async def append(self, commit: NewCommit, /) -> int:
+        if self.full:
+            self.appends += 1
+            await self.gate.wait()
+            raise NoRoom("the log has no room")
+        return await super().append(commit)
+
+
+async def a_full_log(world: World) -> Full:
+    """A log that takes two commands and then no more; what is sent after that becomes one turn."""
+    world.log = log = Full()
+    world.host = world.new_host()
+    log.gate.set()
+    await world.ask("remind", data={"milliseconds": 1000}, command_id="stored")
+    log.full, log.appends = True, 0
+    log.gate.clear()
+    await world.post("add", reply="_INBOX.first")
+    async with asyncio.timeout(30):
+        while log.appends == 0:
+            await asyncio.sleep(0)
+    return log
+
+
+@pytest.mark.once("it counts what shares a commit")
+async def test_without_room_only_those_are_refused_whose_events_would_need_some() -> None:
+    world = World()
+    log = await a_full_log(world)
+    await world.post("add", reply="_INBOX.new", command_id="new")
+    await world.post("add", reply="_INBOX.new_again", command_id="new")
+    await world.post("remind", data={"milliseconds": 1000}, reply="_INBOX.copy", command_id="stored")
+    await world.post("_view", reply="_INBOX.view")
+    await world.post("add", data={"amount": 9_999_999}, reply="_INBOX.refused")
+    await world.post("add", data={"amount": 0}, reply="_INBOX.nothing")
+    log.gate.set()
+    await world.settled()
+    answers = {reply.removeprefix("_INBOX."): answer for reply, (answer,) in world.answers.items()}
+    for each in ("first", "new", "new_again"):
+        assert answers[each]["error"]["details"] == {"reason": "no_room"}
+    assert answers["copy"]["ok"]["deduplicated"]
+    assert answers["view"]["ok"]["seq"] == 1
+    assert answers["view"]["ok"]["state"]["total"] == 0
+    assert answers["refused"]["error"]["code"] == "TOO_MUCH"
+    assert answers["nothing"]["ok"]["events"] == []
+    log.full = False
+    assert (await world.ask("add", command_id="new"))["ok"]["seq"] == 2
+
+
+@pytest.mark.once("it counts what shares a commit")
+async def test_without_room_a_first_result_is_given_again_also_when_a_deadline_has_passed() -> None:
+    world = World()
+    log = await a_full_log(world)
+    world.now += timedelta(seconds=2)
+    await world.post("add", data={"amount": 9_999_999}, reply="_INBOX.refused")
+    await world.post("add", expected_seq=1, reply="_INBOX.behind")
+    await world.post("remind", data={"milliseconds": 1000}, reply="_INBOX.copy", command_id="stored")
+    log.gate.set()
+    await world.settled()
+    assert world.answers["_INBOX.copy"][0]["ok"]["deduplicated"]
+    for each in ("refused", "behind"):  # both would stand on a deadline that is not recorded
+        assert world.answers[f"_INBOX.{each}"][0]["error"]["details"] == {"reason": "no_room"}
+    log.full = False
+    assert (await world.ask("add"))["ok"]["seq"] == 3
+
+
+@pytest.mark.once("it counts what shares a commit")
+async def test_without_room_an_owner_without_a_lease_answers_nothing_from_memory() -> None:
+    world = World()
+    world.log = log = Full()
+    world.host = world.new_host()
+    log.gate.set()
+    await world.ask("add")
+    await commit_of_another_owner(world, "add")
+    log.full, world.leased = True, False
+    await world.post("add", reply="_INBOX.new")
+    await world.post("_view", reply="_INBOX.view")
+    await world.settled()
+    assert world.answers["_INBOX.view"][0]["ok"]["seq"] == 2
 
 
 @pytest.mark.once("it counts what shares a commit")
