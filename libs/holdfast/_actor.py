@@ -16,6 +16,7 @@ from holdfast._deletion import DELETE_COMMAND, Deletion
 from holdfast._errors import (
     HoldfastError,
     NoRoom,
+    OutcomeUnknown,
     TooLarge,
     Unavailable,
 )
@@ -164,7 +165,7 @@ class LiveEntity:
         except Exception:
             log.exception("entity.fault", name=str(self.name))
             self.forget()
-            await self._send_errors(turn.taken, Unavailable("a fault in this service; it is in its log"))
+            await self._send_errors(turn.taken, OutcomeUnknown("a fault in this service, which is in its log"))
             return True
         self._batch_limit = BATCH_COMMANDS
         await self._answer(committed)

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 from holdfast._answers import answer_decoder, opened
 from holdfast._bus import Bus, Message, Subscription
 from holdfast._deletion import DELETE_COMMAND
-from holdfast._errors import NO_ROOM, RateLimited, TimedOut, Unavailable
+from holdfast._errors import NO_ROOM, UNKNOWN, RateLimited, TimedOut, Unavailable
 from holdfast._messages import Accepted, CommandEnvelope, View
 from holdfast._names import Name
 from holdfast._turn import VIEW_COMMAND
@@ -107,7 +107,7 @@ class Calls:
                     raise
                 if step is not None:
                     step.happened(error.code.lower())
-                under_way = under_way or isinstance(error, _Interrupted | RateLimited)
+                under_way = under_way or _may_be_carried_out(error)
                 pause = max(backoff, _seconds_until_again(error)) * (0.5 + random.random())  # noqa: S311 - jitter
                 if loop.time() + pause >= deadline:
                     raise (_unknown(envelope) if under_way else error) from None
@@ -177,6 +177,11 @@ class Calls:
 
 def _will_not_soon_change(error: Unavailable | RateLimited) -> bool:
     return isinstance(error, RateLimited) or error.details.get("reason") == NO_ROOM
+
+
+def _may_be_carried_out(error: Unavailable | RateLimited) -> bool:
+    """Whether this answer leaves open what became of a copy of the command."""
+    return isinstance(error, _Interrupted | RateLimited) or error.details.get("reason") == UNKNOWN
 
 
 def _seconds_until_again(error: Unavailable | RateLimited) -> float:

@@ -17,6 +17,8 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 
 NO_ROOM: Final = "no_room"
 """What `details.reason` of `UNAVAILABLE` says when waiting for an owner would not help."""
+UNKNOWN: Final = "unknown"
+"""What it says when the command may have been carried out."""
 
 
 class HoldfastError(Exception):
@@ -134,6 +136,13 @@ class NoRoom(Unavailable):
 
     def __init__(self, message: str, /, **details: Any) -> None:
         super().__init__(message, **{"reason": NO_ROOM, **details})
+
+
+class OutcomeUnknown(Unavailable):
+    """Whether the log stored what it was given is not known."""
+
+    def __init__(self, message: str, /, **details: Any) -> None:
+        super().__init__(f"{message}; the outcome is not known yet", **{"reason": UNKNOWN, **details})
 
 
 class NoResponders(Unavailable):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from holdfast._bus import Bus, Message
-from holdfast._errors import NoResponders, NoRoom, TooLarge, Unavailable
+from holdfast._errors import NoResponders, NoRoom, OutcomeUnknown, TooLarge, Unavailable
 from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
 from holdfast._messages import Commit
 from holdfast._names import Name
@@ -78,11 +78,14 @@ class JetStreamLog:
                     await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311 - jitter
                     delay = min(delay * 2, MAX_RETRY_SECONDS)
         except TimeoutError:
-            raise Unavailable("the log did not acknowledge in time; the outcome is not known yet") from None
+            raise OutcomeUnknown("the log did not acknowledge in time") from None
 
     async def _resolve(self, commit: NewCommit, *, unknown: bool) -> int:
         if unknown:
-            last = await self.last(commit.name)
+            try:
+                last = await self.last(commit.name)
+            except Unavailable as error:
+                raise OutcomeUnknown(error.message) from error
             if last is not None and last.commit_id == commit.commit_id:
                 return last.position
         raise Conflict(str(commit.name))
@@ -195,7 +198,7 @@ class JetStreamLog:
 
 def _no_room(error: _api.ApiError, *, unknown: bool) -> Unavailable:
     words = f"the log has no room: {error.description}. Make room on the NATS servers"
-    return Unavailable(f"{words}; the outcome is not known yet") if unknown else NoRoom(f"{words}, then try again")
+    return OutcomeUnknown(words) if unknown else NoRoom(f"{words}, then try again")
 
 
 def _lacks(found: Sequence[StoredCommit], position: int, last: StoredCommit) -> bool:

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from holdfast import Name, Rejected, TimedOut, Unavailable
 from holdfast._bus import Message
+from holdfast._errors import OutcomeUnknown
 from holdfast._messages import CommandEnvelope
 from holdfast.client import Client
 from holdfast.jetstream import H_REPLY, NatsBus, ensure_streams
@@ -25,6 +26,7 @@ NAME = Name.of("counter", "acme", "x")
 SILENT = Name.of("silent", "acme", "x")
 """Of a purpose that has streams, and no owner."""
 NOT_NOW = b'{"error":{"code":"UNAVAILABLE","message":"not now","retryable":true}}'
+NOT_KNOWN = msgspec.json.encode({"error": OutcomeUnknown("the log did not acknowledge in time").body()})
 
 
 class Copies:
@@ -34,6 +36,7 @@ class Copies:
         self._bus = bus
         self.replies: list[str] = []
         self.ids: list[str] = []
+        self.first_answer = NOT_NOW
 
     async def take(self, message: Message) -> None:
         self.replies.append(message.headers[H_REPLY])
@@ -41,7 +44,8 @@ class Copies:
 
     async def refuse(self, message: Message) -> None:
         await self.take(message)
-        await self._bus.publish(message.headers[H_REPLY], NOT_NOW)
+        answer = self.first_answer if len(self.ids) == 1 else NOT_NOW
+        await self._bus.publish(message.headers[H_REPLY], answer)
 
 
 class System:
@@ -138,6 +142,15 @@ async def test_what_was_sent_before_the_connection_was_lost_is_not_known_either(
     with pytest.raises(TimedOut) as refusal:
         await call
     assert refusal.value.details == {"command_id": "lost"}
+
+
+async def test_what_an_owner_does_not_know_is_not_known_whatever_is_told_afterwards(system: System) -> None:
+    copies = await system.copies(SILENT, refused=True)
+    copies.first_answer = NOT_KNOWN
+    with pytest.raises(TimedOut) as refusal:
+        await system.client.send(SILENT, "add", by=ANN, command_id="perhaps", timeout=1.0)
+    assert refusal.value.details == {"command_id": "perhaps"}
+    assert len(copies.ids) > 1
 
 
 @pytest.mark.slow

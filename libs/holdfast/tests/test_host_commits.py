@@ -278,7 +278,8 @@ async def test_a_fault_during_a_commit_is_answered_as_unknown_and_stops_nobody()
     world = World()
     world.log = Faulty()
     world.host = world.new_host()
-    assert (await world.ask("add", command_id="c"))["error"]["code"] == "UNAVAILABLE"
+    error = (await world.ask("add", command_id="c"))["error"]
+    assert (error["code"], error["details"]) == ("UNAVAILABLE", {"reason": "unknown"})
     assert (await world.ask("add", command_id="c"))["ok"]["seq"] == 1
 
 

@@ -10,6 +10,7 @@ import structlog.testing
 
 from holdfast import Name, Unavailable
 from holdfast._bus import Bus, Message
+from holdfast._errors import OutcomeUnknown
 from holdfast._host import Host
 from holdfast._log import Conflict, Judged
 from holdfast._messages import CommandEnvelope
@@ -72,6 +73,29 @@ async def test_a_rival_that_commits_while_an_ack_is_lost_is_a_conflict(bus: Nats
     with pytest.raises(Conflict):
         await log.append(a_commit(name, 1, expected=0))
     assert len(await log.read(name)) == 1
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_an_append_that_nobody_acknowledges_is_not_known_to_be_stored_or_not(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch, *, stored: bool
+) -> None:
+    monkeypatch.setattr("holdfast.jetstream._log.APPEND_SECONDS", 0.5)
+    name = Name.of(a_purpose(), "acme", "x")
+    await ensure_streams(bus, name.purpose)
+
+    async def silent(forward: Request, subject: str) -> Message:
+        if subject.startswith("evt."):
+            if not stored:
+                raise Unavailable("no answer from NATS")
+            answer = await forward()
+            if b"error" in answer.data:
+                return answer  # the second copy is refused by the fence, and then nobody can be asked
+        raise Unavailable("no answer from NATS")
+
+    with pytest.raises(OutcomeUnknown) as refusal:
+        await JetStreamLog(tapped(bus, silent)).append(a_commit(name, 1, expected=0))
+    assert refusal.value.details == {"reason": "unknown"}
+    assert (await JetStreamLog(bus).last(name) is not None) == stored
 
 
 class Lagging(Tapped):
