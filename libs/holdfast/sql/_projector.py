@@ -195,14 +195,23 @@ class Projector:
         mine = self.projection.version
         if stand.version == mine or not mine:
             return stand
-        if stand.version > mine:
-            if not self._left:
-                log.warning("projection.newer", projection=self.projection.name, version=mine, rows=stand.version)
-            self._left = True
+        if self._is_left_to_newer(stand):
             raise MadeByNewer(f"{self.projection.name}: newer code makes these rows")
         if await self._renew(stand) and stand.position:
             log.info("projection.renewed", projection=self.projection.name, version=mine, rows=stand.version)
         return await self._stand()
+
+    def _is_left_to_newer(self, stand: Stand) -> bool:
+        """Whether newer code makes these rows: whatever they lack, this code does not owe it."""
+        mine = self.projection.version
+        if not mine or stand.version <= mine:
+            return False
+        if not self._left:
+            log.warning("projection.newer", projection=self.projection.name, version=mine, rows=stand.version)
+        self._left = True
+        self._behind = self._failures = 0
+        self._level_at = asyncio.get_running_loop().time()
+        return True
 
     @to_the_end
     async def _renew(self, stand: Stand) -> bool:
@@ -287,10 +296,11 @@ class Projector:
     async def _stand_by(self, told: Callable[[int], None] | None = None) -> None:
         """Leave the work to the projector that won, for as long as it goes on."""
         seen = -1
-        while (now := await self.position()) != seen:
-            seen = now
+        while (now := await self._stand()).position != seen:
+            seen = now.position
+            self._is_left_to_newer(now)
             if told is not None:
-                told(now)
+                told(seen)
             await asyncio.sleep(self._stand_by_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
 
     def _empty(self, connection: Connection) -> None:

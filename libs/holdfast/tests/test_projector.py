@@ -382,6 +382,18 @@ async def test_code_that_is_older_than_the_rows_leaves_them_alone(world: World) 
     assert await world.rows() != made
 
 
+async def test_code_that_is_overtaken_by_newer_code_lacks_nothing(world: World) -> None:
+    await some_history(world.history)
+    older = world.projector()
+    with capture_logs() as lines:
+        async with running(older):
+            await world.until_complete()
+            await world.projector(projection=Doubled(world.history.purpose)).catch_up()
+            await world.history.add(77)  # it takes this up, and finds that the rows are not its own any more
+            await until(lambda: "projection.newer" in [line["event"] for line in lines])
+            assert (older.lag, older.late) == (0, 0.0)
+
+
 def test_a_read_model_with_more_columns_is_of_a_later_version() -> None:
     wider = Table("wider", MetaData(), *(Column(f"c{number}", BigInteger) for number in range(9)))
 
