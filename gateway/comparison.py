@@ -30,12 +30,14 @@ class Comparison:
         self._client = client
         self._looks: dict[str, _Look] = {}
 
-    async def differing(self, purpose: str, shown: Mapping[Name, int], *, new: Collection[Name]) -> dict[Name, int]:
+    async def differing(
+        self, purpose: str, reach: Reach, shown: Mapping[Name, int], *, new: Collection[Name]
+    ) -> dict[Name, int]:
         """The last seq of those that have another one than was shown, 0 where none was found; it may be outdated.
 
-        `new` are those that were not compared before. After a failure everything is as if nobody had asked.
+        `reach` was asked before it was looked at who was busy, and `new` are those that were not compared before. After
+        a failure everything is as if nobody had asked.
         """
-        reach = await self._client.reach(purpose)
         before = self._looks.get(purpose)
         if before is None or (before.reach.created, before.reach.removed) != (reach.created, reach.removed):
             found, known_to = await self._newest(shown, after=0)

@@ -16,7 +16,7 @@ from gateway.outbox import Outbox
 from gateway.replay import events_after
 from holdfast import HoldfastError, Name, NotFound, ResumeGap, Unavailable
 from holdfast.client import Client
-from holdfast.wire import Commit, RecordedEvent, Subscription, render, shuts_out, sight
+from holdfast.wire import Commit, Reach, RecordedEvent, Subscription, render, shuts_out, sight
 
 Ending = Literal["lagging", "deleted", "shut out"]
 
@@ -287,33 +287,51 @@ class Fanout:
                     await self._gap.wait()
             gap = self._gap.is_set()
             self._gap.clear()
-            compared: dict[str, list[_Topic]] = {}
-            for topic in self._topics.values():
-                if topic.catching_up:
-                    topic.doubtful |= gap
-                elif topic.live and (topic.quiet or gap):
-                    compared.setdefault(topic.name.purpose, []).append(topic)
-                topic.quiet = True
-            well = all([await self._compared(purpose, topics) for purpose, topics in compared.items()])
-            if well or not gap:
+            if await self._check_all(gap=gap) or not gap:
                 pause = FIRST_PAUSE
                 continue
             self._gap.set()
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _compared(self, purpose: str, topics: Sequence[_Topic]) -> bool:
+    async def _check_all(self, *, gap: bool) -> bool:
+        """Compare those that were not heard since the last time, or all; says whether every log could be looked at.
+
+        Where the logs end is asked first: what is heard meanwhile must count for the look that has it in its reach.
+        """
+        purposes = {topic.name.purpose for topic in self._topics.values() if topic.live}
+        reaches = {purpose: await self._reach(purpose) for purpose in purposes}
+        compared: dict[str, list[_Topic]] = {}
+        for topic in self._topics.values():
+            if topic.catching_up:
+                topic.doubtful |= gap
+            elif topic.live and (topic.quiet or gap):
+                compared.setdefault(topic.name.purpose, []).append(topic)
+            topic.quiet = True
+        known = {purpose: reach for purpose, reach in reaches.items() if reach is not None}
+        well = [await self._compared(known[each], topics) for each, topics in compared.items() if each in known]
+        return all(well) and len(known) == len(reaches)
+
+    async def _reach(self, purpose: str) -> Reach | None:
         try:
-            await self._compare(purpose, topics)
+            return await self._client.reach(purpose)
+        except Unavailable as error:
+            log.warning("gateway.check_failed", purpose=purpose, code=error.code)
+            return None
+
+    async def _compared(self, reach: Reach, topics: Sequence[_Topic]) -> bool:
+        purpose = topics[0].name.purpose
+        try:
+            await self._compare(purpose, reach, topics)
         except Unavailable as error:
             log.warning("gateway.check_failed", purpose=purpose, code=error.code)
             return False
         return True
 
-    async def _compare(self, purpose: str, topics: Sequence[_Topic]) -> None:
+    async def _compare(self, purpose: str, reach: Reach, topics: Sequence[_Topic]) -> None:
         shown = {topic.name: topic.seq for topic in topics}
         new = [topic.name for topic in topics if not topic.compared]
-        differing = await self._comparison.differing(purpose, shown, new=new)
+        differing = await self._comparison.differing(purpose, reach, shown, new=new)
         for topic in topics:
             topic.compared = True
         for name, seq in differing.items():

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import pytest
+
 from gateway.fanout import Fanout, Watch
 from gateway.frames import sse_event
 from gateway.metrics import Metrics
@@ -13,7 +15,7 @@ from gateway.tests.test_streams import not_republished
 from gateway.tests.world import WAIT_SECONDS, World, pad_id
 from holdfast import Actor, Name
 from holdfast.client import Client
-from holdfast.wire import Message
+from holdfast.wire import Message, Reach
 
 ENTITIES = 40
 NEVER = 3600.0
@@ -33,6 +35,46 @@ async def asked(client: Client) -> AsyncGenerator[list[str]]:
     yield found
     await client.bus.flush(timeout=WAIT_SECONDS)
     await listening.stop()
+
+
+def a_watch(pad: str, seq: int) -> Watch:
+    outbox = StreamOutbox(frames=100, size=100_000)
+    return Watch(Name.of("pad", "acme", pad), Actor(user="ann", roles=()).tags, sse_event, outbox, print, seq)
+
+
+async def test_what_is_lost_behind_an_event_that_was_heard_during_a_check_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hot, quiet = pad_id(), pad_id()
+    async with (
+        await Client.connect(world.nats_url) as client,
+        Fanout(client, Metrics(), check_interval=NEVER).running() as fanout,
+    ):
+        watches = [a_watch(pad, (await world.write(pad)).json()["seq"]) for pad in (hot, quiet)]
+        for watch in watches:
+            await fanout.join(watch)
+            await fanout.go_live(watch)
+        outbox, reach = cast("StreamOutbox", watches[0].outbox), client.reach
+
+        async def writing(purpose: str) -> Reach:
+            await heard("heard during the check")
+            async with not_republished(world, hot):
+                await world.write(hot, "lost")
+            return await reach(purpose)
+
+        async def heard(text: str) -> None:
+            await world.write(hot, text)
+            assert text.encode() in (await outbox.take() or b"")
+
+        async with asyncio.timeout(WAIT_SECONDS):
+            await fanout._check_all(gap=False)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - at these moments
+            await heard("before the check")
+            with monkeypatch.context() as patch:
+                patch.setattr(client, "reach", writing)
+                await fanout._check_all(gap=False)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            for _ in range(3):
+                await fanout._check_all(gap=False)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            assert b"lost" in (await outbox.take() or b"")
 
 
 async def test_after_a_lost_connection_few_requests_find_what_was_missed(world: World) -> None:
