@@ -7,6 +7,7 @@ signs that whoever has the pass is this guest.
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import jwt
 import msgspec
@@ -19,7 +20,7 @@ from gateway.auth import SHARED, Identity
 from gateway.door import Door
 from gateway.http import AnyRequest, Who
 from gateway.settings import Settings
-from holdfast import Actor, Forbidden, NotFound, ValidationFailed
+from holdfast import Actor, Forbidden, Name, NotFound, ValidationFailed
 
 GUEST: Final = "guest"
 MAX_SECONDS: Final = 12 * 3_600
@@ -65,10 +66,10 @@ async def issue(  # noqa: D103 - the wire contract describes it
         raise Forbidden("this gateway signs no passes: set HOLDFAST_SECRET")
     guest = Actor(user=f"{GUEST}-{wanted.guest}", roles=(GUEST,))
     await door.head(name, by=who.actor)
-    try:
-        await door.head(name, by=guest)
-    except NotFound:
-        raise NotFound(f"{name.id} has let no guest {wanted.guest!r} in: do that first") from None
+    # Where anybody may read, nobody was let in: a pass would then give whoever asks as many names as he likes.
+    nobody = Actor(user=f"{GUEST}-{uuid4().hex}", roles=(GUEST,))
+    if not await _may_read(door, name, guest) or await _may_read(door, name, nobody):
+        raise NotFound(f"{name.id} has let no guest {wanted.guest!r} in: do that first")
     signed = _sign(settings, who, guest, wanted.seconds)
     link = f"{wanted.page}#{purpose}/{quote(id_, safe='')}/{signed[0]}"
     qr = segno.make(link, error="l", micro=False).svg_inline(scale=QR_SCALE)
@@ -79,6 +80,14 @@ async def issue(  # noqa: D103 - the wire contract describes it
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
+
+
+async def _may_read(door: Door, name: Name, viewer: Actor) -> bool:
+    try:
+        await door.head(name, by=viewer)
+    except NotFound:
+        return False
+    return True
 
 
 def _read(body: bytes) -> PassRequest:

@@ -59,6 +59,13 @@ async def test_nobody_lets_in_whom_the_entity_does_not_know_or_where_he_may_not_
     assert (await hall.http.post(f"/v1/circle/{circle}/passes", json=wanted, headers=foreign)).status_code == 404
 
 
+async def test_where_everybody_may_read_nobody_gets_a_pass(world: World) -> None:
+    pad, kim = pad_id(), world.bearer("kim")
+    assert (await world.http.post(f"/v1/pad/{pad}/write-note", json={"text": "x"}, headers=kim)).is_success
+    answer = await world.http.post(f"/v1/pad/{pad}/passes", json={"guest": "abc", "page": PAGE}, headers=kim)
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -10,7 +10,7 @@ from services.floor import domain_layouts as layouts
 from services.floor import domain_order_events as order_events
 from services.floor import domain_reservations as reservations
 from services.floor.domain_floor import Floor, Party, balance_of, owes
-from services.floor.domain_lookup import till_of
+from services.floor.domain_lookup import till_left
 from services.floor.domain_orders import waiting_lines
 from services.floor.domain_waitlist import skipped
 
@@ -86,7 +86,7 @@ def _idle(floor: Floor, party_id: str, ctx: Context, due: datetime) -> events.Fl
         leaves="DIRTY" if ordered else "AVAILABLE",
         effective_at=due,
         cause=ctx.cause,
-        till=till_of(floor, ctx) if party.asked else None,
+        till=till_left(floor, ctx, party_id),
     )
 
 

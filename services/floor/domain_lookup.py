@@ -21,6 +21,13 @@ def till_of(floor: Floor, ctx: Context) -> str | None:
     return floor.settings.pos_location or ctx.name.id.partition(":")[0]
 
 
+def till_left(floor: Floor, ctx: Context, party_id: str) -> str | None:
+    """The till that is told when a party goes; None when it knows nothing of it, or others pay on its tab still."""
+    party = floor.parties[party_id]
+    shared = any(other.tab_id == party.tab_id for key, other in floor.parties.items() if key != party_id)
+    return till_of(floor, ctx) if party.asked and not shared else None
+
+
 def post_of(floor: Floor, ctx: Context, *, place: int = 0) -> int:
     """The number of the next message to the till, or of a later one of the same decision; 0 when no till follows."""
     return 0 if till_of(floor, ctx) is None else floor.posts + 1 + place

@@ -10,7 +10,16 @@ from services.floor import domain_events as events
 from services.floor.domain_floor import Floor, Reservation, Table, balance_of, is_paying, owes
 from services.floor.domain_kitchen import stations_with
 from services.floor.domain_layouts import check_not_in_use
-from services.floor.domain_lookup import check_distinct, may_force, party_at, party_named, post_of, table_named, till_of
+from services.floor.domain_lookup import (
+    check_distinct,
+    may_force,
+    party_at,
+    party_named,
+    post_of,
+    table_named,
+    till_left,
+    till_of,
+)
 from services.floor.domain_settings import MAX_ALLERGIES, check_layout, check_settings, stay_of
 from services.floor.domain_waiters import check_on_shift, waiter_of
 
@@ -194,7 +203,7 @@ def clear_table(floor: Floor, command: commands.ClearTable, ctx: Context) -> Eve
         tab_id=party.tab_id,
         leaves="DIRTY",
         at=ctx.now,
-        till=till_of(floor, ctx) if party.asked else None,
+        till=till_left(floor, ctx, party_id),
     )
     return (left,)
 

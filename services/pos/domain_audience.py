@@ -116,7 +116,7 @@ def _of_orders(event: Ordered) -> Audience:  # noqa: PLR0911 - as above
         case tabs.TabOpened():
             return _priced("gratuity_ppm")
         case tabs.LineAdded():
-            return _priced("unit_price_minor", "modifiers")
+            return _priced("unit_price_minor", "modifiers", "account_id", "stored_value")
         case tabs.LineVoided() | tabs.LineComped() | tabs.TabVoided():
             return _priced("value_minor")
         case tabs.TabSplit():

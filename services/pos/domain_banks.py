@@ -47,7 +47,7 @@ def settle_bank(draft: Draft, command: commands.SettleBank) -> None:
     if bank is None:
         raise refusals.DrawerState("this waiter has no bank now (open_bank)", state="CLOSED")
     check_nothing_under_way(draft, key, state="OPEN")
-    tips = bank.tips_minor if draft.settings.bank_tips else 0
+    tips = bank.tips_minor
     ended = events.DrawerEnded(terminal_id=key, drawer_id=bank.drawer_id)
     closed = replace(
         counted_as(key, bank, counted),
@@ -73,8 +73,6 @@ def bank_of_sender(draft: Draft) -> str | None:
 
 def tips_in_banks(draft: Draft) -> int:
     """What is owed to waiters who have not settled yet, and is therefore nobody else's."""
-    if not draft.settings.bank_tips:
-        return 0
     return sum(drawer.tips_minor for drawer in draft.session.drawers.values())
 
 

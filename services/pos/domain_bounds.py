@@ -21,6 +21,12 @@ def check_amounts(draft: Draft, tab_id: str) -> None:
         raise AmountInvalid(f"a tab comes to {MOST_MINOR} at most: correct the price or the quantity", most=MOST_MINOR)
 
 
+def check_tip(tab: Tab, tip_minor: int) -> None:
+    """Refuse a tip with which those of a tab come to more than can be counted."""
+    if tab.tip_minor + tip_minor > MOST_MINOR:
+        raise AmountInvalid(f"tip_minor: a tab's tips come to {MOST_MINOR} at most", most=MOST_MINOR)
+
+
 def countable(draft: Draft, tab_id: str, line: LineAdded) -> LineAdded:
     """The line of a fact; one beyond what can be counted is at the highest price that can be, without its wishes."""
     room = max(0, MOST_MINOR - _gross(draft.session.tabs[tab_id], draft.settings))

@@ -36,6 +36,10 @@ def close_day(draft: Draft, command: commands.CloseDay) -> None:
             f"{len(unsettled)} tabs are open: settle them, or carry_over those that nobody is paying",
             tabs=unsettled[:TABS_NAMED],
         )
+    banks = [key for key, drawer in draft.session.drawers.items() if drawer.holder is not None]
+    if banks:
+        # What a bank is owed in tips is the day's that earned it, and nobody else's share of the next one.
+        raise refusals.DayNotClear(f"{len(banks)} waiters have a bank still (settle_bank)", banks=banks[:TABS_NAMED])
     draft.record(
         events.DayClosed(
             z_no=day.day,

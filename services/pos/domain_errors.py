@@ -32,7 +32,7 @@ class DayClosed(Rejected):
 
 
 class DayNotClear(Rejected):
-    """Tabs are still open: settle them, or carry them over; `details.tabs` names some."""
+    """Tabs are still open: settle them, or carry them over; `details.tabs` names some. Or banks are, which are settled first: `details.banks`."""
 
     code = "DAY_NOT_CLEAR"
     status = 409
@@ -214,7 +214,7 @@ class SplitInvalid(Rejected):
 
 
 class CodeInUse(Rejected):
-    """The code is another tab's, or the tab has as many as it may have."""
+    """The code is another tab's or has ended, or the tab has as many as it may have."""
 
     code = "CODE_IN_USE"
     status = 409

@@ -104,6 +104,7 @@ def _started(session: Session, event: events.PaymentStarted) -> Session:
         terminal_id=event.terminal_id,
         tips_to=event.tips_to,
         charge=event.charge,
+        by_guest=event.by_guest,
     )
     pinned = {hold_id: replace(session.holds[hold_id], pinned=True) for hold_id in event.holds_pinned}
     session = replace(

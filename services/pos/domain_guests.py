@@ -19,7 +19,7 @@ from services.pos.domain_money_commands import BeginPayment
 from services.pos.domain_payments import begin_payment
 from services.pos.domain_pricing import bill_of
 from services.pos.domain_session import Session, Tab
-from services.pos.domain_terms import Settings
+from services.pos.domain_terms import Line, Settings
 
 MAX_CODES: Final = 20
 """Of one tab: a code for each guest of a large party, and no more for ever."""
@@ -33,6 +33,8 @@ def issue_table_code(draft: Draft, command: commands.IssueTableCode) -> None:
         if known.tab_id == command.tab_id:
             return
         raise refusals.CodeInUse("code_id: this one is another tab's; make a new one")
+    if command.code_id in draft.session.codes_ended:
+        raise refusals.CodeInUse("code_id: this one has ended, and a guest may have it still; make a new one")
     if sum(code.tab_id == command.tab_id for code in draft.session.codes.values()) >= MAX_CODES:
         raise refusals.CodeInUse(f"the tab has {MAX_CODES} codes: use one of them, or revoke_table_codes")
     draft.record(
@@ -95,7 +97,7 @@ def portions(tab: Tab, settings: Settings) -> Mapping[str, int]:
     if not tab.lines:
         return {}
     weights = [
-        bill.lines[line_id].remaining_minor * (PPM + line.gratuity_ppm + _on_top(line.tax_ids, settings))
+        bill.lines[line_id].remaining_minor * (PPM + line.gratuity_ppm + _on_top(line, settings))
         for line_id, line in tab.lines.items()
     ]
     return dict(zip(tab.lines, distribute(bill.due_minor, weights), strict=True))
@@ -109,9 +111,9 @@ def taken(session: Session, tab: Tab) -> Iterator[str]:
             yield line_id
 
 
-def _on_top(tax_ids: tuple[str, ...], settings: Settings) -> int:
-    taxes = (settings.taxes[tax_id] for tax_id in tax_ids if tax_id in settings.taxes)
-    return sum(tax.ppm for tax in taxes if not tax.inclusive)
+def _on_top(line: Line, settings: Settings) -> int:
+    taxes = {**settings.taxes, **line.taxes}
+    return sum(taxes[tax_id].ppm for tax_id in line.tax_ids if tax_id in taxes and not taxes[tax_id].inclusive)
 
 
 def _amount(draft: Draft, tab_id: str, tab: Tab, command: commands.PayAtTable) -> int:

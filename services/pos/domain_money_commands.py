@@ -52,7 +52,7 @@ class BeginPayment(Command, tag="begin_payment"):
 
 
 class RecordPaymentResult(Command, tag="record_payment_result"):
-    """Say how a payment ended; only cash is a waiter's to confirm."""
+    """Say how a payment ended; only cash is a waiter's to confirm, and what a guest began at his table to give up."""
 
     roles = SETTLERS
     raises = (

@@ -29,6 +29,8 @@ class PaymentStarted(OnTab, tag="payment_started"):
     """The bank whose holder is owed the tip."""
     charge: Charge | None = None
     """What a customer's account is asked for."""
+    by_guest: bool = False
+    """Whether a guest began it at his table: any of the staff may give it up for him."""
 
 
 class PaymentCaptured(FactEvent, tag="payment_captured"):

@@ -12,6 +12,7 @@ from services.pos import domain_money_commands as commands
 from services.pos import domain_money_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_banks import bank_of_sender, cash_to
+from services.pos.domain_bounds import check_tip
 from services.pos.domain_charge_commands import RecordCharge
 from services.pos.domain_charges import (
     charge_of,
@@ -57,6 +58,7 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
     if draft.tab(command.tab_id).status == "PAYING":
         raise refusals.PaymentInProgress("the tab is being paid; wait for the outcome")
     tab = draft.open_tab(command.tab_id)
+    check_tip(tab, tip)
     check_given(draft, command.tab_id)
     balance = draft.bill(command.tab_id).due_minor - tab.paid_minor
     terminal_id = None
@@ -80,8 +82,9 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
             holds_pinned=tuple(hold_id for hold_id, _ in holds_of(draft.session, command.tab_id)),
             timeout_at=draft.ctx.now + timedelta(seconds=draft.settings.payment_timeout_s),
             terminal_id=terminal_id,
-            tips_to=bank_of_sender(draft) if tip and not tab.training else None,
+            tips_to=bank_of_sender(draft) if tip and draft.settings.bank_tips and not tab.training else None,
             charge=charge,
+            by_guest=draft.session.code_of(draft.ctx.actor.user) is not None,
         )
     )
 
@@ -117,7 +120,8 @@ def record_payment_result(draft: Draft, command: commands.RecordPaymentResult) -
     payment = draft.session.payments.get(command.payment_id)
     if payment is None:
         raise refusals.PaymentUnknown("no open tab has such a payment", payment_id=command.payment_id)
-    if payment.tender != "cash" and {SERVICE, *CASHIERS}.isdisjoint(draft.ctx.actor.roles):
+    given_up = payment.by_guest and command.outcome == "cancelled"
+    if payment.tender != "cash" and not given_up and {SERVICE, *CASHIERS}.isdisjoint(draft.ctx.actor.roles):
         raise Forbidden("only a cashier or the processor tells how a card payment ended")
     if payment.tab_id in draft.session.tabs:
         draft.tab(payment.tab_id)

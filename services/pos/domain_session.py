@@ -89,6 +89,7 @@ class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The bank whose holder is owed the tip."""
     charge: Charge | None = None
     """What its account has to answer."""
+    by_guest: bool = False
 
 
 class Hold(Part, frozen=True, kw_only=True, omit_defaults=True):
@@ -260,6 +261,8 @@ class Session(State, omit_defaults=True):
     approvals: Mapping[str, Approval] = {}
     codes: Mapping[str, TableCode] = {}
     """Those at tables, of tabs that are there."""
+    codes_ended: tuple[str, ...] = ()
+    """The last ones that count no more: passes for them may be out still, so that they never count for anybody again."""
     day: Day | None = None
     between: DayTotals = DayTotals()
     """What happened while no day was open: the next one begins with it."""

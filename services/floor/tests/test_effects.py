@@ -138,3 +138,13 @@ def test_the_till_is_told_when_guests_have_gone_who_had_a_bill() -> None:
     run(scene, ClearTable(table="t1"))
     assert commands(scene, after=known) == [pos.RevokeTableCodes(tab_id=tab)]
     assert commands(run(seated(), ClearTable(table="t1"))) == []
+
+
+def test_of_parties_who_pay_together_the_last_one_ends_the_codes_of_the_bill() -> None:
+    scene = run(two_parties(), MergeOrders(from_="o1", into="o2"))
+    shared = tab_of(scene, "p2")
+    assert tab_of(scene) == shared
+    run(scene, till(scene, "CLOSED", party="p2", paid_minor=500), by=TILL)
+    known = len(scene.log)
+    assert commands(run(scene, ClearTable(table="t1")), after=known) == []
+    assert commands(run(scene, ClearTable(table="t2")), after=known) == [pos.RevokeTableCodes(tab_id=shared)]

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from holdfast import Actor, Forbidden, ValidationFailed
 from holdfast.testing import Scenario
 from services.pos.contract import (
     BeginPayment,
     CloseDay,
     CloseTab,
+    Configure,
+    Configured,
     CountDrawer,
     DrawerClosed,
     DrawerEnded,
@@ -23,9 +27,20 @@ from services.pos.contract import (
     TipShare,
     TipsPooled,
 )
-from services.pos.domain_errors import DrawerNotOpen, DrawerState, NothingToPool
+from services.pos.domain_errors import DayNotClear, DrawerNotOpen, DrawerState, NothingToPool
 from services.pos.tests.histories import all_rows
-from services.pos.tests.scenes import CASHIER, MANAGER, SERVICE, WAITER, done, location, opened, with_tab
+from services.pos.tests.scenes import (
+    ADMIN,
+    CASHIER,
+    MANAGER,
+    SERVICE,
+    SETTINGS,
+    WAITER,
+    done,
+    location,
+    opened,
+    with_tab,
+)
 
 TABLET = Actor(user="wim", roles=("waiter",))
 """The waiter at a tablet that has no drawer."""
@@ -141,6 +156,24 @@ def test_a_bank_names_no_floor_that_cannot_exist() -> None:
     scene = opened().when(OpenBank(minor=0, floor="a.b"), by=TABLET)
     scene.then_rejected(ValidationFailed)
     assert "floor: no floor is called 'a.b'" in str(scene.refusal)
+
+
+def test_a_tip_is_shared_out_once_however_the_rule_for_tips_changes() -> None:
+    for first in (False, True):
+        scene = taken(banked(bank_tips=first), "t1", "card", tip=100)
+        done(scene.when(CloseTab(tab_id="t1"), by=CASHIER))
+        for on, pool_id in ((not first, "one"), (first, "two")):
+            changed = replace(SETTINGS, bank_tips=on)
+            version = sum(isinstance(event, Configured) for event in scene.events)
+            done(scene.when(Configure(settings=changed, expected_version=version), by=ADMIN))
+            scene.when(PoolTips(pool_id=pool_id, shares=(TipShare(user="cook", weight=1),)), by=MANAGER)
+        done(scene.when(SettleBank(minor=2_000), by=TABLET))
+        assert scene.view(MANAGER)["office"]["day_totals"]["pooled_minor"] == 100
+
+
+def test_a_day_ends_when_its_banks_are_settled() -> None:
+    scene = banked().when(CloseDay(carry_over=True), by=MANAGER).then_rejected(DayNotClear, banks=[KEY])
+    done(scene.when(SettleBank(minor=2_000), by=TABLET).when(CloseDay(carry_over=True), by=MANAGER))
 
 
 def test_other_services_open_no_bank() -> None:

@@ -10,6 +10,7 @@ from services.floor import contract as floor
 from services.pos.contract import (
     AddCombo,
     AddLine,
+    BeginPayment,
     CashSale,
     ComboPart,
     LineAdded,
@@ -19,6 +20,7 @@ from services.pos.contract import (
     OfflineLine,
     PostedLine,
     PostOrder,
+    RecordPaymentResult,
     SetLineQty,
     SubmitOffline,
     TabConflict,
@@ -39,6 +41,17 @@ def test_a_line_takes_a_million_pieces_at_most() -> None:
     scene = with_tab("water").when(gold("x", qty_milli=10**12), by=WAITER).then_rejected(QtyInvalid)
     more = SetLineQty(line_id="l1", qty_milli=2 * 10**9, expected_version=1)
     scene.when(more, by=WAITER).then_rejected(QtyInvalid, qty_milli=2 * 10**9)
+
+
+def test_a_tabs_tips_are_no_more_than_can_be_counted() -> None:
+    scene = with_tab("water")
+    for payment_id, tip in (("p1", MOST_MINOR), ("p2", 1)):
+        pay = BeginPayment(tab_id="t1", payment_id=payment_id, amount_minor=100, tender="card", tip_minor=tip)
+        scene.when(pay, by=WAITER)
+        if tip == 1:
+            scene.then_rejected(AmountInvalid, most=MOST_MINOR)
+        else:
+            done(done(scene).when(RecordPaymentResult(payment_id=payment_id, outcome="captured"), by=CASHIER))
 
 
 def test_a_line_is_worth_no_more_than_can_be_counted() -> None:

@@ -8,17 +8,22 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from holdfast import Actor, Forbidden, NotFound, ValidationFailed
+from holdfast.money import MAX_MINOR, AmountInvalid
 from holdfast.testing import Scenario
 from services.pos.contract import (
+    AddLine,
     ApplyDiscount,
     BeginPayment,
     CloseTab,
+    Configure,
     IssueTableCode,
     LinesClaimed,
     OpenBank,
     PayAtTable,
+    PaymentFailed,
     PaymentStarted,
     RecordPaymentResult,
     RevokeTableCodes,
@@ -27,9 +32,23 @@ from services.pos.contract import (
     TableCodesRevoked,
     VoidTab,
 )
+from services.pos.domain_bounds import MOST_MINOR
 from services.pos.domain_errors import CodeInUse, LineTaken, PaymentInProgress
 from services.pos.domain_session import Session
-from services.pos.tests.scenes import CASHIER, NOON, SECOND, SERVICE, WAITER, balance, done, with_tab
+from services.pos.domain_terms import Tax
+from services.pos.tests.scenes import (
+    ADMIN,
+    CASHIER,
+    MANAGER,
+    NOON,
+    SECOND,
+    SERVICE,
+    SETTINGS,
+    WAITER,
+    balance,
+    done,
+    with_tab,
+)
 
 CODE = "0f6d3c1e-code-of-a-guest"
 GUEST = Actor(user=f"guest-{CODE}", roles=("guest",))
@@ -60,6 +79,37 @@ def test_a_code_is_issued_once_for_one_tab_and_ends_at_its_time() -> None:
     ended = TableCodeExpired(code_id=CODE, tab_id="t1", effective_at=NOON + TWO_HOURS, cause="alarm")
     scene.wake(at=NOON + TWO_HOURS).then(ended)
     assert not may_read(scene)
+
+
+def test_a_code_that_has_ended_opens_no_other_tab() -> None:
+    for end in (RevokeTableCodes(tab_id="t1"), VoidTab(tab_id="t1", reason_code="wrong")):
+        scene = done(coded().when(end, by=MANAGER))
+        scene.when(IssueTableCode(code_id=CODE, tab_id="t2"), by=WAITER).then_rejected(CodeInUse)
+        assert not may_read(scene)
+
+
+def test_what_a_guest_began_any_of_the_staff_gives_up_for_him() -> None:
+    scene = done(coded().when(PayAtTable(payment_id="p1"), by=GUEST))
+    give_up = RecordPaymentResult(payment_id="p1", outcome="cancelled")
+    done(scene.when(RevokeTableCodes(tab_id="t1"), by=WAITER).when(give_up, by=WAITER))
+    scene.then_includes(PaymentFailed, payment_id="p1", cancelled=True)
+    done(scene.when(AddLine(tab_id="t1", line_id="more", sku="beer"), by=WAITER))
+    begin = BeginPayment(tab_id="t1", payment_id="p2", amount_minor=100, tender="card")
+    done(scene.when(begin, by=WAITER))
+    scene.when(replace(give_up, payment_id="p2"), by=WAITER).then_rejected(Forbidden)
+
+
+def test_a_guests_tip_is_no_more_than_can_be_counted() -> None:
+    scene = coded().when(PayAtTable(payment_id="p1", tip_minor=MAX_MINOR), by=GUEST)
+    scene.then_rejected(AmountInvalid, most=MOST_MINOR)
+
+
+def test_what_a_line_comes_to_for_its_guest_keeps_its_taxes() -> None:
+    scene = coded("beer", "book")
+    before = scene.view(GUEST)["portions"]
+    other = replace(SETTINGS, taxes={**SETTINGS.taxes, "vat": Tax(ppm=0)})
+    done(scene.when(Configure(settings=other, expected_version=1), by=ADMIN))
+    assert scene.view(GUEST)["portions"] == before
 
 
 def test_a_guest_sees_the_tab_of_the_code_and_what_each_line_comes_to() -> None:

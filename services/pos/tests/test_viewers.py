@@ -16,6 +16,7 @@ from services.pos.contract import (
     RecordPaymentResult,
     contract,
 )
+from services.pos.tests.customers import CARD, CODE, Street
 from services.pos.tests.scenes import CASHIER, DISPLAY, MANAGER, SERVICE, STRANGER, WAITER, done, paid, with_tab
 
 
@@ -43,6 +44,13 @@ def test_a_display_sees_what_is_ordered_and_no_money_of_anybody() -> None:
     seen = {event["type"] for event in scene.seen_by(DISPLAY)}
     assert {"payment_started", "payment_captured", "tab_closed", "bill_printed", "drawer_opened"}.isdisjoint(seen)
     assert "line_added" in seen
+
+
+def test_a_display_sees_no_account_of_anybody() -> None:
+    street = Street()
+    street.order("card", card_code=CODE)
+    assert CARD in str(street.till.seen_by(WAITER))
+    assert CARD not in str(street.till.seen_by(DISPLAY))
 
 
 @pytest.mark.parametrize(
