@@ -85,6 +85,11 @@ class Bar:
         pay = {"tab_id": tab_id, "payment_id": f"pay-{tab_id}", "amount_minor": minor, "tender": "gift"}
         await self.do("begin_payment", card_code=CODE, **pay)
 
+    async def decline(self, tab_id: str) -> None:
+        """Try the card before anybody sold it."""
+        await self.pay_by_card(tab_id, 550)
+        await self.until("/v1/pos-session/loc-1", tab_is(tab_id, "OPEN"))
+
 
 def tab_is(tab_id: str, status: str) -> Callable[[Frame], bool]:
     return lambda state: state["tabs"].get(tab_id, {}).get("status") == status
@@ -101,6 +106,7 @@ async def test_a_gift_card_is_loaded_spent_and_given_back_once_however_often_its
         await bar.open()
         till, card, guest = "/v1/pos-session/loc-1", f"/v1/pos-account/{CARD}", f"/v1/pos-account/{GUEST}"
         await bar.order("t1", "beer", "card")
+        await bar.decline("t1")
         await bar.do("set_tab_customer", tab_id="t1", account_id=GUEST)
         await bar.do("begin_payment", tab_id="t1", payment_id="p1", amount_minor=3_050, tender="card")
         await bar.do("record_payment_result", payment_id="p1", outcome="captured")
@@ -137,10 +143,11 @@ async def test_a_gift_card_is_loaded_spent_and_given_back_once_however_often_its
     seen = {path: Counter(event["type"] for event in log) for path, log in logs.items()}
     assert bar.kills == 5
     moves = ("value_loaded", "charge_authorized", "charge_captured", "charge_returned", "charge_declined")
-    assert [seen[card][kind] for kind in moves] == [1] * len(moves)
+    assert [seen[card][kind] for kind in moves] == [1, 1, 1, 1, 2]
     assert seen[guest]["points_earned"] == 1
-    [failed] = [event["data"] for event in logs[till] if event["type"] == "payment_failed"]
-    assert (failed["reason"], failed["available"]) == ("INSUFFICIENT_BALANCE", 2_050)
+    failed = (event["data"] for event in logs[till] if event["type"] == "payment_failed")
+    told = [(each["reason"], each.get("available", 0)) for each in failed]
+    assert told == [("ACCOUNT_UNKNOWN", 0), ("INSUFFICIENT_BALANCE", 2_050)]
     rows = [line.split(",") for line in statement.text.splitlines()]
     assert [row[rows[0].index("change")] for row in rows[1:]] == ["2500", "-550", "100"]
     assert CODE not in "".join(said)
