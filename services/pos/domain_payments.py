@@ -278,7 +278,8 @@ def refund(draft: Draft, command: commands.Refund) -> None:
     tab = _refundable(draft, command.tab_id)
     left = refundable(tab, command.tender)
     if not 0 < amount <= left:
-        raise refusals.RefundExceedsPaid(f"amount_minor: 1 to {left}", left_minor=left)
+        hint = "; what an account paid goes back by its own tender" if tab.charges else ""
+        raise refusals.RefundExceedsPaid(f"amount_minor: 1 to {left}{hint}", left_minor=left)
     returned = returned_of(tab, command, amount)
     _check_lines(tab, command)
     check_reason(draft, command.reason_code)

@@ -193,9 +193,9 @@ def test_what_an_account_paid_goes_back_on_it_and_not_out_in_cash() -> None:
     street.begin("account", 500, account_id="firm")
     street.settle()
     paid_in_cash(street)
-    street.do(Refund(amount_minor=51, **CASH_REFUND), by=MANAGER).then_rejected(
-        refusals.RefundExceedsPaid, left_minor=50
-    )
+    refused = street.do(Refund(amount_minor=51, **CASH_REFUND), by=MANAGER)
+    refused.then_rejected(refusals.RefundExceedsPaid, left_minor=50)
+    assert "its own tender" in str(refused.refusal)
     done(street.do(Refund(tab_id="t1", amount_minor=500, tender="account", reason_code="wrong")))
     done(street.do(Refund(amount_minor=50, **CASH_REFUND)))
     street.settle()
