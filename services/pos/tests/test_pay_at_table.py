@@ -173,7 +173,7 @@ def test_whoever_pays_for_which_lines_the_parts_sum_to_the_whole(
 ) -> None:
     scene = coded(*skus)
     if discount is not None:
-        done(scene.when(ApplyDiscount(scope="order", tab_id="t1", discount_id=discount), by=CASHIER))
+        done(scene.when(ApplyDiscount(scope="order", tab_id="t1", discount_id=discount), by=MANAGER))
     left: list[str] = [f"l{number}" for number in range(1, len(skus) + 1)]
     number = 0
     while left:
