@@ -29,7 +29,7 @@ SAID = {
         "bob hears: 6 left",
     ],
     "lease": ["ann holds the printer", "bob: ann holds it: wait for the end", "bob holds the printer, with token 2"],
-    "rate_limiter": ["mail 1 is out", "mail 2 is out", "mail 3 is out", "TOO_OFTEN", "mail 4 is out", "mail 5 is out"],
+    "rate_limiter": [f"mail {number} is out" for number in range(1, 6)],
 }
 
 
