@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from services.floor._demo.checks import CHECKS
 from services.floor._demo.evidence import Deed, Evidence, Kill, Sighting
@@ -340,6 +341,15 @@ def test_a_card_that_is_refused_takes_its_receipt_off_the_paper() -> None:
     assert sum(written.pooled.values()) == sum(receipt.tip for receipt in written.receipts.values())
 
 
+@pytest.fixture
+def _logs_as_before() -> Generator[None]:
+    """The demo is a program of its own, and silences the log of its process."""
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
+
+
+@pytest.mark.usefixtures("_logs_as_before")
 @pytest.mark.parametrize("options", [["--kills", "1"], ["--kills", "2"]])
 def test_nothing_is_killed_of_a_system_that_runs_already(
     options: list[str], capsys: pytest.CaptureFixture[str]
