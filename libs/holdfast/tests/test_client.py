@@ -1,6 +1,8 @@
 """When a client sends another copy of a command, and which answer is the last word then."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +12,7 @@ from holdfast import Name, RateLimited
 from holdfast import _calls as calls_module
 from holdfast._bus import Message
 from holdfast._errors import TimedOut
+from holdfast._messages import Accepted
 from holdfast.client import Client
 from holdfast.jetstream import (
     H_REPLY,
@@ -42,36 +45,37 @@ NOTHING_TO_DO = b'{"ok":{"name":"n","seq":1,"events":[],"deduplicated":false}}'
 ACCEPTED = b'{"ok":{"name":"n","seq":2,"events":[{"seq":2}],"deduplicated":false}}'
 
 
+@asynccontextmanager
+async def asked_twice(
+    single: NatsServer, bus: NatsBus, *, timeout: float = PATIENCE
+) -> AsyncGenerator[tuple[Owner, asyncio.Task[Accepted]]]:
+    """A call of which two copies have come and none is answered, and who can answer them."""
+    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
+    await bus.subscribe(name.subject("cmd"), owner.take)
+    async with await Client.connect(single.url) as client:
+        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=timeout))
+        await until(lambda: len(owner.copies) == 2)
+        yield owner, call
+
+
 @pytest.mark.parametrize("early", [REFUSED, NOTHING_TO_DO])
 async def test_what_a_later_copy_may_still_change_is_not_the_last_word(
     single: NatsServer, bus: NatsBus, early: bytes
 ) -> None:
-    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
-    await bus.subscribe(name.subject("cmd"), owner.take)
-    async with await Client.connect(single.url) as client:
-        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
-        await until(lambda: len(owner.copies) == 2)
+    async with asked_twice(single, bus) as (owner, call):
         await owner.answer(0, early)
         await owner.answer(1, ACCEPTED)
         assert (await call).seq == 2
 
 
 async def test_the_acceptance_of_an_earlier_copy_is_final(single: NatsServer, bus: NatsBus) -> None:
-    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
-    await bus.subscribe(name.subject("cmd"), owner.take)
-    async with await Client.connect(single.url) as client:
-        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
-        await until(lambda: len(owner.copies) == 2)
+    async with asked_twice(single, bus) as (owner, call):
         await owner.answer(0, ACCEPTED)
         assert (await call).seq == 2
 
 
 async def test_a_copy_over_the_rate_says_nothing_of_an_earlier_one(single: NatsServer, bus: NatsBus) -> None:
-    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
-    await bus.subscribe(name.subject("cmd"), owner.take)
-    async with await Client.connect(single.url) as client:
-        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
-        await until(lambda: len(owner.copies) == 2)
+    async with asked_twice(single, bus) as (owner, call):
         await owner.answer(1, TOO_FAST)
         await until(lambda: len(owner.copies) == 3)
         await owner.answer(2, ACCEPTED)
@@ -79,11 +83,7 @@ async def test_a_copy_over_the_rate_says_nothing_of_an_earlier_one(single: NatsS
 
 
 async def test_a_copy_over_the_rate_leaves_the_outcome_open_at_the_deadline(single: NatsServer, bus: NatsBus) -> None:
-    name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
-    await bus.subscribe(name.subject("cmd"), owner.take)
-    async with await Client.connect(single.url) as client:
-        call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=3.0))
-        await until(lambda: len(owner.copies) == 2)
+    async with asked_twice(single, bus, timeout=3.0) as (owner, call):
         await owner.answer(1, TOO_FAST)
         with pytest.raises(TimedOut):
             await call
