@@ -9,14 +9,13 @@ from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
-import jwt
 import msgspec
 import segno
 from litestar import Response, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from gateway.auth import SHARED, Identity
+from gateway.auth import Claims, Identity, sign
 from gateway.door import Door
 from gateway.http import AnyRequest, Who
 from gateway.settings import Settings
@@ -110,9 +109,12 @@ def _sign(settings: Settings, who: Identity, guest: Actor, seconds: int) -> tupl
     """A token of the tenant of whoever asks."""
     now = datetime.now(UTC).replace(microsecond=0)
     expires_at = now + timedelta(seconds=min(seconds, settings.token_lifetime))
-    claims = {"tenant": who.tenant, "sub": guest.user, "roles": [GUEST], "iat": now, "exp": expires_at}
-    if settings.issuer:
-        claims["iss"] = settings.issuer
-    if settings.audience:
-        claims["aud"] = settings.audience
-    return jwt.encode(claims, settings.key, algorithm=SHARED), expires_at
+    claims = Claims(
+        tenant=who.tenant,
+        sub=guest.user,
+        roles=guest.roles,
+        iat=int(now.timestamp()),
+        exp=int(expires_at.timestamp()),
+        jti=uuid4().hex,
+    )
+    return sign(claims, settings.key, issuer=settings.issuer, audience=settings.audience), expires_at
