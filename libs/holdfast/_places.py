@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from typing import Final
 
 SHARE: Final = 4
-"""One tenant takes at most this part of the places."""
+"""One key, a tenant or a user, takes at most this part of the places."""
 
 
 class Places:
