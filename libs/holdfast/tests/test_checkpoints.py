@@ -1,11 +1,13 @@
 """Where a member that takes partitions over begins to read."""
 
+from asyncio import sleep, timeout
 from uuid import uuid4
 
 from holdfast.jetstream import Checkpoints, NatsBus, ensure_streams
 from holdfast.jetstream import _api as api
 
 REACHED = 30
+PATIENCE = 30.0
 
 
 async def a_purpose(bus: NatsBus) -> str:
@@ -21,9 +23,18 @@ async def created(bus: NatsBus, purpose: str) -> str:
     return (await api.call(bus, f"STREAM.INFO.cmd-{purpose}"))["created"]
 
 
-async def saved(bus: NatsBus, checkpoints: Checkpoints, member: str, stream: str, positions: dict[int, int]) -> None:
-    await checkpoints.save(member, stream, positions)
-    await bus.flush(timeout=5)
+async def saved(bus: NatsBus, purpose: str, member: str, stream: str, positions: dict[int, int]) -> None:
+    """Save, and wait until it is stored: the server puts it into the stream after it has answered a flush."""
+    before = await stored(bus, purpose)
+    await Checkpoints(bus, purpose).save(member, stream, positions)
+    async with timeout(PATIENCE):
+        while await stored(bus, purpose) == before:
+            await sleep(0.01)
+
+
+async def stored(bus: NatsBus, purpose: str) -> int:
+    info = await api.call(bus, f"STREAM.INFO.ckpt-{purpose}")
+    return info["state"]["last_seq"]
 
 
 async def test_nothing_is_known_at_first(bus: NatsBus) -> None:
@@ -33,23 +44,23 @@ async def test_nothing_is_known_at_first(bus: NatsBus) -> None:
 
 async def test_the_furthest_of_all_members_counts_for_each_partition(bus: NatsBus) -> None:
     purpose = await a_purpose(bus)
-    checkpoints, life = Checkpoints(bus, purpose), await created(bus, purpose)
-    await saved(bus, checkpoints, "a", life, {1: 10, 2: 20})
-    await saved(bus, checkpoints, "b", life, {1: 12, 3: 5})
-    assert await checkpoints.load(life) == {1: 12, 2: 20, 3: 5}
+    life = await created(bus, purpose)
+    await saved(bus, purpose, "a", life, {1: 10, 2: 20})
+    await saved(bus, purpose, "b", life, {1: 12, 3: 5})
+    assert await Checkpoints(bus, purpose).load(life) == {1: 12, 2: 20, 3: 5}
 
 
 async def test_a_member_replaces_its_own(bus: NatsBus) -> None:
     purpose = await a_purpose(bus)
-    checkpoints, life = Checkpoints(bus, purpose), await created(bus, purpose)
-    await saved(bus, checkpoints, "a", life, {1: 10, 2: 20})
-    await saved(bus, checkpoints, "a", life, {1: 11})
-    assert await checkpoints.load(life) == {1: 11}
+    life = await created(bus, purpose)
+    await saved(bus, purpose, "a", life, {1: 10, 2: 20})
+    await saved(bus, purpose, "a", life, {1: 11})
+    assert await Checkpoints(bus, purpose).load(life) == {1: 11}
 
 
 async def test_a_checkpoint_of_another_life_of_the_stream_tells_nothing(bus: NatsBus) -> None:
     purpose = await a_purpose(bus)
-    checkpoints, life = Checkpoints(bus, purpose), await created(bus, purpose)
-    await saved(bus, checkpoints, "a", "2020-01-01T00:00:00Z", {1: 10})
-    await saved(bus, checkpoints, "b", life, {1: REACHED + 1, 2: REACHED})
-    assert await checkpoints.load(life) == {2: REACHED}
+    life = await created(bus, purpose)
+    await saved(bus, purpose, "a", "2020-01-01T00:00:00Z", {1: 10})
+    await saved(bus, purpose, "b", life, {1: REACHED + 1, 2: REACHED})
+    assert await Checkpoints(bus, purpose).load(life) == {2: REACHED}
