@@ -94,7 +94,7 @@ async def run(given: argparse.Namespace, nats: str, programs: Programs, *, port:
     count = each * CLIENT_PROCESSES
     async with (
         await Client.connect(nats) as client,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{operators}") as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{operators}", timeout=ASLEEP_SECONDS) as http,
     ):
         await create(client, count)
         await asleep(http)

@@ -96,19 +96,26 @@ async def acquire(client: Client, user: str, *, milliseconds: int) -> Accepted:
 
 
 async def main(client: Client) -> None:
-    """Two workers, one printer; the first one never comes back."""
-    await acquire(client, "ann", milliseconds=300)
+    """Two workers, one printer; the first one asks for a little more time, and never comes back."""
+    await acquire(client, "ann", milliseconds=60_000)
     print("ann holds the printer")
+    try:
+        await acquire(client, "bob", milliseconds=300)
+    except StateConflict as refused:
+        print(f"bob: {refused.message}")
+    await acquire(client, "ann", milliseconds=300)
+    print(f"bob holds the printer, with token {await lent_in_time(client, 'bob')}")
+
+
+async def lent_in_time(client: Client, user: str) -> int:
+    """Ask until whoever has the printer lets it go, or loses it; the token."""
     while True:
         try:
-            granted = await acquire(client, "bob", milliseconds=300)
-        except StateConflict as refused:
-            print(f"bob: {refused.message}")
+            granted = await acquire(client, user, milliseconds=300)
+        except StateConflict:
             await asyncio.sleep(0.1)
         else:
-            break
-    token = msgspec.json.decode(granted.events[0])["data"]["token"]
-    print(f"bob holds the printer, with token {token}")
+            return msgspec.json.decode(granted.events[-1])["data"]["token"]
 
 
 if __name__ == "__main__":

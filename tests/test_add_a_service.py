@@ -65,13 +65,13 @@ def nats(tmp_path: Path) -> Generator[NatsServer]:
 async def served(nats: NatsServer, folder: Path) -> AsyncGenerator[httpx.AsyncClient]:
     """Ann, at a gateway in front of the new service."""
     found: Any = importlib.import_module("services.guestbook.service")
-    settings = Settings(nats=nats.url, port=0, secret="s" * 32)
+    settings = Settings(nats=nats.url, port=0, secret="s" * 32, command_timeout=PATIENCE / 2)
     contracts = {"guestbook": discover(services)["guestbook"]}
     headers = {"Authorization": f"Bearer {issue_token(settings.secret, 'acme', 'ann', (), HOUR)}"}
     async with (
         serving([found.service], nats.url, folder),
         running(lambda ready: serve_gateway(settings, ready=ready, contracts=contracts)) as (port,),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=PATIENCE) as http,
     ):
         yield http
 

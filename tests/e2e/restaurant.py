@@ -133,10 +133,10 @@ class Restaurant:
 @asynccontextmanager
 async def restaurant(nats: NatsServer, folder: Path) -> AsyncGenerator[Restaurant]:
     """Serve both, and the gateway, until the end of the block."""
-    chosen = Settings(nats=nats.url, port=0, secret=KEY)
+    chosen = Settings(nats=nats.url, port=0, secret=KEY, command_timeout=PATIENCE / 2)
     async with (
         serving([pos, floor], nats.url, folder),
         running(lambda ready: serve_gateway(chosen, ready=ready)) as (port,),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http,
     ):
         yield Restaurant(http, nats.url, folder)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from holdfast.testing.doors import Frame, Refused, get, read_log
+from holdfast.testing.doors import Frame, Lost, Refused, get, read_log
 from holdfast.testing.system import System, started
 from services.floor._demo.people import Person
 from services.pos.domain_account_terms import card_account
@@ -63,7 +63,7 @@ class Bar:
             while True:
                 try:
                     state = (await get(self.system.url, path, self.token))["state"]
-                except Refused:  # it is not there yet, or its owner is not
+                except (Lost, Refused):  # it is not there yet, or its owner is not
                     state = None
                 if state is not None and holds(state):
                     return state
@@ -133,7 +133,9 @@ async def test_a_gift_card_is_loaded_spent_and_given_back_once_however_often_its
         await bar.strike()
         await bar.until(till, tab_is("more-1", "OPEN"))
         logs = {path: await bar.log(path) for path in (till, card, guest)}
-        async with httpx.AsyncClient(base_url=system.url, headers={"Authorization": f"Bearer {bar.token}"}) as http:
+        async with httpx.AsyncClient(
+            base_url=system.url, headers={"Authorization": f"Bearer {bar.token}"}, timeout=PATIENCE
+        ) as http:
             query = {"list": "movements", "account": CARD, "format": "csv"}
             async with asyncio.timeout(PATIENCE):
                 while (statement := await http.get("/v1/pos-account", params=query)).text.count("\r\n") < 4:

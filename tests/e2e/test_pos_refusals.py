@@ -22,6 +22,7 @@ from services.pos.tests.scenes import ITEMS, SETTINGS
 
 pytest_plugins = ["holdfast.testing._servers"]
 ROLES = {"ada": "admin", "max": "manager", "cleo": "cashier", "wim": "waiter"}
+PATIENCE = 60.0
 TERMINAL = {"terminal_id": "till-1"}
 
 
@@ -56,12 +57,12 @@ class Till:
 @pytest_asyncio.fixture
 async def till(nats: NatsServer, tmp_path: Path) -> AsyncGenerator[Till]:
     """A location on a business day that sells beer and has three cakes."""
-    chosen = Settings(nats=nats.url, port=0)
+    chosen = Settings(nats=nats.url, port=0, command_timeout=PATIENCE / 2)
     known = {contract.purpose: contract}
     async with (
         serving([service], nats.url, tmp_path),
         running(lambda ready: serve_gateway(chosen, ready=ready, contracts=known)) as (port,),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http,
     ):
         place = Till(http, chosen.key, f"/v1/pos-session/loc-{uuid4().hex}")
         await place.do("ada", "configure", settings=SETTINGS, expected_version=0)

@@ -67,13 +67,15 @@ class Shop:
 
 @asynccontextmanager
 async def shop(server: NatsServer, folder: Path, host: str = "127.0.0.1") -> AsyncGenerator[Shop]:
-    settings = Settings(nats=server.url, host=host, port=0, secret=SECRET)
+    settings = Settings(nats=server.url, host=host, port=0, secret=SECRET, command_timeout=PATIENCE / 2)
     contracts = {"pos-session": discover(services)["pos-session"]}
     token = issue_token(SECRET, "acme", "ada", ("admin",), HOUR)
     async with (
         serving([service], server.url, folder),
         running(lambda ready: serve_gateway(settings, ready=ready, contracts=contracts)) as (port,),
-        httpx.AsyncClient(base_url=f"http://{host}:{port}", headers={"Authorization": f"Bearer {token}"}) as http,
+        httpx.AsyncClient(
+            base_url=f"http://{host}:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE
+        ) as http,
     ):
         here = Shop(http, port)
         await here.send("configure", settings={"currency": "EUR"}, expected_version=0)

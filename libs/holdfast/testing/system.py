@@ -22,6 +22,8 @@ LINES_KEPT: Final = 30
 LONGEST_LINE: Final = 4 * 1024 * 1024
 KEPT: Final = ("HOLDFAST_SECRET", "HOLDFAST_TEST_TWICE", "HOLDFAST_TEST_TWICE_REPORT")
 """Of the settings in the environment only these count for the system: what signs its tokens, and a mode of tests."""
+COMMAND_SECONDS: Final = 25.0
+"""How long a door waits for an answer: a restart on a busy machine takes longer than callers wait; testers wait longer still."""
 _ADDRESS: Final = re.compile(r"^Holdfast runs at (http://\S+)\. ")
 _STARTED: Final = re.compile(r"^  (\S+) +pid (\d+)\b")
 _AGAIN: Final = re.compile(r"holdfast: (\S+) serves again, pid (\d+)(?!\d)")
@@ -92,6 +94,7 @@ async def started(
     `hear` is told every line that any of its processes says.
     """
     hear = hear or _nothing
+    kept = {key: value for key, value in os.environ.items() if key in KEPT or not key.startswith("HOLDFAST_")}
     port, nats_port = free_ports(2)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "holdfast.cli", "up", *services),
@@ -99,7 +102,7 @@ async def started(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         limit=LONGEST_LINE,
-        env={key: value for key, value in os.environ.items() if key in KEPT or not key.startswith("HOLDFAST_")},
+        env={**kept, "HOLDFAST_COMMAND_TIMEOUT": str(COMMAND_SECONDS)},
     )
     reading = asyncio.create_task(_until_ready(process, folder, hear))
     try:
