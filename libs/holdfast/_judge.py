@@ -26,6 +26,10 @@ class UnknownEvent(Exception):
     """The log holds an event that this code does not know: it was written by newer code."""
 
 
+class UnreadableEvent(Exception):
+    """A new event could not be read from the log again, where it would stop its entity for good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """New events, still unrecorded, and the state after them."""
@@ -127,12 +131,13 @@ class Judge:
         recorded: list[RecordedEvent] = []
         for offset, event in enumerate(events, start=1):
             before = self.entity.readers(state)
-            state = self.entity.evolve(state, self.current(event))
+            data = msgspec.Raw(_encoder.encode(event))
+            state = self.entity.evolve(state, self._as_loaded(event.tag, data))
             recorded.append(
                 RecordedEvent(
                     seq=ctx.seq + offset,
                     type=event.tag,
-                    data=msgspec.Raw(_encoder.encode(event)),
+                    data=data,
                     at=ctx.now,
                     by=ctx.actor,
                     command_id=ctx.command_id,
@@ -140,6 +145,17 @@ class Judge:
                 )
             )
         return Judgement(tuple(recorded), state)
+
+    def _as_loaded(self, tag: str, data: msgspec.Raw) -> Event:
+        """A new event as whoever loads the entity reads it."""
+        decoder = self._events.get(tag)
+        if decoder is None:
+            raise UnreadableEvent(f"{tag!r} is no event of {self.entity.purpose}")
+        try:
+            event = decoder.decode(data)
+        except msgspec.ValidationError as error:
+            raise UnreadableEvent(f"{tag!r} could not be read again: {error}") from error
+        return self.current(event)
 
 
 def _without(before: frozenset[str] | None, after: frozenset[str] | None, audience: Audience | None) -> Audience | None:

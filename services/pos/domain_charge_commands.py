@@ -6,7 +6,7 @@ from holdfast import Command
 from services.pos import domain_errors as refusals
 from services.pos.domain_account_terms import Reason
 from services.pos.domain_roles import CASHIERS, SERVICES, STAFF
-from services.pos.domain_terms import Key
+from services.pos.domain_terms import Key, LineKey
 
 ValueOutcome = Literal["recalled", "kept", "refused"]
 
@@ -39,7 +39,7 @@ class RecallLine(Command, tag="recall_line"):
     raises = (refusals.PaymentInProgress, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
     tab_id: Key
-    line_id: Key
+    line_id: LineKey
 
 
 class RecordValue(Command, tag="record_value"):
@@ -48,7 +48,7 @@ class RecordValue(Command, tag="record_value"):
     roles = SERVICES
 
     tab_id: Key
-    line_id: Key
+    line_id: LineKey
     outcome: ValueOutcome
     reason: Reason | None = None
     available: int = 0

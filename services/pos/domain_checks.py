@@ -15,6 +15,7 @@ from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_bounds import check_amounts
 from services.pos.domain_draft import Draft
+from services.pos.domain_ids import share_id
 from services.pos.domain_pricing import PricedLine, bill_of, parts_of, pinned
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume, reserve
@@ -138,7 +139,7 @@ def _give_shares(
     quantities = distribute(line.qty_milli, weight)
     sent = distribute(line.sent_milli, quantities)
     prices = list(remaining)
-    share_ids = [line_id if place == 0 else f"{line_id}.{piece.tab_id}" for place, piece in enumerate(pieces)]
+    share_ids = [line_id if place == 0 else share_id(line_id, piece.tab_id) for place, piece in enumerate(pieces)]
     for discount in discounts:
         shares = distribute(discount.amount_minor or 0, weight)
         prices = [price + share for price, share in zip(prices, shares, strict=True)]

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from services.pos.domain_bounds import countable
 from services.pos.domain_draft import Draft
+from services.pos.domain_ids import id_beside
 from services.pos.domain_prices import price_of
 from services.pos.domain_stock import firm_qty, oversold
 from services.pos.domain_tab_events import LineAdded, PriceMissing, PriceStale, TabConflict, TabOpened
@@ -27,7 +28,7 @@ def fact_tab(draft: Draft, opening: TabOpened, *, about: About) -> str:
             draft.record(replace(opening, tab_id=tab_id, instead_of=instead))
             break
         number += 1
-        tab_id = f"{opening.tab_id}-{number}"
+        tab_id = id_beside(opening.tab_id, number)
     if number > 1:
         draft.record(TabConflict(tab_id=opening.tab_id, about=about, moved_to=tab_id))
     return tab_id
@@ -46,7 +47,7 @@ def known_lines(draft: Draft, tab_id: str) -> set[str]:
     while (tab := draft.session.tabs.get(candidate) or draft.session.closed.get(candidate)) is not None:
         known |= set(tab.lines)
         number += 1
-        candidate = f"{tab_id}-{number}"
+        candidate = id_beside(tab_id, number)
     return known
 
 

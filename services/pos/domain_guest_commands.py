@@ -8,7 +8,7 @@ from holdfast import Command
 from holdfast.money import Amount, AmountInvalid
 from services.pos import domain_errors as refusals
 from services.pos.domain_roles import GUESTS, SETTLERS, STAFF
-from services.pos.domain_terms import Key
+from services.pos.domain_terms import Key, LineKey
 
 CodeId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{15,99}$")]
 """Long and random, for it is all that a guest needs to know: a UUID will do."""
@@ -54,7 +54,7 @@ class PayAtTable(Command, tag="pay_at_table"):
     payment_id: Key
     parts: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
     """Of how many even parts one is paid."""
-    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=500)] | None = None
+    line_ids: Annotated[tuple[LineKey, ...], msgspec.Meta(min_length=1, max_length=500)] | None = None
     """The lines that the guest had."""
     tip_minor: Amount = 0
 

@@ -12,6 +12,7 @@ from services.pos import domain_till_commands as commands
 from services.pos.domain_draft import Draft
 from services.pos.domain_drawers import BANK
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
+from services.pos.domain_ids import id_beside
 from services.pos.domain_payments import closing
 from services.pos.domain_roles import CASHIERS
 from services.pos.domain_session import Terminal
@@ -142,7 +143,7 @@ def _free_id(draft: Draft, payment_id: str) -> str:
     free, number = payment_id, 1
     while free in draft.session.payments:
         number += 1
-        free = f"{payment_id}-{number}"
+        free = id_beside(payment_id, number)
     return free
 
 

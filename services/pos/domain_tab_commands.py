@@ -9,7 +9,7 @@ from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.pos import domain_errors as refusals
 from services.pos.domain_account_terms import CardCode
 from services.pos.domain_roles import CASHIERS, STAFF
-from services.pos.domain_terms import Guests, Key, LinePortion, Milli, Modifier, OrderType, Part, Words
+from services.pos.domain_terms import Guests, Key, LineKey, LinePortion, Milli, Modifier, OrderType, Part, Words
 
 SplitMode = Literal["lines", "quantity", "seats", "evenly", "amount"]
 _CHANGING = (refusals.TabNotOpen, refusals.TerminalRevoked, refusals.TrainingTerminal)
@@ -108,7 +108,7 @@ class SetLineQty(Command, tag="set_line_qty"):
     roles = STAFF
     raises = (refusals.QtyInvalid, refusals.LineSent, refusals.InsufficientStock, AmountInvalid, *_LESSENING)
 
-    line_id: Key
+    line_id: LineKey
     qty_milli: Milli
     expected_version: int
     tab_id: Key | None = None
@@ -120,7 +120,7 @@ class RemoveLine(Command, tag="remove_line"):
     roles = STAFF
     raises = (refusals.LineSent, *_LESSENING)
 
-    line_id: Key
+    line_id: LineKey
     tab_id: Key | None = None
 
 
@@ -130,7 +130,7 @@ class VoidLine(Command, tag="void_line"):
     roles = STAFF
     raises = (*_REASONED, refusals.QtyInvalid, *_LESSENING)
 
-    line_id: Key
+    line_id: LineKey
     qty_milli: Milli | None = None
     """All when left out."""
     reason_code: str = ""
@@ -146,7 +146,7 @@ class CompLine(Command, tag="comp_line"):
     roles = STAFF
     raises = (*_REASONED, *_LESSENING)
 
-    line_id: Key
+    line_id: LineKey
     reason_code: str = ""
     approver: Key | None = None
     tab_id: Key | None = None
@@ -167,7 +167,7 @@ class ApplyDiscount(Command, tag="apply_discount"):
     tab_id: Key
     discount_id: Key
     scope: Literal["item", "order"] = "order"
-    line_id: Key | None = None
+    line_id: LineKey | None = None
     code: str | None = None
     approver: Key | None = None
 
@@ -180,7 +180,7 @@ class RemoveDiscount(Command, tag="remove_discount"):
 
     tab_id: Key
     discount_id: Key
-    line_id: Key | None = None
+    line_id: LineKey | None = None
 
 
 class WaiveGratuity(Command, tag="waive_gratuity"):
@@ -201,7 +201,7 @@ class SendToKitchen(Command, tag="send_to_kitchen"):
     raises = (refusals.NothingToSend, *_COVER, *_CHANGING)
 
     tab_id: Key
-    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=500)] = ()
+    line_ids: Annotated[tuple[LineKey, ...], msgspec.Meta(max_length=500)] = ()
 
 
 class PrintBill(Command, tag="print_bill"):
@@ -244,7 +244,7 @@ class SplitPart(Part, frozen=True, kw_only=True, omit_defaults=True):
     """One new tab, and what of the old one goes there; what is in no part stays."""
 
     tab_id: Key
-    line_ids: tuple[Key, ...] = ()
+    line_ids: tuple[LineKey, ...] = ()
     """Whole lines, in the mode `lines`."""
     lines: tuple[LinePortion, ...] = ()
     """Parts of lines, in the mode `quantity`."""
@@ -305,7 +305,7 @@ class MoveLines(Command, tag="move_lines"):
 
     from_tab_id: Key
     to_tab_id: Key
-    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(min_length=1, max_length=500)]
+    line_ids: Annotated[tuple[LineKey, ...], msgspec.Meta(min_length=1, max_length=500)]
 
 
 class TransferTab(Command, tag="transfer_tab"):

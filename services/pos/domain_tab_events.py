@@ -12,11 +12,11 @@ from services.pos.domain_terms import (
     AppliedDiscount,
     Flow,
     Line,
-    LinePortion,
     Modifier,
     OrderType,
     Part,
     SentDelta,
+    SentPortion,
     SoldLine,
     StoredKind,
     TabStatus,
@@ -217,7 +217,7 @@ class TabVoided(OnTab, tag="tab_voided"):
     reason_code: str = ""
     approved_by: str | None = None
     floor: str | None = None
-    sent: tuple[LinePortion, ...] = ()
+    sent: tuple[SentPortion, ...] = ()
     """What the kitchen of that floor had of it."""
 
 

@@ -24,7 +24,7 @@ from services.pos.domain_stock import (
     reserve,
     taken_from_stock,
 )
-from services.pos.domain_terms import Line, LinePortion, SentDelta
+from services.pos.domain_terms import Line, SentDelta, SentPortion
 
 
 def open_tab(draft: Draft, command: commands.OpenTab) -> None:
@@ -315,7 +315,7 @@ def void_tab(draft: Draft, command: commands.VoidTab) -> None:
             reason_code=command.reason_code,
             approved_by=approver,
             floor=tab.floor,
-            sent=tuple(LinePortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in sent.items())
+            sent=tuple(SentPortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in sent.items())
             if tab.floor is not None
             else (),
         )

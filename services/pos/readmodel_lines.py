@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, select
 
 from services.pos import domain_tab_events as events
+from services.pos.domain_ids import share_id
 from services.pos.domain_money_events import Refunded
 from services.pos.domain_stock_events import HoldConsumed
 from services.pos.domain_terms import Line, Modifier
@@ -115,8 +116,11 @@ def _split(connection: Connection, stored: Stored, event: events.TabSplit) -> No
     number = 0
     for child in (event.kept, *event.children):
         key = source if child is event.kept else TabKey(stored.seq, child.tab_id)
+        shared = {
+            share: line_id for line_id in before for share in (share_id(line_id, key.tab_id), f"{line_id}.{key.tab_id}")
+        }
         for line_id, line in child.lines.items():
-            whole = before[line_id.removesuffix(f".{child.tab_id}") if line_id not in before else line_id]
+            whole = before[line_id if line_id in before else shared[line_id]]
             kept = {column: getattr(whole, column) for column in ("added_at", "added_by", "terminal", "offline")}
             add(connection, lines, stored.name, **{**_came(stored, number), **kept, **_piece(key, line_id, line)})
             number += 1

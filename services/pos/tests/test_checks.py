@@ -1,14 +1,17 @@
 """Splitting, merging and moving: nobody gains or loses a cent, but by rounding on each receipt, which is recorded."""
 
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import example, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from holdfast import NotFound
-from holdfast.testing import Scenario
+from holdfast._judge import Judge
+from holdfast.testing import Scenario, given
 from services.pos.contract import (
     AddLine,
     ApplyDiscount,
@@ -22,16 +25,23 @@ from services.pos.contract import (
     MoveLines,
     OpenTab,
     PlaceHold,
+    PostedLine,
+    PostOrder,
     PrintBill,
     RecordPaymentResult,
     ReopenTab,
     SplitPart,
     SplitTab,
     TabBalanceChanged,
+    TabOpened,
     TabReopened,
     TabsMerged,
     TabSplit,
+    TabVoided,
+    VoidLine,
+    VoidTab,
 )
+from services.pos.domain import PosSession
 from services.pos.domain_errors import (
     LineExists,
     PaymentInProgress,
@@ -41,7 +51,21 @@ from services.pos.domain_errors import (
     TabNotOpen,
     TabPaid,
 )
-from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, closed, done, left, opened, paid, with_tab
+from services.pos.domain_ids import share_id
+from services.pos.domain_terms import LineKey, SentPortion
+from services.pos.tests.scenes import (
+    CASHIER,
+    MANAGER,
+    SERVICE,
+    WAITER,
+    balance,
+    closed,
+    done,
+    left,
+    opened,
+    paid,
+    with_tab,
+)
 
 EVENLY = SplitTab(tab_id="t1", mode="evenly", parts=(SplitPart(tab_id="t2"), SplitPart(tab_id="t3")))
 
@@ -258,3 +282,37 @@ def test_a_share_of_less_than_a_thousandth_can_be_given_away() -> None:
     lines = scene.view(MANAGER)["tabs"]["t2"]["lines"]
     assert lines["l1.t2"].get("qty_milli", 0) == 0
     done(scene.when(CompLine(line_id="l1.t2", reason_code="wrong"), by=WAITER))
+
+
+def test_a_line_that_was_split_twice_is_voided_and_refunded_like_any_other() -> None:
+    order, first, second, line = (str(UUID(int=number)) for number in range(1, 5))
+    scene = opened()
+    lines = (PostedLine(line_id=line, sku="soup", qty_milli=4_000),)
+    done(scene.when(PostOrder(tab_id=order, floor="loc-1:floor-main", lines=lines), by=SERVICE))
+    for whole, part in ((order, first), (first, second)):
+        done(scene.when(SplitTab(tab_id=whole, mode="evenly", parts=(SplitPart(tab_id=part),)), by=WAITER))
+    (share,) = scene.view(MANAGER)["tabs"][second]["lines"]
+    assert share.startswith(f"{line}.")
+    void = VoidLine(line_id=share, tab_id=second, qty_milli=1, reason_code="wrong")
+    decoded = Judge(PosSession()).command("void_line", msgspec.json.encode(void))
+    done(scene.when(decoded, by=MANAGER))
+    scene.when(VoidTab(tab_id=second, reason_code="wrong"), by=MANAGER)
+    scene.then_includes(TabVoided, sent=(SentPortion(line_id=share, qty_milli=999),))
+    assert scene.replayed().state_json == scene.state_json
+
+
+def test_the_share_of_a_share_of_a_share_still_tells_its_line_and_can_be_named() -> None:
+    share = line_id = "l" * 100
+    names = msgspec.json.Decoder(LineKey)
+    shares = set[str]()
+    for number in range(9):
+        share = share_id(share, f"{number}{'t' * 99}")
+        shares.add(names.decode(msgspec.json.encode(share)))
+        assert share.startswith(f"{line_id}.")
+    assert len(shares) == 9
+
+
+def test_what_older_tills_recorded_of_shares_with_long_ids_is_loaded() -> None:
+    voided = TabVoided(tab_id="t1", value_minor=0, sent=(SentPortion(line_id="x" * 300, qty_milli=1),))
+    scene = given(PosSession(), TabOpened(tab_id="t1", opened_by="wim"), voided)
+    assert scene.replayed().events[-1] == voided

@@ -23,12 +23,15 @@ from services.pos.contract import (
     BeginPayment,
     CloseDay,
     CloseTab,
+    LinePortion,
     MoveLines,
     OpenTab,
     PlaceHold,
     PoolTips,
     RecordPaymentResult,
     RemoveDiscount,
+    SplitPart,
+    SplitTab,
     TipShare,
     WaiveGratuity,
 )
@@ -263,3 +266,25 @@ def test_what_large_parties_pay_for_service_and_what_of_tips_is_shared_out_is_in
         "wrong",
         "max",
     )
+
+
+def test_shares_of_shares_keep_who_added_their_line_however_long_their_ids_are() -> None:
+    scene = with_tab("beer")
+    share, whole = "l" * 100, "t1"
+    done(scene.when(AddLine(tab_id=whole, line_id=share, sku="soup", qty_milli=8_000), by=CASHIER))
+    for part, qty in (("a" * 100, 4_000), ("b" * 100, 2_000), ("c" * 100, 1_000)):
+        lines = (LinePortion(line_id=share, qty_milli=qty),)
+        done(
+            scene.when(
+                SplitTab(tab_id=whole, mode="quantity", parts=(SplitPart(tab_id=part, lines=lines),)), by=MANAGER
+            )
+        )
+        (share,), whole = scene.view(MANAGER)["tabs"][part]["lines"], part
+        scene.when(AddLine(tab_id=part, line_id=f"water-{qty}", sku="water"), by=WAITER)
+    rows = {row["line_id"]: row["added_by"] for row in all_rows(scene)["lines"]}
+    assert rows == {
+        line_id: CASHIER.user if line_id.startswith("l" * 100) else WAITER.user
+        for tab in scene.view(MANAGER)["tabs"].values()
+        for line_id in tab["lines"]
+    }
+    assert len(rows) == 8

@@ -1,0 +1,27 @@
+"""Ids that the till makes of others, which a command can name like those that terminals make."""
+
+import hashlib
+from typing import Final
+
+LONGEST: Final = 100
+"""Of an id that terminals make."""
+LONGEST_LINE: Final = 2 * LONGEST
+"""Of a line: one that was split again and again has shares whose ids tell where they come from."""
+
+
+def share_id(line_id: str, tab_id: str) -> str:
+    """The id of a line's share on a tab; it begins with that of the line, and a dot."""
+    return _short(f"{line_id}.{tab_id}", longest=LONGEST_LINE)
+
+
+def id_beside(id_: str, number: int) -> str:
+    """The id of what takes the place of something that is taken."""
+    return _short(f"{id_}-{number}", longest=LONGEST)
+
+
+def _short(id_: str, *, longest: int) -> str:
+    """The id, or when it is too long its beginning and a digest of all of it."""
+    if len(id_) <= longest:
+        return id_
+    digest = hashlib.blake2b(id_.encode(), digest_size=12).hexdigest()
+    return f"{id_[: longest - len(digest) - 1]}.{digest}"
