@@ -53,7 +53,8 @@ def known_lines(draft: Draft, tab_id: str) -> set[str]:
 
 def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, current: bool) -> None:
     """Put lines on a tab, flagging what is oversold, unknown, beyond counting, or (with `current`) sold at an old price."""
-    for line in lines:
+    for named in lines:
+        line = replace(named, line_id=_free_line(draft, tab_id, named.line_id))
         item = draft.session.items.get(line.sku)
         tracked = item is not None and item.tracked
         firm = firm_qty(draft.session, tab_id, line.sku, line.qty_milli) if tracked else 0
@@ -73,6 +74,17 @@ def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, curre
             _flag_price(draft, tab_id, line, item)
         if firm:
             oversold(draft, tab_id, line.line_id, line.sku)
+
+
+def _free_line(draft: Draft, tab_id: str, line_id: str) -> str:
+    """The id of a line, or when one fact names it twice a fresh one beside it, which is flagged."""
+    free, number = line_id, 1
+    while free in draft.session.tabs[tab_id].lines:
+        number += 1
+        free = id_beside(line_id, number)
+    if free != line_id:
+        draft.record(TabConflict(tab_id=tab_id, about="lines"))
+    return free
 
 
 def _flag_price(draft: Draft, tab_id: str, line: LineAdded, item: Item) -> None:

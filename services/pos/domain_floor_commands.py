@@ -9,7 +9,7 @@ import msgspec
 
 from holdfast import Command
 from services.pos.domain_roles import SERVICES
-from services.pos.domain_terms import Guests, Key, Modifier, OrderType, Part, Units, Words
+from services.pos.domain_terms import Course, Guests, Key, Modifier, OrderType, Part, Seat, Units, Words
 
 Post = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -23,8 +23,8 @@ class PostedLine(Part, frozen=True, kw_only=True, omit_defaults=True):
     unit_price_minor: Units | None = None
     """That of the catalogue when left out."""
     modifiers: tuple[Modifier, ...] = ()
-    seat: int | None = None
-    course: int | None = None
+    seat: Seat | None = None
+    course: Course | None = None
     note: Words = ""
 
 

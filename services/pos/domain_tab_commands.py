@@ -9,7 +9,19 @@ from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.pos import domain_errors as refusals
 from services.pos.domain_account_terms import CardCode
 from services.pos.domain_roles import CASHIERS, STAFF
-from services.pos.domain_terms import Guests, Key, LineKey, LinePortion, Milli, Modifier, OrderType, Part, Words
+from services.pos.domain_terms import (
+    Course,
+    Guests,
+    Key,
+    LineKey,
+    LinePortion,
+    Milli,
+    Modifier,
+    OrderType,
+    Part,
+    Seat,
+    Words,
+)
 
 SplitMode = Literal["lines", "quantity", "seats", "evenly", "amount"]
 _CHANGING = (refusals.TabNotOpen, refusals.TerminalRevoked, refusals.TrainingTerminal)
@@ -57,8 +69,8 @@ class AddLine(Command, tag="add_line"):
     unit_price_minor: Amount | None = None
     currency: str | None = None
     modifiers: Annotated[tuple[Modifier, ...], msgspec.Meta(max_length=50)] = ()
-    seat: int | None = None
-    course: int | None = None
+    seat: Seat | None = None
+    course: Course | None = None
     note: Words = ""
     account_id: Key | None = None
     """Of stored value, the account on which its price is put."""
@@ -97,8 +109,8 @@ class AddCombo(Command, tag="add_combo"):
     sku: Key
     qty_milli: Milli = 1_000
     parts: Annotated[tuple[ComboPart, ...], msgspec.Meta(min_length=1, max_length=20)]
-    seat: int | None = None
-    course: int | None = None
+    seat: Seat | None = None
+    course: Course | None = None
     note: Words = ""
 
 

@@ -22,6 +22,8 @@ Surcharge = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
 """What a wish adds to the price of one, which may be less than nothing."""
 Units = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Guests = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Seat = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+Course = Annotated[int, msgspec.Meta(ge=1, le=50)]
 TaxScope = Literal["PER_RATE_BUCKET", "PER_LINE"]
 OrderType = Literal["dine_in", "takeaway"]
 Tender = Literal["cash", "card", "gift", "account", "deposit", "loyalty"]

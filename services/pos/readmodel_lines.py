@@ -77,6 +77,9 @@ def _add(connection: Connection, stored: Stored, event: events.LineAdded) -> Non
         "refunded_milli": 0,
         "offline": event.offline,
     }
+    if event.offline:
+        # Of a line that was named twice in one fact, older tills kept what came last.
+        _remove(connection, stored, key, [event.line_id])
     add(connection, lines, stored.name, **fresh)
     adjust(connection, stored.name, event.sku, sold=event.firm_milli)
 

@@ -4,8 +4,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy.dialects import postgresql
 
+from holdfast import ValidationFailed
+from holdfast._judge import Judge
 from holdfast.money import MAX_MINOR, AmountInvalid
+from holdfast.testing import Scenario
 from services.floor import contract as floor
 from services.pos.contract import (
     AddCombo,
@@ -25,11 +29,15 @@ from services.pos.contract import (
     SubmitOffline,
     TabConflict,
 )
+from services.pos.domain import PosSession
 from services.pos.domain_bounds import MOST_MINOR
 from services.pos.domain_errors import QtyInvalid
+from services.pos.readmodel_tables import lines
+from services.pos.tests.histories import all_rows
 from services.pos.tests.scenes import CASHIER, MANAGER, NOON, SERVICE, WAITER, balance, done, opened, with_tab
 
 MOST = 10**12
+PART = {"slot": "dish", "line_id": "y", "sku": "soup"}
 PRICEY = (Modifier(id="gold", price_minor=MOST),)
 
 
@@ -105,3 +113,27 @@ def test_a_sale_without_a_connection_beyond_counting_is_recorded_and_flagged() -
     scene.then_includes(TabConflict, tab_id="t1", about="lines")
     assert 0 < balance(scene) <= MAX_MINOR
     assert scene.view(MANAGER)["office"]["flags"] == 3
+
+
+@pytest.mark.parametrize("place", [{"seat": 0}, {"seat": 1_001}, {"seat": 3 * 10**9}, {"course": 51}, {"course": 0}])
+def test_seats_and_courses_are_as_many_as_a_floor_has(place: dict[str, int]) -> None:
+    judge = Judge(PosSession())
+    for tag, data in (
+        ("add_line", {"tab_id": "t1", "line_id": "x", "sku": "beer", **place}),
+        ("add_combo", {"tab_id": "t1", "combo_id": "x", "sku": "menu", "parts": [PART], **place}),
+        (
+            "post_order",
+            {"tab_id": "t1", "floor": "f", "lines": [{"line_id": "x", "sku": "beer", "qty_milli": 1, **place}]},
+        ),
+    ):
+        with pytest.raises(ValidationFailed, match=f"Expected `int`.*{next(iter(place))}"):
+            judge.command(tag, msgspec.json.encode(data))
+
+
+def test_seats_beyond_them_that_older_tills_let_through_are_rows() -> None:
+    wide = LineAdded(tab_id="t1", line_id="x", sku="beer", qty_milli=1_000, unit_price_minor=500, seat=3 * 10**9)
+    scene = with_tab("beer")
+    scene = Scenario(PosSession(), (*scene.events, wide), at=NOON, name=scene.name)
+    assert [row["seat"] for row in all_rows(scene)["lines"]] == [None, 3 * 10**9]
+    kinds = {lines.c[column].type.compile(postgresql.dialect()) for column in ("seat", "course")}
+    assert kinds == {"BIGINT"}
