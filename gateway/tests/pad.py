@@ -1,7 +1,7 @@
 """A small entity for the gateway's tests: notes with a secret, a role, an own error code, and a creating command."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Annotated, assert_never
 
 import msgspec
 
@@ -98,7 +98,7 @@ service = Service(name="pad", entities=(PadEntity(),))
 
 class NoteFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pad: str | None = None
-    after: int | None = None
+    after: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
 
 
 class NoteRow(msgspec.Struct, frozen=True, kw_only=True):

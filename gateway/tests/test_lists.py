@@ -163,8 +163,12 @@ async def test_items_that_the_caller_may_not_see_do_not_appear(acme: Tenant) -> 
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({"colour": "red"}, "there is no filter 'colour'; filters are pad: a string; after: a integer"),
-        ({"after": "x"}, "after: a integer"),
+        (
+            {"colour": "red"},
+            "there is no filter 'colour'; filters are pad: a string; after: a whole number from 0 to 2147483647",
+        ),
+        ({"after": "x"}, "after: a whole number from 0 to 2147483647"),
+        ({"after": "99999999999"}, "after: a whole number from 0 to 2147483647"),
         ({"limit": "0"}, "limit is a number from 1 to 200"),
         ({"limit": "201"}, "limit is a number from 1 to 200"),
         ({"limit": "0" * 10_000}, "limit is a number from 1 to 200"),

@@ -15,6 +15,7 @@ from holdfast._names import Name
 from holdfast._places import Places
 from holdfast._projection import Listing
 from holdfast.sql._listing import ListQuery, Page, read_page
+from holdfast.telemetry import name_of
 
 LIST_SECONDS: Final = 5.0
 LISTS_AT_ONCE: Final = 2
@@ -81,7 +82,7 @@ class ListServer:
         except HoldfastError as error:
             await self._refuse(message.reply, error)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("list.failed", purpose=self._purpose, error=str(error))
+            log.warning("list.failed", purpose=self._purpose, error=name_of(error))
             await self._refuse(message.reply, Unavailable("the lists' database does not answer; try again"))
         except Exception:
             log.exception("list.broken", purpose=self._purpose)

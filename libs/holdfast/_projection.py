@@ -104,7 +104,10 @@ class Listing(Generic[F]):
     table: Table
     """With a column `tenant`."""
     filters: type[F]
-    """A struct of optional fields; the strings of the query are converted to their types."""
+    """A struct of optional fields; the strings of the query are converted to their types.
+
+    A number has bounds, within those of its column: beyond them PostgreSQL would fail, and a caller be told to try again.
+    """
     row: type[msgspec.Struct]
     """The public shape of an item; its fields are columns."""
     sort: tuple[Column[Any], ...]
@@ -122,8 +125,22 @@ class Listing(Generic[F]):
         taken = sorted(RESERVED & set(self.filters.__struct_fields__))
         if taken:
             raise TypeError(f"a filter of {self.table.name} is called {taken[0]!r}, which every list has already")
+        if endless := _endless(self.filters):
+            raise TypeError(
+                f"the filter {endless!r} of {self.table.name} is a number: give it the bounds of its column"
+            )
         if any(column.nullable for column in self.sort):
             raise TypeError(f"the table {self.table.name} sorts by what may be null, which no cursor can pass")
+
+
+def _endless(filters: type[msgspec.Struct]) -> str | None:
+    """A filter that is a number without a least and a greatest value."""
+    for field in msgspec.structs.fields(filters):
+        form = msgspec.inspect.type_info(field.type)
+        for kind in form.types if isinstance(form, msgspec.inspect.UnionType) else (form,):
+            if isinstance(kind, msgspec.inspect.IntType) and (kind.ge is None or kind.le is None):
+                return field.name
+    return None
 
 
 MOST_COLUMNS: Final = 100_000

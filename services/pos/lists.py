@@ -5,9 +5,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from holdfast.money import MAX_MINOR
 from services.pos.domain_terms import OrderType, TabStatus, Tender
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Day = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Amount = Annotated[int, msgspec.Meta(ge=-MAX_MINOR, le=MAX_MINOR)]
+"""Minor units or thousandths."""
 PaymentStatus = Literal["started", "captured", "failed", "cancelled", "timed_out", "stored", "declined", "expired"]
 
 
@@ -20,7 +24,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class DayFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that are given must hold."""
 
-    day: int | None = None
+    day: Day | None = None
     business_date: date | None = None
 
 
@@ -253,7 +257,7 @@ class StockFilters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sku: str | None = None
     tracked: bool | None = None
     eighty_six: bool | None = None
-    available_below: int | None = None
+    available_below: Amount | None = None
     """In thousandths."""
 
 

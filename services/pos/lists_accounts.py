@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from services.pos.domain_account_terms import AccountStatus, Kind, MovementKind
-from services.pos.lists import Instant
+from services.pos.lists import Amount, Instant
 
 
 class AccountFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,7 +15,7 @@ class AccountFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     kind: Kind | None = None
     status: AccountStatus | None = None
     currency: str | None = None
-    balance_below: int | None = None
+    balance_below: Amount | None = None
     """With 0: the accounts that owe something."""
     opened_after: Instant | None = None
     """At this moment or later."""

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Literal
 
-from services.pos.lists import DayFilters, Instant, Item, TaxShown
+from services.pos.lists import Amount, DayFilters, Instant, Item, TaxShown
 
 DrawerStatus = Literal["OPEN", "ENDED", "CLOSED"]
 MovementKind = Literal["paid_in", "paid_out", "no_sale"]
@@ -92,7 +92,7 @@ class ReductionFilters(DayFilters, frozen=True, kw_only=True, forbid_unknown_fie
     reason_code: str | None = None
     tab_id: str | None = None
     sku: str | None = None
-    value_above: int | None = None
+    value_above: Amount | None = None
     """In minor units."""
     after: Instant | None = None
     """At this moment or later."""

@@ -3,11 +3,11 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
+from sqlalchemy import BigInteger, Column, ColumnElement, Integer, Row, Select, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast._errors import ValidationFailed
@@ -72,9 +72,13 @@ class _Filters(Generic[F]):
         if any(_NUL in value for value in given.values()):
             raise self._refusal("a filter holds no NUL")
         try:
-            return msgspec.convert(given, self._kind, strict=False)
+            filters = msgspec.convert(given, self._kind, strict=False)
         except msgspec.ValidationError as error:
             raise self._refusal(str(error).replace("`$.", "`")) from None
+        for name in known:
+            if _is_lost_in_utc(getattr(filters, name)):
+                raise self._refusal(f"{name} is no time that can be compared")
+        return filters
 
     def _refusal(self, what: str) -> ValidationFailed:
         allowed = _allowed(self._kind)
@@ -97,6 +101,8 @@ def _words(form: dict[str, Any]) -> str:
             return "a time such as 2026-01-31T12:00:00Z"
         if choice.get("format") == "date":
             return "a date such as 2026-01-31"
+        if choice.get("type") == "integer":
+            return f"a whole number from {choice['minimum']} to {choice['maximum']}"
         if choice.get("type", "null") != "null":
             return f"a {choice['type']}"
     return "a string"
@@ -123,14 +129,33 @@ def _cursor(listing: Listing[Any], row: Row[Any]) -> str:
 
 
 def _beyond(listing: Listing[Any], cursor: str) -> ColumnElement[bool]:
-    kinds: Any = tuple[tuple(key.type.python_type for key in listing.sort)]  # pyright: ignore[reportInvalidTypeArguments] - made at run time
+    kinds: Any = tuple[tuple(_kind(key) for key in listing.sort)]  # pyright: ignore[reportInvalidTypeArguments] - made at run time
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         values: tuple[Any, ...] = msgspec.json.decode(raw, type=kinds)
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         values = ()
-    naive = any(value.tzinfo is None for value in values if isinstance(value, datetime))
-    if not values or naive or any(_NUL in value for value in values if isinstance(value, str)):
+    lost = any(_is_lost_in_utc(value) for value in values)
+    if not values or lost or any(_NUL in value for value in values if isinstance(value, str)):
         raise ValidationFailed("cursor is the one of the page before, unchanged; leave it out to begin anew")
     last = [literal(value, key.type) for value, key in zip(values, listing.sort, strict=True)]
     return tuple_(*listing.sort) > tuple_(*last)
+
+
+def _kind(key: Column[Any]) -> Any:
+    """What a cursor may hold of a column: a number only within what its type can be compared with."""
+    if key.type.python_type is not int:
+        return key.type.python_type
+    beyond = 2**31 if isinstance(key.type, Integer) and not isinstance(key.type, BigInteger) else 2**63
+    return Annotated[int, msgspec.Meta(ge=-beyond, le=beyond - 1)]
+
+
+def _is_lost_in_utc(value: object) -> bool:
+    """Whether this is a time without an offset, or one beyond the calendar's ends once it has none."""
+    if not isinstance(value, datetime):
+        return False
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return True
+    return value.tzinfo is None

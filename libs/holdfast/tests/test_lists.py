@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import Column, ColumnElement, MetaData, String, Table, Text, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from holdfast import Actor
 from holdfast._lists import LISTS_AT_ONCE, ListServer
@@ -128,9 +129,11 @@ async def test_a_database_that_fails_is_unavailable_and_nothing_else_is_told(
 ) -> None:
     async with database.begin() as connection:
         await connection.run_sync(tables.drop_all)
-    refused = (await counter.asks({"by": ANN}))["error"]
+    with capture_logs() as logged:
+        refused = (await counter.asks({"by": ANN}))["error"]
     assert (refused["code"], refused["retryable"]) == ("UNAVAILABLE", True)
-    assert "letters" not in str(refused)
+    assert [event["event"] for event in logged] == ["list.failed"]
+    assert "letters" not in str((refused, logged))
 
 
 async def test_many_questions_at_once_are_all_answered(counter: Counter) -> None:

@@ -10,16 +10,19 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast import Actor, ValidationFailed
-from holdfast.sql import migrate, open_database
+from holdfast.sql import Listing, migrate, open_database
 from holdfast.sql._listing import ListQuery, Page, read_page
 from holdfast.testing import Scenario
 from services.pos.contract import contract
 from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS
+from services.pos.readmodel_accounts import ACCOUNT_LISTS
 from services.pos.readmodel_lists import LISTS
 from services.pos.tests.histories import a_day, project, sale
 from services.pos.tests.scenes import CASHIER, MANAGER, opened
 
 pytest_plugins = ["holdfast.testing._databases"]
+
+EVERY_LIST = (*LISTS.values(), *ACCOUNT_LISTS.values())
 
 
 @pytest_asyncio.fixture
@@ -118,11 +121,36 @@ def words(kind: Any) -> list[str]:
     return [str(word) for part in msgspec.json.schema(kind).get("anyOf", []) for word in part.get("enum", [])]
 
 
+def bounds(kind: Any) -> list[str]:
+    """The least and the greatest number that may be asked for."""
+    numbers = [form for form in msgspec.json.schema(kind).get("anyOf", []) if form.get("type") == "integer"]
+    return [str(form[end]) for form in numbers for end in ("minimum", "maximum")]
+
+
+async def answered(database: AsyncEngine, listing: Listing[Any], field: str, value: str) -> bool:
+    try:
+        await read_page(database, listing, "acme", ListQuery(by=MANAGER, filters={field: value}))
+    except ValidationFailed as refused:
+        return not refused.message.count(f"{field}: a whole number from ")
+    return True
+
+
 async def test_every_filter_of_every_list_is_understood_by_the_database(evening: AsyncEngine) -> None:
-    for name, listing in LISTS.items():
+    for listing in EVERY_LIST:
         for field in msgspec.structs.fields(listing.filters):
-            asked: dict[str, Any] = {field.name: a_value(field.type)}
-            await page(evening, name, **asked)
+            for value in bounds(field.type) or [a_value(field.type)]:
+                assert await answered(evening, listing, field.name, value), (field.name, value)
+
+
+async def test_a_number_beyond_those_of_a_column_is_refused(evening: AsyncEngine) -> None:
+    numbers: set[str] = set()
+    for listing in EVERY_LIST:
+        for field in msgspec.structs.fields(listing.filters):
+            for bound in bounds(field.type):
+                numbers.add(field.name)
+                for beyond in (10 * int(bound) - 1, -(10**24), 10**24):
+                    assert not await answered(evening, listing, field.name, str(beyond)), (field.name, beyond)
+    assert numbers == {"day", "available_below", "value_above", "balance_below"}
 
 
 async def test_all_filters_must_hold(evening: AsyncEngine) -> None:
