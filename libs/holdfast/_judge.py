@@ -69,7 +69,7 @@ class Judge:
         try:
             event = decoder.decode(recorded.data)
         except msgspec.ValidationError as error:
-            raise UnknownEvent(f"event {recorded.seq}, {recorded.type!r}, is of a newer form: {error}") from error
+            raise UnknownEvent(f"event {recorded.seq}, {recorded.type!r}, is of a newer form") from error
         return self.current(event)
 
     def current(self, event: Event) -> Event:

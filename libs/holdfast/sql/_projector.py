@@ -18,7 +18,7 @@ from holdfast._judge import Judge
 from holdfast._projection import AnyProjection, Chunk, LoggedCommit, StoredEvent, WholeLog
 from holdfast.sql._tables import positions
 from holdfast.sql._whole import to_the_end
-from holdfast.telemetry import Tracing
+from holdfast.telemetry import Tracing, name_of
 
 WRITE_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 0.2
@@ -121,7 +121,7 @@ class Projector:
                 await self._follow_or_stand_by()
             except _BUSY as error:
                 self._failures += 1
-                log.warning("projection.restarting", projection=self.projection.name, error=str(error))
+                log.warning("projection.restarting", projection=self.projection.name, error=name_of(error))
                 await asyncio.sleep(_backoff(self._failures, self._retry, MAX_RETRY_SECONDS))
             except Exception as error:  # the log keeps everything that it did not apply
                 self._failures += 1

@@ -1,9 +1,10 @@
 """Entities whose code changes while their logs stay: retired events, new events, new fields, and old snapshots."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from holdfast import AnyEntity, Contract, Entity, Event, Name, Upcast
 from holdfast._judge import Judge
@@ -151,6 +152,23 @@ async def test_what_newer_code_wrote_stops_only_its_entity_until_newer_code_is_b
     use(world, ledger_2.LedgerRules())
     assert "ok" in await world.ask("add", name=NAME)
     assert (await world.events(NAME))[: len(before)] == before
+
+
+async def test_what_an_event_of_a_newer_form_holds_is_told_to_nobody() -> None:
+    class Noted(Event, tag="noted"):
+        text: Literal["hello"]
+
+    class Rules(ledger_1.LedgerRules): ...
+
+    Rules.event_types = {**ledger_1.LedgerRules.event_types, "noted": Noted}
+    world = World(ledger_1.LedgerRules())
+    await world.ask("remark", name=NAME, data={"text": "words-of-ann"})
+    use(world, Rules())
+    with capture_logs() as logged:
+        error = (await world.ask("add", name=NAME))["error"]
+    assert "event 1, 'noted', is of a newer form" in error["message"]
+    assert [event["event"] for event in logged if event["log_level"] == "error"] == ["entity.stopped"]
+    assert "words-of-ann" not in str((error, logged))
 
 
 async def test_a_commit_of_a_newer_version_stops_its_entity() -> None:

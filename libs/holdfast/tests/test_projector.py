@@ -305,9 +305,12 @@ async def test_a_projector_that_stands_by_outlives_a_database_that_is_away(world
     event.listen(database.sync_engine, "begin", begun, insert=True)
     try:
         await some_history(world.history)
-        async with running(world.projector(database, overrun)):
-            await world.until_complete()
+        with capture_logs() as logged:
+            async with running(world.projector(database, overrun)):
+                await world.until_complete()
         assert overrun.away == 1
+        told = {entry["error"] for entry in logged if entry["event"] == "projection.restarting"}
+        assert told == {"sqlalchemy.exc.OperationalError"}, "the words of a driver may quote a row"
     finally:
         await database.dispose()
 
