@@ -117,14 +117,16 @@ def _of_orders(event: Ordered) -> Audience:  # noqa: PLR0911 - as above
             return _priced("gratuity_ppm")
         case tabs.LineAdded():
             return _priced("unit_price_minor", "modifiers", "account_id", "stored_value")
-        case tabs.LineVoided() | tabs.LineComped() | tabs.TabVoided():
+        case tabs.LineVoided() | tabs.LineComped():
             return _priced("value_minor")
+        case tabs.TabVoided():
+            return _priced("value_minor", "shares")
         case tabs.TabSplit():
             return _priced("children", "kept", "rounding_delta_minor")
         case tabs.TabsMerged():
             return _priced("discounts", "rounding_delta_minor")
         case tabs.LinesMoved():
-            return _priced("from_discounts", "to_discounts", "rounding_delta_minor")
+            return _priced("from_discounts", "to_discounts", "waived_limit_minor", "rounding_delta_minor")
         case tabs.PriceStale():
             return _priced("sold_minor", "current_minor")
         case (

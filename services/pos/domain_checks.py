@@ -14,9 +14,10 @@ from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_bounds import check_amounts
+from services.pos.domain_discounts import beyond_waived
 from services.pos.domain_draft import Draft
 from services.pos.domain_ids import share_id
-from services.pos.domain_pricing import PricedLine, bill_of, parts_of, pinned
+from services.pos.domain_pricing import PricedLine, bill_of, parts_of, pinned, waived_of
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume, reserve
 from services.pos.domain_tabs import check_free
@@ -35,18 +36,20 @@ def split_tab(draft: Draft, command: commands.SplitTab) -> None:
     weights = _weights(command, tab, before.due_minor)
     pieces = [_Piece(tab_id) for tab_id in (command.tab_id, *ids)]
     discounts = pinned(tab, draft.settings)
-    _share_out(tab, pieces, weights, before.lines, discounts, even=command.mode == "evenly")
+    root = draft.ctx.new_id("share")
+    _share_out(tab, pieces, weights, before.lines, discounts, root=root, even=command.mode == "evenly")
     if any(not piece.lines for piece in pieces):
         raise refusals.SplitInvalid("parts: every tab gets something, the old one too")
-    kept, *children = [piece.child() for piece in pieces]
-    worth = sum(_due(draft, replace(tab, lines=each.lines, discounts=each.discounts)) for each in (kept, *children))
+    apart = [replace(tab, lines=piece.lines, discounts=tuple(piece.discounts)) for piece in pieces]
+    limits = _waivable_each(draft, tab, apart)
+    kept, *children = [piece.child(limit) for piece, limit in zip(pieces, limits, strict=True)]
     draft.record(
         events.TabSplit(
             tab_id=command.tab_id,
             mode=command.mode,
             children=tuple(children),
             kept=kept,
-            rounding_delta_minor=worth - before.due_minor,
+            rounding_delta_minor=sum(_due(draft, piece) for piece in apart) - before.due_minor,
         )
     )
 
@@ -59,8 +62,13 @@ class _Piece:
     lines: dict[str, Line] = field(default_factory=dict[str, Line])
     discounts: list[AppliedDiscount] = field(default_factory=list[AppliedDiscount])
 
-    def child(self) -> events.ChildTab:
-        return events.ChildTab(tab_id=self.tab_id, lines=self.lines, discounts=tuple(self.discounts))
+    def child(self, waived_limit_minor: int | None) -> events.ChildTab:
+        return events.ChildTab(
+            tab_id=self.tab_id,
+            lines=self.lines,
+            discounts=tuple(self.discounts),
+            waived_limit_minor=waived_limit_minor,
+        )
 
 
 def _weights(command: commands.SplitTab, tab: Tab, due_minor: int) -> Mapping[str, Sequence[int]]:
@@ -104,11 +112,12 @@ def _share_out(
     prices: Mapping[str, PricedLine],
     discounts: Sequence[AppliedDiscount],
     *,
+    root: str,
     even: bool,
 ) -> None:
     """Give each piece its share of each line; of even pieces the sums differ by a cent at the most."""
     shared = 0
-    for line_id, line in tab.lines.items():
+    for number, (line_id, line) in enumerate(tab.lines.items()):
         priced, weight = prices[line_id], weights[line_id]
         off = [discount for discount in discounts if discount.line_id == line_id]
         ways = [place for place, share in enumerate(weight) if share]
@@ -123,23 +132,28 @@ def _share_out(
             remaining = list(distribute(priced.remaining_minor, weight))
         comps = distribute(priced.comp_minor, weight)
         prices_left = [left + comp for left, comp in zip(remaining, comps, strict=True)]
-        _give_shares(pieces, line_id, line, off, weight=weight, remaining=prices_left)
+        _give_shares(tab, pieces, line_id, off, root=f"{root}.{number}", weight=weight, remaining=prices_left)
 
 
 def _give_shares(
+    tab: Tab,
     pieces: Sequence[_Piece],
     line_id: str,
-    line: Line,
     discounts: Sequence[AppliedDiscount],
     *,
+    root: str,
     weight: Sequence[int],
     remaining: Sequence[int],
 ) -> None:
     """Share one line out: what `remaining` says, and of each discount and the price before it its part."""
+    line = tab.lines[line_id]
     quantities = distribute(line.qty_milli, weight)
     sent = distribute(line.sent_milli, quantities)
     prices = list(remaining)
     share_ids = [line_id if place == 0 else share_id(line_id, piece.tab_id) for place, piece in enumerate(pieces)]
+    taken = next((share for share in share_ids[1:] if share in tab.lines), None)
+    if taken is not None:
+        raise refusals.SplitInvalid("parts: the tab has a line of this id; give the new tab another one", line_id=taken)
     for discount in discounts:
         shares = distribute(discount.amount_minor or 0, weight)
         prices = [price + share for price, share in zip(prices, shares, strict=True)]
@@ -154,6 +168,8 @@ def _give_shares(
                 sent_milli=sent[place],
                 firm_milli=quantities[place] if line.tracked else 0,
                 share_minor=prices[place],
+                share_of=line.share_of or root,
+                made=line.is_made and not quantities[place],
                 version=line.version + 1,
             )
 
@@ -165,6 +181,7 @@ def _difference(after: Sequence[int], before: Sequence[int]) -> list[int]:
 def merge_tabs(draft: Draft, command: commands.MergeTabs) -> None:
     """Put all lines of one tab on another one, which keeps what was paid on it."""
     source, into = _whole(draft, command.from_), _taking(draft, command.into)
+    _check_waived(draft, command.from_)
     merge(draft, command.from_, command.into, source=source, into=into)
     check_amounts(draft, command.into)
 
@@ -195,6 +212,7 @@ def move_lines(draft: Draft, command: commands.MoveLines) -> None:
     source, into = _whole(draft, command.from_tab_id), _taking(draft, command.to_tab_id)
     if not set(command.line_ids) <= set(source.lines):
         raise NotFound("there is no such line on this tab")
+    _check_waived(draft, command.from_tab_id)
     move(draft, command.from_tab_id, command.to_tab_id, command.line_ids, source=source, into=into)
     check_amounts(draft, command.to_tab_id)
 
@@ -227,6 +245,7 @@ def move(draft: Draft, source_id: str, into_id: str, line_ids: Sequence[str], *,
             line_ids=tuple(moving),
             from_discounts=left.discounts,
             to_discounts=joined.discounts,
+            waived_limit_minor=_waivable(draft, source, left),
             rounding_delta_minor=_due(draft, left) + _due(draft, joined) - before,
         )
     )
@@ -261,6 +280,32 @@ def _taking(draft: Draft, tab_id: str) -> Tab:
     reserve(draft, tab_id)
     consume(draft, tab_id)
     return draft.open_tab(tab_id)
+
+
+def _check_waived(draft: Draft, tab_id: str) -> None:
+    """Refuse to take lines where it is not known any more how much service was waived for them."""
+    refusal = beyond_waived(draft, tab_id)
+    if refusal is not None:
+        raise refusal
+
+
+def _waivable(draft: Draft, source: Tab, left: Tab) -> int | None:
+    """What may still be waived of a tab's service, when lines that paid none are off it."""
+    if source.waived_limit_minor is None:
+        return None
+    gone = waived_of(source, draft.settings) - waived_of(left, draft.settings)
+    return max(0, source.waived_limit_minor - gone)
+
+
+def _waivable_each(draft: Draft, tab: Tab, pieces: Sequence[Tab]) -> Sequence[int | None]:
+    """What may be waived of the service of each piece: enough for it if the whole was."""
+    if tab.waived_limit_minor is None:
+        return [None] * len(pieces)
+    values = [waived_of(piece, draft.settings) for piece in pieces]
+    limits = distribute(tab.waived_limit_minor, values if any(values) else [1] * len(values))
+    if waived_of(tab, draft.settings) > tab.waived_limit_minor:
+        return limits
+    return [max(limit, value) for limit, value in zip(limits, values, strict=True)]
 
 
 def _check_distinct(lines: Iterable[str], into: Tab) -> None:

@@ -11,12 +11,13 @@ from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_charges import check_ordinary
 from services.pos.domain_draft import Draft
-from services.pos.domain_pricing import bill_of
+from services.pos.domain_pricing import bill_of, waived_of
 from services.pos.domain_session import Tab
 from services.pos.domain_tabs import check_worth
 from services.pos.domain_terms import Discount
 
 _BY_MANAGER: Final = "let a manager take the payment (begin_payment), or close the tab (close_tab) when nothing is due"
+_STAYS: Final = "let a manager put its lines on another tab"
 
 
 def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
@@ -82,17 +83,29 @@ def _allowed(draft: Draft, approver: str | None, value_minor: int) -> int | None
 
 def check_given(draft: Draft, tab_id: str) -> None:
     """Refuse money for a tab off which more is taken than was allowed, because lines were added since."""
+    refusal = beyond_given(draft, tab_id)
+    if refusal is not None:
+        raise refusal
+
+
+def beyond_given(draft: Draft, tab_id: str) -> refusals.ApprovalRequired | None:
+    """Why money for a tab is refused, when more is taken off it than was allowed."""
     tab = draft.session.tabs[tab_id]
     if draft.is_manager:
-        return
+        return None
     for place, discount in enumerate(tab.discounts):
         if discount.limit_minor is not None and (value := _value(draft, tab, place)) > discount.limit_minor:
-            raise _too_much("discount", tab_id, value, hint="remove it and apply it again with an approval")
-    if tab.waived_limit_minor is not None:
-        lines = {key: replace(line, gratuity_ppm=tab.waived_ppm) for key, line in tab.lines.items()}
-        value = bill_of(replace(tab, lines=lines), draft.settings).gratuity_minor
-        if value > tab.waived_limit_minor:
-            raise _too_much("gratuity", tab_id, value, hint=_BY_MANAGER)
+            return _too_much("discount", tab_id, value, hint="remove it and apply it again with an approval")
+    return beyond_waived(draft, tab_id, hint=_BY_MANAGER)
+
+
+def beyond_waived(draft: Draft, tab_id: str, *, hint: str = _STAYS) -> refusals.ApprovalRequired | None:
+    """Why lines of a tab stay there, when more service is waived for them than was allowed."""
+    tab = draft.session.tabs[tab_id]
+    value = waived_of(tab, draft.settings)
+    if draft.is_manager or tab.waived_limit_minor is None or value <= tab.waived_limit_minor:
+        return None
+    return _too_much("gratuity", tab_id, value, hint=hint)
 
 
 def _too_much(action: str, tab_id: str, value_minor: int, *, hint: str) -> refusals.ApprovalRequired:

@@ -2,6 +2,7 @@
 
 from services.pos import domain_floor_commands as commands
 from services.pos.domain_checks import merge, move
+from services.pos.domain_discounts import beyond_waived
 from services.pos.domain_draft import Draft
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
 from services.pos.domain_prices import Price, price_of, taxes_of
@@ -113,6 +114,7 @@ def post_move(draft: Draft, command: commands.PostMove) -> None:
             draft.record(TabConflict(tab_id=from_tab_id, about="move"))
         else:
             consume(draft, from_tab_id)
+            _flag_waived(draft, from_tab_id)
             source = draft.session.tabs[from_tab_id]
             move(draft, from_tab_id, command.to_tab_id, shares, source=source, into=into)
 
@@ -136,6 +138,7 @@ def post_merge(draft: Draft, command: commands.PostMerge) -> None:
         draft.record(TabConflict(tab_id=command.from_tab_id, about="merge"))
         return
     consume(draft, command.from_tab_id)
+    _flag_waived(draft, command.from_tab_id)
     source = draft.session.tabs[command.from_tab_id]
     merge(draft, command.from_tab_id, command.into_tab_id, source=source, into=into)
 
@@ -163,8 +166,14 @@ def _beside(tab: Tab, tab_id: str, table_ref: str | None) -> TabOpened:
         table_ref=tab.table_ref if table_ref is None else table_ref,
         floor=tab.floor,
         order_type=tab.order_type,
-        gratuity_ppm=tab.gratuity_ppm,
+        gratuity_ppm=tab.gratuity_ppm or tab.waived_ppm,
     )
+
+
+def _flag_waived(draft: Draft, tab_id: str) -> None:
+    """Flag lines that go elsewhere without the service that was waived for them beyond what was allowed."""
+    if beyond_waived(draft, tab_id) is not None:
+        draft.record(TabConflict(tab_id=tab_id, about="gratuity"))
 
 
 def _movable(source: Tab, into: Tab) -> bool:

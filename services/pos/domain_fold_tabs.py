@@ -49,7 +49,8 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             return _voided(session, event)
         case events.LineComped(tab_id=tab_id, line_id=line_id):
             line = session.tabs[tab_id].lines[line_id]
-            return _with_line(session, tab_id, line_id, replace(line, comped=True, version=line.version + 1))
+            session = _with_line(session, tab_id, line_id, replace(line, comped=True, version=line.version + 1))
+            return _voided_of(session, line.share_of, event.value_minor)
         case events.DiscountApplied():
             return _discounted(session, event)
         case events.DiscountRemoved(tab_id=tab_id, discount_id=discount_id, line_id=line_id):
@@ -70,8 +71,11 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             return session
         case events.BillPrinted(tab_id=tab_id):
             return with_tab(session, tab_id, bill_printed=True)
-        case events.TabVoided(tab_id=tab_id, value_minor=value):
-            return _given_up(session, tab_id, value)
+        case events.TabVoided(tab_id=tab_id, value_minor=value, shares=shares):
+            session = _given_up(session, tab_id, value)
+            for root, minor in shares.items():
+                session = _voided_of(session, root, minor)
+            return session
         case events.TabSplit():
             return _split(session, event)
         case events.TabsMerged(from_=source, into=into, line_ids=line_ids, discounts=discounts):
@@ -84,6 +88,8 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
         case events.LinesMoved(from_tab_id=source, to_tab_id=into, line_ids=line_ids):
             session = _moved(session, source, into, line_ids)
             session = with_tab(session, source, discounts=event.from_discounts)
+            if event.waived_limit_minor is not None:
+                session = with_tab(session, source, waived_limit_minor=event.waived_limit_minor)
             return with_tab(session, into, discounts=event.to_discounts)
         case events.TabTransferred(tab_id=tab_id, owner=owner, table_ref=table_ref):
             return with_tab(session, tab_id, owner=owner, table_ref=table_ref)
@@ -151,26 +157,40 @@ def _line_added(session: Session, event: events.LineAdded) -> Session:
     return _with_line(adjusted(session, line.sku, sold=line.firm_milli), event.tab_id, event.line_id, line)
 
 
+def _voided_of(session: Session, root: str | None, minor: int) -> Session:
+    """With so much more voided of a line that was split, as each of its shares knows."""
+    for tab_id, tab in session.tabs.items() if root else ():
+        shares = {
+            line_id: replace(line, voided_minor=line.voided_minor + minor)
+            for line_id, line in tab.lines.items()
+            if line.share_of == root
+        }
+        if shares:
+            session = with_tab(session, tab_id, lines={**tab.lines, **shares})
+    return session
+
+
 def _voided(session: Session, event: events.LineVoided) -> Session:
     tab_id, line_id, qty = event.tab_id, event.line_id, event.qty_milli
     line = session.tabs[tab_id].lines[line_id]
     made = min(qty, line.sent_milli)
+    counted = event.value_minor if made or line.made else 0
     session = unsold(session, line, qty)
     if line.tracked and not event.restocked:
         session = adjusted(session, line.sku, on_hand=-made)
     session = session if event.training else voided_more(session, event.value_minor)
     if qty >= line.qty_milli:
-        return without_lines(session, tab_id, (line_id,))
+        return _voided_of(without_lines(session, tab_id, (line_id,)), line.share_of, counted)
     rest = replace(
         line,
         qty_milli=line.qty_milli - qty,
         sent_milli=line.sent_milli - made,
         firm_milli=max(0, line.firm_milli - qty),
         share_minor=None if line.share_minor is None else max(0, line.share_minor - event.value_minor),
-        voided_minor=line.voided_minor + (event.value_minor if made else 0),
+        voided_minor=line.voided_minor + (0 if line.share_of else counted),
         version=line.version + 1,
     )
-    return _with_line(session, tab_id, line_id, rest)
+    return _voided_of(_with_line(session, tab_id, line_id, rest), line.share_of, counted)
 
 
 def _discounted(session: Session, event: events.DiscountApplied) -> Session:
@@ -206,6 +226,9 @@ def _split(session: Session, event: events.TabSplit) -> Session:
         **session.tabs,
         event.tab_id: replace(source, lines=event.kept.lines, discounts=event.kept.discounts),
     }
+    if event.kept.waived_limit_minor is not None:
+        limit = event.kept.waived_limit_minor
+        tabs[event.tab_id] = replace(tabs[event.tab_id], waived_limit_minor=limit)
     for child in event.children:
         tabs[child.tab_id] = Tab(
             owner=source.owner,
@@ -219,6 +242,8 @@ def _split(session: Session, event: events.TabSplit) -> Session:
             customer=source.customer,
             lines=child.lines,
             discounts=child.discounts,
+            waived_ppm=0 if child.waived_limit_minor is None else source.waived_ppm,
+            waived_limit_minor=child.waived_limit_minor,
         )
     return replace(session, tabs=tabs)
 

@@ -292,7 +292,7 @@ def refund(draft: Draft, command: commands.Refund) -> None:
         command.approver,
         action="refund",
         tab_id=command.tab_id,
-        value_minor=amount,
+        value_minor=tab.refunded_minor + amount,
         limit_minor=draft.settings.refund_limit_minor,
     )
     number = draft.session.refunds + 1

@@ -96,6 +96,14 @@ def gratuity_of(settings: Settings, guest_count: int | None) -> int:
     return terms.ppm if terms is not None and (guest_count or 0) >= terms.guests else 0
 
 
+def waived_of(tab: Tab, settings: Settings) -> int:
+    """What a large party is not charged for service because it was waived."""
+    lines = {
+        key: replace(each, gratuity_ppm=0 if each.gratuity_ppm else tab.waived_ppm) for key, each in tab.lines.items()
+    }
+    return bill_of(replace(tab, lines=lines), settings).gratuity_minor
+
+
 def _gratuity(lines: Mapping[str, Line], priced: Mapping[str, PricedLine], rounding: Rounding) -> int:
     """One rounding for each rate, as of a tax."""
     charged: dict[int, int] = {}

@@ -1,5 +1,6 @@
 """What happened to tabs and their lines."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -219,6 +220,8 @@ class TabVoided(OnTab, tag="tab_voided"):
     floor: str | None = None
     sent: tuple[SentPortion, ...] = ()
     """What the kitchen of that floor had of it."""
+    shares: Mapping[str, int] = {}
+    """What was voided of lines that were split, by what their other shares have in common with them."""
 
 
 class TabReopened(OnTab, tag="tab_reopened"):
@@ -243,6 +246,8 @@ class ChildTab(Part, frozen=True, kw_only=True, omit_defaults=True):
     tab_id: str
     lines: dict[str, Line]
     discounts: tuple[AppliedDiscount, ...] = ()
+    waived_limit_minor: int | None = None
+    """Its share of what may be waived of the gratuity."""
 
 
 class TabSplit(OnTab, tag="tab_split"):
@@ -275,6 +280,8 @@ class LinesMoved(OnTab, tag="lines_moved"):
     line_ids: tuple[str, ...]
     from_discounts: tuple[AppliedDiscount, ...] = ()
     to_discounts: tuple[AppliedDiscount, ...] = ()
+    waived_limit_minor: int | None = None
+    """What may still be waived of the gratuity of the tab that they left; as before when it is left out."""
     rounding_delta_minor: int = 0
 
 
@@ -334,7 +341,7 @@ class TabConflict(OnTab, tag="tab_conflict"):
     """Something was done to a tab that it could not take any more."""
 
     tab_id: str
-    about: Literal["lines", "cancel", "move", "merge", "payment", "drawer", "value"]
+    about: Literal["lines", "cancel", "move", "merge", "payment", "drawer", "value", "discount", "gratuity", "tax"]
     moved_to: str | None = None
     """The tab that took the lines instead."""
 

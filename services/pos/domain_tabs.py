@@ -1,5 +1,7 @@
 """Tabs and their lines: opening, ordering, changing, giving away, discounting."""
 
+from collections.abc import Mapping
+
 from holdfast import NotFound, StateConflict, ValidationFailed, VersionConflict
 from holdfast.money import check_currency, minor
 from services.pos import domain_errors as refusals
@@ -172,7 +174,7 @@ def check_worth(draft: Draft, tab_id: str, refusal: type[refusals.LinePaid | ref
 def remove_line(draft: Draft, command: commands.RemoveLine) -> None:
     """Take a line off that the kitchen does not have."""
     tab_id, line = draft.line(command.line_id, command.tab_id)
-    if line.sent_milli:
+    if line.is_made:
         raise refusals.LineSent("the kitchen has it: void it with a reason", sent_milli=line.sent_milli)
     draft.record(events.LineRemoved(tab_id=tab_id, line_id=command.line_id))
     check_worth(draft, tab_id, refusals.LinePaid)
@@ -182,7 +184,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
     """Take some or all of a line off, for a reason."""
     tab_id, line = draft.line(command.line_id, command.tab_id)
     qty = line.qty_milli if command.qty_milli is None else command.qty_milli
-    if not 0 < qty <= line.qty_milli:
+    if not min(1, line.qty_milli) <= qty <= line.qty_milli:
         raise refusals.QtyInvalid(f"qty_milli: 1 to {line.qty_milli}", qty_milli=qty)
     if qty < line.qty_milli and line.share_minor is None:
         check_qty(item_of_line(draft.session, line), qty)
@@ -193,7 +195,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
         command.approver,
         action="void",
         tab_id=tab_id,
-        value_minor=line.voided_minor + value if line.sent_milli else 0,
+        value_minor=line.voided_minor + value if line.is_made else 0,
         limit_minor=draft.settings.void_limit_minor,
     )
     draft.record(
@@ -206,7 +208,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
             value_minor=value,
             restocked=command.restock,
             approved_by=approver,
-            floor=draft.session.tabs[tab_id].floor,
+            floor=draft.session.tabs[tab_id].floor if qty else None,
         )
     )
     check_worth(draft, tab_id, refusals.LinePaid)
@@ -229,7 +231,10 @@ def comp_line(draft: Draft, command: commands.CompLine) -> None:
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, line.qty_milli)
     limit = draft.settings.void_limit_minor
-    approver = approved_by(draft, command.approver, action="comp", tab_id=tab_id, value_minor=value, limit_minor=limit)
+    counted = value + (line.voided_minor if line.share_of else 0)
+    approver = approved_by(
+        draft, command.approver, action="comp", tab_id=tab_id, value_minor=counted, limit_minor=limit
+    )
     draft.record(
         events.LineComped(
             tab_id=tab_id,
@@ -294,32 +299,45 @@ def void_tab(draft: Draft, command: commands.VoidTab) -> None:
         raise refusals.PaymentInProgress("wait for the outcome of its payment")
     if tab.paid_minor or tab.status == "PAID":
         raise refusals.TabPaid("money was taken for it: close it and refund", paid_minor=tab.paid_minor)
-    sent = {line_id: line for line_id, line in tab.lines.items() if line.sent_milli}
-    value = sum(worth(draft, command.tab_id, line_id, line.sent_milli) for line_id, line in sent.items())
-    approver = None
-    if sent:
-        check_reason(draft, command.reason_code)
-        approver = approved_by(
-            draft,
-            command.approver,
-            action="void",
-            tab_id=command.tab_id,
-            value_minor=value,
-            limit_minor=draft.settings.void_limit_minor,
-        )
+    made = {line_id: line for line_id, line in tab.lines.items() if line.is_made}
+    values = {line_id: worth(draft, command.tab_id, line_id, line.sent_milli) for line_id, line in made.items()}
+    approver = _voiding(draft, command, made, sum(values.values())) if made else None
     release_all(draft, command.tab_id)
+    portions = (SentPortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in made.items())
     draft.record(
         events.TabVoided(
             tab_id=command.tab_id,
-            value_minor=value,
+            value_minor=sum(values.values()),
             reason_code=command.reason_code,
             approved_by=approver,
             floor=tab.floor,
-            sent=tuple(SentPortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in sent.items())
-            if tab.floor is not None
-            else (),
+            sent=() if tab.floor is None else tuple(portion for portion in portions if portion.qty_milli),
+            shares=_by_root(made, values),
         )
     )
+
+
+def _voiding(draft: Draft, command: commands.VoidTab, made: Mapping[str, Line], value_minor: int) -> str | None:
+    """Who approved that these lines are voided, with what was voided of each, and of its other shares, before."""
+    check_reason(draft, command.reason_code)
+    before = {line.share_of or line_id: line.voided_minor for line_id, line in made.items()}
+    return approved_by(
+        draft,
+        command.approver,
+        action="void",
+        tab_id=command.tab_id,
+        value_minor=value_minor + sum(before.values()),
+        limit_minor=draft.settings.void_limit_minor,
+    )
+
+
+def _by_root(made: Mapping[str, Line], values: Mapping[str, int]) -> dict[str, int]:
+    """What shares are worth, by what those of one line have in common."""
+    roots: dict[str, int] = {}
+    for line_id, line in made.items():
+        if line.share_of is not None:
+            roots[line.share_of] = roots.get(line.share_of, 0) + values[line_id]
+    return roots
 
 
 def transfer_tab(draft: Draft, command: commands.TransferTab) -> None:

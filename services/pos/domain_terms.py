@@ -321,15 +321,24 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     """What of a tracked item counts as sold; the rest relies on holds."""
     comped: bool = False
     voided_minor: int = 0
-    """The price of what was voided of it when the kitchen had it."""
+    """The price of what was voided of it when the kitchen had it; of a share, of all shares of that line."""
     version: int = 1
     gratuity_ppm: int = 0
     """That of its tab when it was added; it goes with the line."""
     share_minor: int | None = None
     """Its price as a share of a line that was split; a line that was not is priced by its unit."""
+    share_of: str | None = None
+    """What all shares of one line have in common."""
+    made: bool = False
+    """Whether the kitchen has it though it is a share of less than a thousandth."""
     stored_value: StoredKind | None = None
     account_id: str | None = None
     """Where its price is put when its tab is closed."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the kitchen has any of it."""
+        return self.made or self.sent_milli > 0
 
 
 class SoldLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
