@@ -18,7 +18,7 @@ def follow_guests(rows: Rows, stored: StoredEvent[events.FloorEvent]) -> None:  
     name = stored.name
     match stored.event:
         case events.Reserved() as reserved:
-            rows.add(reservations, name, **_reserved(reserved))
+            rows.add(reservations, name, seq=stored.seq, **_reserved(reserved))
         case events.ReservationHeld(res_id=res_id):
             _became(rows, name, res_id, "held")
         case events.PartyArrived(res_id=res_id):
@@ -30,7 +30,7 @@ def follow_guests(rows: Rows, stored: StoredEvent[events.FloorEvent]) -> None:  
         case events.PartySeated() as seated:
             _seated(rows, name, seated)
         case events.Waitlisted() as joined:
-            values = {"party_id": joined.party_id, "joined_at": joined.at, "size": joined.size}
+            values = {"party_id": joined.party_id, "seq": stored.seq, "joined_at": joined.at, "size": joined.size}
             rows.add(waiting, name, **values, quote_min=joined.quote_min, skips=0, status="waiting")
         case events.PartyNotified(party_id=party_id):
             _waits(rows, name, party_id, status="called")

@@ -109,7 +109,7 @@ list_of_reservations: Final = Listing(
     table=reservations,
     filters=lists.ReservationFilters,
     row=lists.ReservationRow,
-    sort=(reservations.c.start, reservations.c.id, reservations.c.res_id, reservations.c.reserved_at),
+    sort=(reservations.c.start, reservations.c.id, reservations.c.seq),
     where=_reservations,
     roles=STAFF,
 )
@@ -117,7 +117,7 @@ list_of_waiting: Final = Listing(
     table=waiting,
     filters=lists.WaitingFilters,
     row=lists.WaitingRow,
-    sort=(waiting.c.joined_at, waiting.c.id, waiting.c.party_id),
+    sort=(waiting.c.joined_at, waiting.c.id, waiting.c.seq),
     where=_waiting,
     roles=STAFF,
 )
@@ -125,7 +125,7 @@ list_of_turns: Final = Listing(
     table=turns,
     filters=lists.TurnFilters,
     row=lists.TurnRow,
-    sort=(turns.c.seated_at, turns.c.id, turns.c.party_id),
+    sort=(turns.c.seated_at, turns.c.id, turns.c.seq),
     where=_turns,
     roles=STAFF,
 )

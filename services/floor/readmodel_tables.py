@@ -65,7 +65,8 @@ reservations: Final = Table(
     Column("tenant", String(KEY), primary_key=True),
     Column("id", String(KEY), primary_key=True),
     Column("res_id", String(KEY), primary_key=True),
-    Column("reserved_at", Moment, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("reserved_at", Moment, nullable=False),
     Column("name", Words, nullable=False),
     Column("size", Integer, nullable=False),
     Column("tables", Words, nullable=False),
@@ -74,6 +75,7 @@ reservations: Final = Table(
     Column("status", String(20), nullable=False),
     Index("reservations_by_start", "tenant", "start", "res_id"),
 )
+"""An id may be used again, and time may stand still between: what tells its uses apart is the event that began them."""
 
 waiting: Final = Table(
     "waiting",
@@ -81,7 +83,8 @@ waiting: Final = Table(
     Column("tenant", String(KEY), primary_key=True),
     Column("id", String(KEY), primary_key=True),
     Column("party_id", String(KEY), primary_key=True),
-    Column("joined_at", Moment, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("joined_at", Moment, nullable=False),
     Column("size", Integer, nullable=False),
     Column("quote_min", Integer, nullable=False),
     Column("waited_min", Integer),
@@ -97,7 +100,8 @@ turns: Final = Table(
     Column("tenant", String(KEY), primary_key=True),
     Column("id", String(KEY), primary_key=True),
     Column("party_id", String(KEY), primary_key=True),
-    Column("seated_at", Moment, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seated_at", Moment, nullable=False),
     Column("table_id", String(KEY), nullable=False),
     Column("table_ref", Words, nullable=False),
     Column("size", Integer, nullable=False),

@@ -29,7 +29,7 @@ def follow_turns(rows: Rows, stored: StoredEvent[events.FloorEvent]) -> None:
     name = stored.name
     match stored.event:
         case events.PartySeated() as seated:
-            rows.add(turns, name, **_seated(seated))
+            rows.add(turns, name, seq=stored.seq, **_seated(seated))
         case events.TableStatusChanged(party_id=str() as party_id, to=status, at=at) if status in _REACHED:
             _reach(rows, name, _open(rows, name, (party_id,)), _REACHED[status], at)
         case events.TableStatusChanged(party_id=None, table_ids=table_ids, to="AVAILABLE" | "RESERVED", at=at):

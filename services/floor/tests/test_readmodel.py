@@ -312,3 +312,16 @@ async def test_turns_are_asked_for_by_their_late_stages(database: AsyncEngine) -
     assert await items(database, listings.list_of_turns, late="alert") == []
     assert [turn.party_id for turn in await items(database, listings.list_of_turns, "umbra", late="alert")] == ["slow"]
     assert await items(database, listings.list_of_turns, "umbra", table_ref="T9") == []
+
+
+def test_what_happens_again_under_one_id_while_time_stands_still_is_a_row_of_its_own() -> None:
+    scene = empty_floor(payments="none")
+    booking = Reserve(res_id="r", start=EVENING + 60 * MINUTE, size=2)
+    run(scene, booking, CancelReservation(res_id="r"), booking, by=HOST)
+    run(scene, *(JoinWaitlist(party="w", size=2), LeaveWaitlist(party="w")) * 2, by=HOST)
+    run(scene, *(seat(), ClearTable(table="t1"), SetStatus(table="t1", status="AVAILABLE")) * 2)
+    for at_once in (1, 2, None):
+        found = all_rows(scene, at_once=at_once)
+        assert [row["status"] for row in found["reservations"]] == ["cancelled", "booked"]
+        assert [row["status"] for row in found["waiting"]] == ["left", "left"]
+        assert [(row["left_at"], row["available_at"]) for row in found["turns"]] == [("2026-01-02T18:00:00Z",) * 2] * 2
