@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter, deque
 from contextlib import suppress
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import uvloop
 
@@ -19,7 +19,6 @@ from bench._parts import say, words
 CONNECTIONS: Final = 20
 TICK_SECONDS: Final = 0.005
 LAST_ANSWERS_SECONDS: Final = 1.0
-CLOSED_RATE: Final = 4429
 _BODY: Final = b'{"amount":1}'
 
 
@@ -42,16 +41,6 @@ class Counts:
     def open(self) -> int:
         """How many answers are to come."""
         return self.offered - self.outcomes.total()
-
-
-class Line(Protocol):
-    """One connection; `counts` is where its answers go."""
-
-    counts: Counts
-
-    def call(self) -> None:
-        """Send a command, and do not wait."""
-        ...
 
 
 class HttpLine(asyncio.Protocol):

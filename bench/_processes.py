@@ -5,15 +5,13 @@ import resource
 from pathlib import Path
 from typing import Final, NamedTuple
 
-KIBIBYTE: Final = 1024
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Memory(NamedTuple):
-    """KiB of a process: resident, its part of what is shared, and its own alone."""
+    """KiB of a process: resident, and its own alone."""
 
     resident: int
-    proportional: int
     unique: int
 
 
@@ -23,7 +21,7 @@ def memory(pid: int) -> Memory:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
         field, value = line.split()[:2]
         found[field] = int(value)
-    return Memory(found["Rss:"], found["Pss:"], found["Private_Clean:"] + found["Private_Dirty:"])
+    return Memory(found["Rss:"], found["Private_Clean:"] + found["Private_Dirty:"])
 
 
 def resident_kib(pid: int) -> int:

@@ -21,9 +21,8 @@ from typing import Final, Self
 from bench._processes import resident_kib
 from holdfast import Actor
 from holdfast.jetstream import NatsBus, ensure_streams
-from holdfast.testing import Scenario, given
+from holdfast.testing import START, Scenario, given
 from holdfast.testing._databases import NoServer, postgresql_server
-from holdfast.testing._scenario import START
 from holdfast.testing.many import write_copies
 from holdfast.testing.servers import nats_server
 from services.auction.contract import CreateLot, PlaceBid

@@ -11,8 +11,7 @@ from examples.chat_room import Join, Leave, RoomRules, Said, Say, Whispered
 from examples.lease import Acquire, Ended, Granted, LeaseRules, Release
 from examples.rate_limiter import BURST, ONE_TOKEN, BucketRules, Take, Taken, TooOften
 from holdfast import Actor, Forbidden, StateConflict
-from holdfast.testing import given
-from holdfast.testing._scenario import START
+from holdfast.testing import START, given
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted(path.stem for path in ROOT.glob("examples/*.py"))

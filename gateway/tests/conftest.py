@@ -17,7 +17,6 @@ from holdfast.runtime import serve as serve_services
 from holdfast.testing.servers import NatsServer, nats_server
 from holdfast.testing.serving import running
 
-START_SECONDS = 60.0
 known = {"pad": contract}
 
 

@@ -188,9 +188,9 @@ class ReportRow(Item, frozen=True, kw_only=True):
     discount_minor: int
     comp_minor: int
     gratuity_minor: int
+    """What large parties paid for service."""
     stored_minor: int
     """What was put on accounts: a liability, no revenue."""
-    """What large parties paid for service."""
     tax_minor: int
     tax: tuple[TaxShown, ...]
     due_minor: int

@@ -56,9 +56,8 @@ class Archive(Projection[Any]):
 class SqlArchive:
     """What the archive of a service knows. A database that fails or is slow is `Unavailable`."""
 
-    def __init__(self, database: AsyncEngine, *, timeout: float = OPERATION_SECONDS) -> None:
+    def __init__(self, database: AsyncEngine) -> None:
         self._database = database
-        self._timeout = timeout
 
     async def position(self, purpose: str) -> int:
         """Everything of the purpose up to this position is archived."""
@@ -92,15 +91,13 @@ class SqlArchive:
         whole = await self.commit_at(name, found[0].position)
         return [whole] if whole else []
 
-    async def whole(
-        self, purpose: str, *, after: int, through: int, limit: int = READ_EVENTS
-    ) -> Sequence[LoggedCommit]:
-        """Whole commits of all entities behind one position and up to another, about `limit` events, in their order."""
+    async def whole(self, purpose: str, *, after: int, through: int) -> Sequence[LoggedCommit]:
+        """Whole commits of all entities behind one position and up to another, in their order, a page of them."""
         here = (of_purpose(purpose), events.c.position > after, events.c.position <= through)
         query = select(events).where(*here).order_by(events.c.position, events.c.name, events.c.seq)
-        rows = await self._rows(query.limit(limit + 1))
+        rows = await self._rows(query.limit(READ_EVENTS + 1))
         found = [_logged(list(group)) for _, group in groupby(rows, key=lambda row: row.position)]
-        if len(rows) <= limit:
+        if len(rows) <= READ_EVENTS:
             return found
         if len(found) > 1:
             return found[:-1]
@@ -122,7 +119,7 @@ class SqlArchive:
     @to_the_end
     async def _rows(self, query: Executable) -> Sequence[Row[Any]]:
         try:
-            async with asyncio.timeout(self._timeout), self._database.begin() as connection:
+            async with asyncio.timeout(OPERATION_SECONDS), self._database.begin() as connection:
                 return (await connection.execute(query)).all()
         except (SQLAlchemyError, OSError) as error:
             raise Unavailable("the archive's database does not answer") from error

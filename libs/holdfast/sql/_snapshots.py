@@ -28,9 +28,8 @@ _log: Final = structlog.get_logger("holdfast.sql")
 class SqlSnapshots:
     """The `Snapshots` port on a migrated database. A database that fails or is slow is `Unavailable`."""
 
-    def __init__(self, database: AsyncEngine, *, timeout: float = OPERATION_SECONDS) -> None:
+    def __init__(self, database: AsyncEngine) -> None:
         self._database = database
-        self._timeout = timeout
         self._upsert = _upsert(database.dialect.name)
 
     @to_the_end
@@ -76,7 +75,7 @@ class SqlSnapshots:
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
         try:
-            async with asyncio.timeout(self._timeout), self._database.begin() as connection:
+            async with asyncio.timeout(OPERATION_SECONDS), self._database.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             raise Unavailable("the snapshots' database does not answer") from error

@@ -10,7 +10,6 @@ from services.floor._demo.evidence import Deed, Evidence
 from services.floor._demo.sums import cash_drawers, day_report, pools, receipts, stock
 
 Problems = Iterator[str]
-BY_THEMSELVES: Final = ("_alarm", "_pos", "_floor")
 
 
 def answered(seen: Evidence) -> Problems:

@@ -20,8 +20,6 @@ from services.floor._demo.turns import Station
 
 PARTS: Final = ("floor", "pos", "gateway", "nats-server")
 BEGIN_SECONDS: Final = 30.0
-SETTLE_SECONDS: Final = 90.0
-"""For the last tablet to have seen the last event."""
 READ_ATTEMPTS: Final = 20
 READ_AGAIN_SECONDS: Final = 0.5
 TABLETS: Final = ("waiter-1", "waiter-2", "waiter-3", "manager", "kitchen", "bar")

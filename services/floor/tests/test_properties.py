@@ -41,7 +41,7 @@ from services.floor.contract import (
 )
 from services.floor.domain import RestaurantFloor
 from services.floor.domain_order_commands import ItemState
-from services.floor.reference import Asked, to_make, told
+from services.floor.tests.reference import Asked, to_make, told
 from services.floor.tests.scenes import (
     COOK,
     EVENING,

@@ -10,7 +10,7 @@ from holdfast import Command
 from holdfast.testing import Scenario
 from services.floor import domain_errors as refusals
 from services.floor.contract import ClearTable, JoinWaitlist, LeaveWaitlist, NotifyParty, PartyNotified, SetStatus
-from services.floor.reference import first_for, waits
+from services.floor.tests.reference import first_for, waits
 from services.floor.tests.scenes import HOST, MINUTE, TABLES, WAITER, empty_floor, run, seat
 
 SIZES = {"a": 1, "b": 2, "c": 2, "d": 4, "e": 6, "f": 3}

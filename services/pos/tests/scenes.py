@@ -19,7 +19,6 @@ DAY = timedelta(days=1)
 
 ADMIN = Actor(user="ada", roles=("admin",), device="office")
 MANAGER = Actor(user="max", roles=("manager",), device="office")
-OTHER_MANAGER = Actor(user="mia", roles=("manager",), device="office")
 WAITER = Actor(user="wim", roles=("waiter",), device="till-1")
 CASHIER = Actor(user="cleo", roles=("cashier",), device="till-1")
 SERVICE = Actor(user="_floor", roles=("service",))

@@ -59,6 +59,7 @@ def test_a_discount_beyond_its_limit_is_beyond_it_wherever_its_lines_go(way: Any
 @pytest.mark.parametrize("way", WAYS)
 def test_a_discount_within_its_limit_is_within_it_wherever_its_lines_go(way: Any) -> None:
     scene = done(discounted("water", "soup").when(way, by=WAITER))
+    assert served(scene)
     for tab_id in served(scene):
         done(scene.when(CloseTab(tab_id=tab_id), by=CASHIER))
 
@@ -68,6 +69,7 @@ def test_what_a_manager_gave_has_no_limit_wherever_its_lines_go(way: Any) -> Non
     scene = discounted("water", "water", by=MANAGER)
     done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer", qty_milli=4_000), by=WAITER))
     done(scene.when(way, by=WAITER))
+    assert served(scene)
     for tab_id in served(scene):
         done(scene.when(CloseTab(tab_id=tab_id), by=CASHIER))
 
