@@ -143,7 +143,12 @@ class LiveEntity:
         image = await self._current()
         recalled = await self._around.recall.look_up(self.name, image.commands, self._mailbox.next(self._batch_limit))
         turn = Turn.on(image, recalled)
-        while self._mailbox and len(turn.taken) < self._batch_limit and turn.bytes < BATCH_BYTES:
+        while (
+            self._mailbox
+            and turn.unfinished is None
+            and len(turn.taken) < self._batch_limit
+            and turn.bytes < BATCH_BYTES
+        ):
             if self._deletion_is_next() or self._recall_is_next(image, recalled):
                 break
             self._judging.take(image, turn, self._mailbox.take())
@@ -168,6 +173,8 @@ class LiveEntity:
             await self._send_errors(turn.taken, OutcomeUnknown("a fault in this service, which is in its log"))
             return True
         self._batch_limit = BATCH_COMMANDS
+        if committed.unfinished is not None:
+            self._mailbox.put_back([committed.taken.pop()])
         await self._answer(committed)
         await self._settle_rings(image, committed)
         return True

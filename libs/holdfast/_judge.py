@@ -14,7 +14,11 @@ from holdfast._messages import ALARM_ACTOR, Actor, Audience, Command, Event, Rec
 from holdfast._names import Name
 from holdfast._numbers import check_numbers
 
-MAX_DEADLINES_AT_ONCE: Final = 1000
+DEADLINES_AT_ONCE: Final = 250
+DEADLINE_BYTES_AT_ONCE: Final = 256 * 1024
+"""After so many deadlines, or so much that they cause, the others that have passed wait for the next commit."""
+STEPS_WITHOUT_ADVANCE: Final = 1000
+"""So often an alarm may wake at one time, or go back from it, before that counts as for ever."""
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -36,6 +40,8 @@ class Judgement:
 
     events: tuple[RecordedEvent, ...]
     state: State
+    more: bool = False
+    """Whether more deadlines have passed, which have to be recorded next."""
 
 
 class Judge:
@@ -100,12 +106,17 @@ class Judge:
             raise NotFound("no such entity")
 
     def expire(self, name: Name, state: State, *, seq: int, now: datetime, cause: Cause) -> Judgement:
-        """Let every deadline at or before `now` take effect, in order (rules C1, C2)."""
+        """Let the deadlines at or before `now` take effect, in order (rules C1, C2): all, or as many as fit in a commit."""
         events: list[RecordedEvent] = []
-        for _ in range(MAX_DEADLINES_AT_ONCE):
-            due = self.entity.alarm_at(state)
-            if due is None or due > now:
-                return Judgement(tuple(events), state)
+        steps, stayed, latest, size = 0, 0, None, 0
+        while (due := self.entity.alarm_at(state)) is not None and due <= now:
+            stayed = stayed + 1 if latest is not None and due <= latest else 0
+            if stayed > STEPS_WITHOUT_ADVANCE:
+                raise AlarmStuck(f"{name}: on_alarm comes back to the deadline {due.isoformat()} for ever")
+            # Only where time goes on, so that an alarm that does not is found, however it is cut up.
+            if not stayed and (steps >= DEADLINES_AT_ONCE or size >= DEADLINE_BYTES_AT_ONCE):
+                return Judgement(tuple(events), state, more=True)
+            latest = due if latest is None else max(latest, due)
             ctx = Context(
                 name=name,
                 now=now,
@@ -121,7 +132,9 @@ class Judge:
                 raise AlarmStuck(f"{name}: on_alarm left the deadline {due.isoformat()} in place")
             events.extend(step.events)
             state = step.state
-        raise AlarmStuck(f"{name}: more than {MAX_DEADLINES_AT_ONCE} deadlines are due at once")
+            steps += 1
+            size += sum(len(bytes(event.data)) for event in step.events)
+        return Judgement(tuple(events), state)
 
     def decide(self, state: State, command: Command, ctx: Context) -> Judgement:
         """Judge one command whose sender is authorised and whose earlier deadlines are recorded."""

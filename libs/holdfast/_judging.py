@@ -35,6 +35,10 @@ EVENTS_IN_A_CONFLICT: Final = 100
 log = structlog.get_logger(__name__)
 
 
+class MoreDue(Exception):
+    """More deadlines passed before a command than one commit takes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
     """One entity's side of the rules: puts into a turn what each command decides, and how it is to be answered."""
@@ -46,7 +50,10 @@ class Judging:
     measures: EntityMeasures
 
     def take(self, image: Image, turn: Turn, received: Received) -> None:
-        """Judge one command on top of a turn that began with this image; whatever it is, this never raises."""
+        """Judge one command on top of a turn that began with this image; whatever it is, this never raises.
+
+        A command before which more deadlines passed than fit in a commit is left `unfinished`, for the turn after it.
+        """
         turn.taken.append(received)
         if received.step is None:
             self._judge(image, turn, received)
@@ -71,6 +78,7 @@ class Judging:
     def _judge(self, image: Image, turn: Turn, received: Received) -> None:
         envelope = received.envelope
         repeated = image.judged.covers(received.place)
+        before = turn.judged
         turn.judged = turn.judged.and_then(received.place)
         try:
             if envelope.command == ALARM_COMMAND:
@@ -79,6 +87,8 @@ class Judging:
                 self._view(turn, received)
             else:
                 self._command(image, turn, received, repeated=repeated)
+        except MoreDue:
+            turn.judged, turn.unfinished = before, received
         except HoldfastError as refusal:
             turn.replies.append((received, {"error": refusal.body()}))
         except Exception:
@@ -134,6 +144,8 @@ class Judging:
             log.exception("entity.alarm_failed", name=str(self.name))
             raise Unavailable("a deadline of this entity cannot be recorded; see the log of its service") from error
         turn.add(expired.events, expired.state)
+        if expired.more:
+            raise MoreDue
         return now
 
     def _ring(self, turn: Turn, received: Received) -> None:

@@ -50,6 +50,8 @@ class Turn:
     pasts: list[tuple[Received, ViewQuery]] = field(default_factory=list[tuple[Received, ViewQuery]])
     rings: dict[int, datetime] = field(default_factory=dict[int, datetime])
     """The rings that this host heard, and when each was received as a command."""
+    unfinished: Received | None = None
+    """The last that was taken, when deadlines before it have to be committed before it can be judged."""
 
     @classmethod
     def on(cls, image: Image, recalled: Recalled) -> "Turn":

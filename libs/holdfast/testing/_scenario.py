@@ -173,7 +173,14 @@ class Scenario:
             return refusal
 
     def _expire(self, cause: Cause) -> None:
-        self._apply(self._judge.expire(self.name, self._state, seq=len(self.log), now=self.now, cause=cause))
+        happened: tuple[Event, ...] = ()
+        more = True
+        while more:
+            expired = self._judge.expire(self.name, self._state, seq=len(self.log), now=self.now, cause=cause)
+            self._apply(expired)
+            happened += self._last
+            more = expired.more
+        self._last = happened
 
     def _apply(self, judgement: Judgement) -> None:
         replayed = self._judge.fold(self._state, judgement.events)
