@@ -100,6 +100,9 @@ def refunded(session: Session, event: Refunded) -> Session:
     if event.tender == "cash" and event.terminal_id is not None and event.terminal_id in session.drawers:
         drawer = session.drawers[event.terminal_id]
         session = with_drawer(session, event.terminal_id, cash_refunds_minor=drawer.cash_refunds_minor + returned)
+    if session.day is not None and event.tip_minor:
+        given_back = session.day.tips_refunded_minor + event.tip_minor
+        session = replace(session, day=replace(session.day, tips_refunded_minor=given_back))
     return _refund_of_day(session, event.tender, returned)
 
 

@@ -61,7 +61,8 @@ def pool_tips(draft: Draft, command: commands.PoolTips) -> None:
     weights = [share.weight for share in command.shares]
     if len({share.user for share in command.shares}) < len(weights) or not any(weights):
         raise ValidationFailed("shares: each user once, and not all with a weight of 0")
-    left = day.totals.tip_minor + day.totals.gratuity_minor - day.totals.pooled_minor - tips_in_banks(draft)
+    earned = day.totals.tip_minor + day.totals.gratuity_minor - day.tips_refunded_minor
+    left = earned - day.totals.pooled_minor - tips_in_banks(draft)
     if left <= 0:
         raise refusals.NothingToPool("all tips of the day are shared out", left_minor=left)
     parts = zip(command.shares, distribute(left, weights), strict=True)

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from services.pos.domain_bounds import countable
 from services.pos.domain_draft import Draft
 from services.pos.domain_ids import id_beside
-from services.pos.domain_prices import price_of
+from services.pos.domain_prices import price_of, taxes_of
 from services.pos.domain_stock import firm_qty, oversold
 from services.pos.domain_tab_events import LineAdded, PriceMissing, PriceStale, TabConflict, TabOpened
-from services.pos.domain_terms import Item
+from services.pos.domain_terms import ONE, Item
 
 About = Literal["lines", "payment"]
 
@@ -61,9 +61,11 @@ def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, curre
         told = replace(line, tab_id=tab_id, tracked=tracked, firm_milli=firm)
         if item is not None and item.stored_value is not None:
             told = replace(told, stored_value=item.stored_value, tax_ids=(), modifiers=())
+        elif current:
+            told = _taxed(draft, told)
         recorded = countable(draft, tab_id, told)
         draft.record(recorded)
-        if recorded is not told:
+        if recorded is not told or (item is not None and _is_odd(item, told)):
             draft.record(TabConflict(tab_id=tab_id, about="lines"))
         if told.stored_value is not None:
             # It names no account: whoever looks at the flags puts it on one.
@@ -72,6 +74,7 @@ def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, curre
             draft.record(PriceMissing(tab_id=tab_id, line_id=line.line_id, sku=line.sku))
         elif current:
             _flag_price(draft, tab_id, line, item)
+            _flag_taxes(draft, tab_id, line, item)
         if firm:
             oversold(draft, tab_id, line.line_id, line.sku)
 
@@ -96,3 +99,22 @@ def _flag_price(draft: Draft, tab_id: str, line: LineAdded, item: Item) -> None:
         draft.record(
             PriceStale(tab_id=tab_id, line_id=line.line_id, sold_minor=line.unit_price_minor, current_minor=current)
         )
+
+
+def _taxed(draft: Draft, line: LineAdded) -> LineAdded:
+    """The line without taxes that the location does not have: they are charged nowhere, and could never be given up."""
+    return replace(line, tax_ids=tuple(tax_id for tax_id in line.tax_ids if tax_id in draft.settings.taxes))
+
+
+def _flag_taxes(draft: Draft, tab_id: str, line: LineAdded, item: Item) -> None:
+    """Flag taxes that are not those of the item: what was left out is the house's to pay."""
+    due = taxes_of(item, draft.session.tabs[tab_id].order_type)
+    if item.stored_value is None and set(line.tax_ids) != set(due):
+        draft.record(TabConflict(tab_id=tab_id, about="tax"))
+
+
+def _is_odd(item: Item, line: LineAdded) -> bool:
+    """Whether nobody could have ordered this at the till: a combo without its parts, a fraction, a wish not offered."""
+    offered = {option for group in item.modifier_groups for option in group.options}
+    strange = bool(offered) and any(modifier.id not in offered for modifier in line.modifiers)
+    return strange or bool(item.combo) or (line.qty_milli % ONE != 0 and not item.weighed)

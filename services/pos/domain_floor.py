@@ -5,7 +5,7 @@ from services.pos.domain_checks import merge, move
 from services.pos.domain_discounts import beyond_waived
 from services.pos.domain_draft import Draft
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
-from services.pos.domain_prices import Price, price_of, taxes_of
+from services.pos.domain_prices import Price, price_of, priced, taxes_of
 from services.pos.domain_pricing import gratuity_of
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume
@@ -46,7 +46,7 @@ def _line(draft: Draft, tab_id: str, line: commands.PostedLine, order_type: Orde
         unit_price_minor=price.minor if line.unit_price_minor is None else line.unit_price_minor,
         price_version=price.version,
         price_book=price.book,
-        modifiers=line.modifiers,
+        modifiers=line.modifiers if item is None else priced(item, line.modifiers),
         tax_ids=() if item is None else taxes_of(item, order_type),
         seat=line.seat,
         course=line.course,

@@ -23,6 +23,7 @@ class PostedLine(Part, frozen=True, kw_only=True, omit_defaults=True):
     unit_price_minor: Units | None = None
     """That of the catalogue when left out."""
     modifiers: tuple[Modifier, ...] = ()
+    """At the prices at which the item offers them, if it does; one below 0 is a manager's, and stays."""
     seat: Seat | None = None
     course: Course | None = None
     note: Words = ""

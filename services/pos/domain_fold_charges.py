@@ -52,6 +52,8 @@ def kept(tab: Tab, event: TabClosed) -> ClosedTab:
         charges=tab.charges,
         stored={load.line_id: StoredLine(account_id=load.account_id, minor=load.minor) for load in event.loads},
         points=event.points,
+        pooled_tip_minor=event.pooled_tip_minor,
+        day=event.day if event.pooled_tip_minor else 0,
     )
 
 

@@ -137,6 +137,8 @@ class Refunded(Event, tag="refunded"):
     """What goes back on the account that paid."""
     points_back: Returned | None = None
     """The points that are taken back."""
+    tip_minor: int = 0
+    """What of it is taken off the tips of the day, which nobody shares any more."""
 
 
 class DrawerOpened(Event, tag="drawer_opened"):

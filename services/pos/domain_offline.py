@@ -1,7 +1,7 @@
 """What terminals did without a connection, in their own order: every fact is recorded once, conflicts are flagged."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from msgspec.structs import replace
 
@@ -9,6 +9,7 @@ from holdfast import Forbidden
 from services.pos import domain_errors as refusals
 from services.pos import domain_money_events as money
 from services.pos import domain_till_commands as commands
+from services.pos.domain_discounts import beyond_given
 from services.pos.domain_draft import Draft
 from services.pos.domain_drawers import BANK
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
@@ -16,7 +17,7 @@ from services.pos.domain_ids import id_beside
 from services.pos.domain_payments import closing
 from services.pos.domain_roles import CASHIERS
 from services.pos.domain_session import Terminal
-from services.pos.domain_stock import consume
+from services.pos.domain_stock import consume, flag_uncovered
 from services.pos.domain_tab_events import LineAdded, TabClosed, TabConflict, TabOpened
 from services.pos.domain_terminals import check_not_revoked
 from services.pos.domain_till_events import OfflineQuarantined, OfflineRecorded
@@ -133,7 +134,13 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
         draft.record(TabConflict(tab_id=tab_id, about="drawer"))
     if fact.paid_minor - rounding != balance or payment_id != fact.payment_id:
         draft.record(TabConflict(tab_id=tab_id, about="payment"))
-    if fact.paid_minor - rounding >= balance:
+    beyond = beyond_given(draft, tab_id)
+    if beyond is not None:
+        # Money is wanting as much as when too little was paid: the check stays for a manager to look at.
+        about: Literal["discount", "gratuity"] = "gratuity" if beyond.details["action"] == "gratuity" else "discount"
+        draft.record(TabConflict(tab_id=tab_id, about=about))
+    elif fact.paid_minor - rounding >= balance:
+        flag_uncovered(draft, tab_id)
         closed = closing(draft, tab_id)
         draft.record(_as_fact(closed, fact))
 

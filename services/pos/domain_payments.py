@@ -269,7 +269,18 @@ def closing(draft: Draft, tab_id: str) -> TabClosed:
         loads=loads,
         points=points,
         held_back=awaits_card and bool(loads or points),
+        pooled_tip_minor=0 if tab.training else _pooled_tip(draft, tab_id),
     )
+
+
+def _pooled_tip(draft: Draft, tab_id: str) -> int:
+    """The tips of a tab that no waiter with a bank keeps."""
+    own = (each.tip_minor for each in draft.session.payments.values() if each.tab_id == tab_id and _is_own(each))
+    return draft.session.tabs[tab_id].tip_minor - sum(own)
+
+
+def _is_own(payment: Payment) -> bool:
+    return payment.tips_to is not None and payment.status == "captured"
 
 
 def refund(draft: Draft, command: commands.Refund) -> None:
@@ -312,8 +323,17 @@ def refund(draft: Draft, command: commands.Refund) -> None:
             approved_by=approver,
             returned=returned,
             points_back=points_back(tab, amount),
+            tip_minor=_tip_back(draft, tab, amount),
         )
     )
+
+
+def _tip_back(draft: Draft, tab: ClosedTab, amount_minor: int) -> int:
+    """What a refund takes off the tips of the day: that of today's which is more than was paid for goods and service."""
+    if tab.day != draft.session.days:
+        return 0
+    before, kept = tab.refunded_minor, tab.paid_minor - tab.pooled_tip_minor
+    return max(0, before + amount_minor - kept) - max(0, before - kept)
 
 
 def _refund_rounding(draft: Draft, tab: ClosedTab, amount_minor: int) -> int:

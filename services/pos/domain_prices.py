@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from holdfast import ValidationFailed, VersionConflict
 from holdfast.money import minor
 from services.pos import domain_errors as refusals
@@ -84,6 +86,15 @@ def check_modifiers(draft: Draft, item: Item, modifiers: Sequence[Modifier]) -> 
         if modifier.price_minor != offered[modifier.id] and not draft.is_manager:
             raise refusals.PriceOverrideForbidden(f"modifiers: {modifier.id!r} costs {offered[modifier.id]}")
     _check_choices(item.modifier_groups, Counter(modifier.id for modifier in modifiers))
+
+
+def priced(item: Item, modifiers: Sequence[Modifier]) -> tuple[Modifier, ...]:
+    """Wishes at the prices at which the item offers them; but for those with which a manager took something off."""
+    offered = {option: price for group in item.modifier_groups for option, price in group.options.items()}
+    return tuple(
+        each if each.price_minor < 0 else replace(each, price_minor=offered.get(each.id, each.price_minor))
+        for each in modifiers
+    )
 
 
 def _check_choices(groups: Sequence[ModifierGroup], chosen: Counter[str]) -> None:

@@ -185,6 +185,9 @@ class ClosedTab(Part, frozen=True, kw_only=True, omit_defaults=True):
     refunded_minor: int = 0
     cash_refunded_minor: int = 0
     """What of that was given back in cash, before rounding."""
+    pooled_tip_minor: int = 0
+    """What of it is a tip that is no waiter's own."""
+    day: int = 0
     lines: Mapping[str, SoldLine] = {}
     charges: Mapping[str, Taken] = {}
     """What was paid from accounts, by account."""
@@ -207,6 +210,8 @@ class Day(Part, frozen=True, kw_only=True, omit_defaults=True):
     totals: DayTotals = DayTotals()
     pools: tuple[str, ...] = ()
     """The last ids by which tips were shared out."""
+    tips_refunded_minor: int = 0
+    """What of its tips was given back."""
 
 
 class Owed(Part, frozen=True, kw_only=True, omit_defaults=True):

@@ -196,6 +196,20 @@ def oversold(draft: Draft, tab_id: str, line_id: str, sku: str) -> None:
         draft.record(events.OversellRecorded(tab_id=tab_id, line_id=line_id, sku=sku, short_milli=short))
 
 
+def flag_uncovered(draft: Draft, tab_id: str) -> None:
+    """Flag lines that are about to be gone though nothing is held for them any more, and there is not enough."""
+    lines = draft.session.tabs[tab_id].lines
+    taken: dict[str, int] = {}
+    for line_id, line in lines.items():
+        uncovered = line.qty_milli - line.firm_milli if line.tracked else 0
+        if not uncovered:
+            continue
+        taken[line.sku] = taken.get(line.sku, 0) + uncovered
+        short = taken[line.sku] - draft.session.stock.get(line.sku, Stock()).available_milli
+        if short > 0:
+            draft.record(events.OversellRecorded(tab_id=tab_id, line_id=line_id, sku=line.sku, short_milli=short))
+
+
 def _released(hold_id: str, hold: Hold) -> events.HoldReleased:
     return events.HoldReleased(hold_id=hold_id, tab_id=hold.tab_id, sku=hold.sku, qty_milli=hold.qty_milli)
 

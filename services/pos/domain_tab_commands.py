@@ -118,7 +118,14 @@ class SetLineQty(Command, tag="set_line_qty"):
     """Change how many of a line, knowing its `version`."""
 
     roles = STAFF
-    raises = (refusals.QtyInvalid, refusals.LineSent, refusals.InsufficientStock, AmountInvalid, *_LESSENING)
+    raises = (
+        refusals.QtyInvalid,
+        refusals.LineSent,
+        refusals.InsufficientStock,
+        refusals.PriceOverrideForbidden,
+        AmountInvalid,
+        *_LESSENING,
+    )
 
     line_id: LineKey
     qty_milli: Milli

@@ -206,6 +206,8 @@ class TabClosed(FactEvent, tag="tab_closed"):
     """What its lines put on accounts."""
     points: Points | None = None
     """What it earned."""
+    pooled_tip_minor: int = 0
+    """What of the tip is no waiter's own."""
     held_back: bool = False
     """Whether its loads and points wait until the processor has the card."""
 

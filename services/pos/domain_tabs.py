@@ -144,6 +144,8 @@ def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
         raise refusals.LineSent("the kitchen has more of it: void the difference", sent_milli=line.sent_milli)
     more = command.qty_milli - line.qty_milli
     firm = line.firm_milli
+    if more > 0:
+        _check_more(draft, tab_id, line, more)
     if line.tracked and more > 0:
         extra = firm_qty(draft.session, tab_id, line.sku, more)
         check_available(draft.session, line.sku, extra)
@@ -162,6 +164,18 @@ def set_line_qty(draft: Draft, command: commands.SetLineQty) -> None:
     )
     check_amounts(draft, tab_id)
     check_worth(draft, tab_id, refusals.LinePaid)
+
+
+def _check_more(draft: Draft, tab_id: str, line: Line, more_milli: int) -> None:
+    """Refuse more of what is sold out by word of mouth, and more at a price that is not that of now."""
+    if line.sku in draft.session.eighty_six and not line.tracked:
+        check_available(draft.session, line.sku, more_milli)
+    item = draft.session.items.get(line.sku)
+    if item is None or draft.is_manager:
+        return
+    price = price_of(draft.session, line.sku, item, draft.session.tabs[tab_id].order_type, draft.ctx.now)
+    if price.minor != line.unit_price_minor:
+        raise refusals.PriceOverrideForbidden(f"it is {price.minor} by now: add another line for more")
 
 
 def check_worth(draft: Draft, tab_id: str, refusal: type[refusals.LinePaid | refusals.TabPaid]) -> None:

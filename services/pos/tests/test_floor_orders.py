@@ -13,6 +13,7 @@ from services.pos.contract import (
     CloseTab,
     LineAdded,
     LineVoided,
+    Modifier,
     OversellRecorded,
     PlaceHold,
     PostCancel,
@@ -181,3 +182,34 @@ def test_tabs_with_money_in_them_stay_apart_and_are_flagged() -> None:
 
 def test_orders_come_in_also_while_no_day_is_open() -> None:
     done(location().when(order(line("o1")), by=SERVICE))
+
+
+def wished(*modifiers: Modifier, sku: str = "steak") -> Scenario:
+    return done(opened().when(order(line("w", sku, modifiers=modifiers)), by=SERVICE))
+
+
+def test_wishes_cost_what_the_item_asks_for_them() -> None:
+    scene = wished(Modifier(id="chips"), Modifier(id="salad", price_minor=1), Modifier(id="none"))
+    assert balance(scene, "f1") == 2_000 + 300 + 250 - 100
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0
+
+
+def test_a_wish_with_which_a_manager_took_something_off_stays() -> None:
+    assert balance(wished(Modifier(id="chips", price_minor=-500)), "f1") == 1_500
+
+
+def test_a_wish_that_the_item_does_not_offer_is_recorded_and_flagged() -> None:
+    scene = wished(Modifier(id="gold", price_minor=7)).then_includes(TabConflict, tab_id="f1", about="lines")
+    assert balance(scene, "f1") == 2_007
+
+
+def test_wishes_of_an_item_that_takes_any_cost_what_is_told() -> None:
+    scene = wished(Modifier(id="lime", price_minor=20), sku="water")
+    assert balance(scene, "f1") == 320
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0
+
+
+@pytest.mark.parametrize(("sku", "qty"), [("menu", 1_000), ("steak", 1), ("beer", 1_500)])
+def test_a_combo_without_its_parts_and_a_fraction_of_what_is_not_weighed_are_flagged(sku: str, qty: int) -> None:
+    scene = opened().when(order(line("w", sku, qty_milli=qty)), by=SERVICE)
+    done(scene).then_includes(TabConflict, tab_id="f1", about="lines")

@@ -11,10 +11,13 @@ from holdfast import Actor, Forbidden, StateConflict
 from holdfast.testing import Scenario, given
 from services.pos.contract import (
     AddLine,
+    AdjustStock,
+    ApplyDiscount,
     CardSale,
     CashSale,
     CloseDay,
     CloseTab,
+    Configure,
     Configured,
     CountDrawer,
     DayClosed,
@@ -24,6 +27,7 @@ from services.pos.contract import (
     DrawerPaidIn,
     DrawerPaidOut,
     EndDrawer,
+    Gratuity,
     Hours,
     LineAdded,
     LinesRung,
@@ -38,6 +42,7 @@ from services.pos.contract import (
     OpenTab,
     OversellRecorded,
     PaymentCaptured,
+    PlaceHold,
     PriceBook,
     PriceMissing,
     PriceStale,
@@ -53,17 +58,20 @@ from services.pos.contract import (
     TabOpened,
     TabReopened,
     TerminalRegistered,
+    WaiveGratuity,
 )
 from services.pos.domain import PosSession
-from services.pos.domain_errors import TabExists, TerminalRevoked, TerminalSeqGap, TerminalUnknown
+from services.pos.domain_errors import ApprovalRequired, TabExists, TerminalRevoked, TerminalSeqGap, TerminalUnknown
 from services.pos.domain_offline import EARLIEST, LATEST
 from services.pos.tests.scenes import (
+    ADMIN,
     CASHIER,
     DAY,
     MANAGER,
     MINUTE,
     NOON,
     SERVICE,
+    SETTINGS,
     WAITER,
     balance,
     closed,
@@ -344,3 +352,63 @@ def test_a_clock_that_is_nowhere_near_is_brought_into_reach(clock: str) -> None:
     done(scene.when(submit(card_sale(occurred_at=when)), by=CASHIER))
     scene.then_includes(TabOpened, occurred_at=EARLIEST if when.year == 1 else LATEST)
     done(scene.when(submit(replace(cash_sale(tab_id="off-2"), occurred_at=when), seq=2), by=CASHIER))
+
+
+def on_tab(line_id: str, sku: str, unit_price_minor: int, **more: Any) -> OfflineLine:
+    return OfflineLine(line_id=line_id, sku=sku, unit_price_minor=unit_price_minor, **more)
+
+
+def test_a_sale_of_a_tab_with_a_discount_beyond_its_limit_leaves_the_check_to_a_manager() -> None:
+    scene = done(with_tab("water").when(ApplyDiscount(tab_id="t1", discount_id="everything"), by=WAITER))
+    done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer", qty_milli=10_000), by=WAITER))
+    scene.when(submit(cash_sale(on_tab("l1", "water", 300), tab_id="t1", paid_minor=0)), by=WAITER)
+    done(scene).then_includes(TabConflict, tab_id="t1", about="discount")
+    assert scene.view(MANAGER)["tabs"]["t1"]["status"] == "PAID"
+    scene.when(CloseTab(tab_id="t1"), by=WAITER).then_rejected(ApprovalRequired)
+    done(scene.when(CloseTab(tab_id="t1"), by=MANAGER))
+
+
+def test_a_sale_of_a_tab_with_a_discount_within_its_limit_closes_it() -> None:
+    scene = done(with_tab("water").when(ApplyDiscount(tab_id="t1", discount_id="everything"), by=WAITER))
+    scene.when(submit(cash_sale(on_tab("l1", "water", 300), tab_id="t1", paid_minor=0)), by=WAITER)
+    done(scene).then_includes(TabClosed, tab_id="t1")
+
+
+def test_a_sale_of_a_tab_whose_service_was_waived_beyond_its_limit_is_flagged_so() -> None:
+    scene = opened(gratuity=Gratuity(guests=6, ppm=200_000), discount_limit_minor=60)
+    done(scene.when(OpenTab(tab_id="t1", guest_count=8), by=WAITER))
+    done(scene.when(AddLine(tab_id="t1", line_id="l1", sku="water"), by=WAITER))
+    done(scene.when(WaiveGratuity(tab_id="t1", reason_code="wrong"), by=WAITER))
+    sale = cash_sale(on_tab("l1", "water", 300), on_tab("l2", "water", 300), tab_id="t1", paid_minor=600)
+    done(scene.when(submit(sale), by=WAITER)).then_includes(TabConflict, tab_id="t1", about="gratuity")
+
+
+def test_what_was_sold_when_nothing_was_held_for_it_any_more_is_flagged() -> None:
+    scene = opened().when(AdjustStock(sku="cake", delta_milli=-9_000, reason="gone"), by=MANAGER)
+    done(scene.when(OpenTab(tab_id="t1"), by=WAITER))
+    done(scene.when(PlaceHold(hold_id="h", tab_id="t1", sku="cake", ttl_s=60), by=WAITER))
+    done(scene.when(AddLine(tab_id="t1", line_id="c", sku="cake"), by=WAITER))
+    done(with_tab("cake", tab_id="t2", scene=scene.after(5 * MINUTE)))
+    sale = cash_sale(on_tab("c", "cake", 400), tab_id="t1", paid_minor=400)
+    scene.when(submit(sale), by=CASHIER).then_includes(OversellRecorded, line_id="c", sku="cake", short_milli=1_000)
+    assert left(scene, "cake") == -1_000
+
+
+@pytest.mark.parametrize("taxes", [(), ("low",), ("vat", "low"), ("vat", "nonsense")])
+def test_taxes_that_are_not_those_of_the_item_are_flagged(taxes: tuple[str, ...]) -> None:
+    scene = opened().when(submit(rung(replace(BEER, tax_ids=taxes))), by=WAITER)
+    done(scene).then_includes(TabConflict, tab_id="t1", about="tax")
+
+
+def test_a_tax_that_nobody_knows_is_left_out_and_keeps_no_settings_as_they_are() -> None:
+    scene = opened().when(submit(rung(replace(BEER, tax_ids=("vat", "nonsense")))), by=WAITER)
+    done(scene).then_includes(LineAdded, tax_ids=("vat",))
+    after = replace(SETTINGS, void_limit_minor=7)
+    done(scene.when(Configure(settings=after, expected_version=1), by=ADMIN))
+
+
+def test_taxes_of_an_order_to_take_away_are_those_of_the_item() -> None:
+    soup = OfflineLine(line_id="x", sku="soup", unit_price_minor=733, tax_ids=("low",))
+    scene = opened().when(submit(replace(cash_sale(soup, paid_minor=770), order_type="takeaway")), by=CASHIER)
+    done(scene).then_includes(TabClosed, tab_id="off-1")
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0

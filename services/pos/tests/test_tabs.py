@@ -11,6 +11,7 @@ from services.pos.contract import (
     BillPrinted,
     CompLine,
     GrantApproval,
+    Item,
     LineAdded,
     LineComped,
     LineQtyChanged,
@@ -25,6 +26,7 @@ from services.pos.contract import (
     RemoveLine,
     SendToKitchen,
     SetEightySix,
+    SetItem,
     SetLineQty,
     SubmitOffline,
     TabBalanceChanged,
@@ -339,3 +341,17 @@ def test_of_a_weighed_line_that_the_catalogue_does_not_know_a_fraction_is_voided
     scene = rung(replace(STRANGE, qty_milli=1_500))
     done(scene.when(VoidLine(line_id="x", qty_milli=250, reason_code="wrong"), by=WAITER))
     assert balance(scene) == 1_125
+
+
+def test_there_is_no_more_of_what_is_sold_out_on_a_line_that_is_there() -> None:
+    scene = with_tab("water").when(SetEightySix(sku="water"), by=WAITER)
+    more = SetLineQty(line_id="l1", qty_milli=2_000, expected_version=1)
+    scene.when(more, by=WAITER).then_rejected(InsufficientStock, available=0)
+
+
+def test_more_of_a_line_at_a_price_of_before_is_a_managers_to_give() -> None:
+    scene = with_tab("water").when(SetItem(sku="water", item=Item(price_minor=350, price_version=2)), by=MANAGER)
+    more = SetLineQty(line_id="l1", qty_milli=2_000, expected_version=1)
+    done(scene).when(more, by=WAITER).then_rejected(PriceOverrideForbidden)
+    done(scene.when(more, by=MANAGER))
+    done(scene.when(SetLineQty(line_id="l1", qty_milli=1_000, expected_version=2), by=WAITER))

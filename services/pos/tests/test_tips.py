@@ -14,10 +14,13 @@ from services.pos.contract import (
     CloseDay,
     CloseTab,
     DayClosed,
+    OpenBank,
     OpenDay,
     PooledShare,
     PoolTips,
     RecordPaymentResult,
+    Refund,
+    Refunded,
     TipShare,
     TipsPooled,
 )
@@ -88,3 +91,30 @@ def test_whatever_the_weights_no_cent_is_lost(tip: int, weights: list[int]) -> N
     pooled = next(event for event in done(scene).events if isinstance(event, TipsPooled))
     assert sum(share.minor for share in pooled.shares) == pooled.minor == tip
     assert all(share.minor == 0 for share in pooled.shares if not share.weight)
+
+
+def refunded(minor: int, *, tab_id: str = "t1") -> Refund:
+    return Refund(tab_id=tab_id, amount_minor=minor, tender="card", reason_code="wrong")
+
+
+def test_a_tip_that_was_given_back_is_shared_by_nobody() -> None:
+    scene = tipped(33, tab_id="t2", scene=tipped(2_000))
+    done(scene.when(refunded(500), by=MANAGER).when(refunded(1_050), by=MANAGER)).then_includes(
+        Refunded, tip_minor=1_000
+    )
+    scene.when(refunded(1_000), by=MANAGER).then_includes(Refunded, tip_minor=1_000)
+    scene.when(POOL, by=MANAGER).then_includes(TipsPooled, minor=33)
+
+
+def test_a_tip_of_another_day_that_is_given_back_is_not_taken_off_todays() -> None:
+    scene = tipped(2_000).when(POOL, by=MANAGER).when(CloseDay(), by=MANAGER)
+    done(scene.when(OpenDay(business_date=date(2026, 6, 2)), by=MANAGER))
+    done(tipped(33, tab_id="t2", scene=scene).when(refunded(2_550), by=MANAGER)).then_includes(Refunded, tip_minor=0)
+    scene.when(POOL, by=MANAGER).then_includes(TipsPooled, minor=33)
+
+
+def test_a_tip_that_a_waiter_keeps_is_not_taken_off_the_others_when_it_is_given_back() -> None:
+    own = done(tipped(33, tab_id="t2").when(OpenBank(minor=0, waiter="cleo"), by=CASHIER))
+    scene = tipped(2_000, scene=own)
+    done(scene.when(refunded(2_550), by=MANAGER)).then_includes(Refunded, tip_minor=0)
+    scene.when(POOL, by=MANAGER).then_includes(TipsPooled, minor=33)
