@@ -1,26 +1,19 @@
 """Answers `past.{purpose}.{tenant}.{id}`: commits that the log no longer keeps, for gateways, which have no database."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
-import structlog
 
-from holdfast._bus import Bus, Message, Subscription
-from holdfast._errors import HoldfastError, Unavailable, ValidationFailed
+from holdfast._bus import Bus, Message
+from holdfast._errors import ValidationFailed
 from holdfast._history import Archived
 from holdfast._messages import Commit
 from holdfast._names import Name
-from holdfast._places import Places
+from holdfast._serving import Serving
 
-READS_AT_ONCE: Final = 2
-READS_WAITING: Final = 256
-READ_SECONDS: Final = 5.0
 PAGE_EVENTS: Final = 1000
 PAGE_BYTES: Final = 1024 * 1024
-
-log = structlog.get_logger(__name__)
 
 
 class PastQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,55 +32,17 @@ class PastPage(msgspec.Struct, frozen=True, kw_only=True):
 _queries: Final = msgspec.json.Decoder(PastQuery)
 
 
-class PastServer:
-    """The archived commits of one purpose; replicas share the requests."""
+def past_server(bus: Bus, purpose: str, archive: Archived) -> Serving:
+    """The archived commits of one purpose."""
+    return Serving(bus, f"past.{purpose}.*.*", _Past(archive).page, queue=purpose, what="reads of the past")
 
-    def __init__(self, bus: Bus, purpose: str, archive: Archived) -> None:
-        self._bus = bus
-        self._purpose = purpose
+
+class _Past:
+    def __init__(self, archive: Archived) -> None:
         self._archive = archive
-        self._turns = asyncio.Semaphore(READS_AT_ONCE)
-        self._places = Places(READS_WAITING)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._subscription: Subscription | None = None
 
-    async def start(self) -> None:
-        """Begin to answer."""
-        subject = f"past.{self._purpose}.*.*"
-        self._subscription = await self._bus.subscribe(subject, self._on_request, queue=self._purpose)
-
-    async def stop(self) -> None:
-        """Take no more requests, and finish those that are under way."""
-        if self._subscription is not None:
-            await self._subscription.stop()
-            self._subscription = None
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _on_request(self, message: Message) -> None:
-        if not message.reply.startswith("_INBOX."):
-            return
-        tenant = message.subject.split(".")[2]
-        if not self._places.take(tenant):
-            await self._send(message.reply, {"error": Unavailable("too many reads of the past; try again").body()})
-            return
-        task = asyncio.create_task(self._answer(message), name=f"past {self._purpose}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self._places.give_back(tenant))
-
-    async def _answer(self, message: Message) -> None:
-        try:
-            async with asyncio.timeout(READ_SECONDS), self._turns:
-                await self._send(message.reply, {"ok": await self._page(message)})
-        except HoldfastError as error:
-            await self._send(message.reply, {"error": error.body()})
-        except TimeoutError:
-            await self._send(message.reply, {"error": Unavailable("the archive is slow just now; try again").body()})
-        except Exception:
-            log.exception("past.broken", purpose=self._purpose)
-            await self._send(message.reply, {"error": HoldfastError("a bug in the service; it is in its log").body()})
-
-    async def _page(self, message: Message) -> PastPage:
+    async def page(self, message: Message) -> PastPage:
+        """Answer one request."""
         try:
             query = _queries.decode(message.data)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -101,9 +56,3 @@ class PastServer:
                 break
             page.append(stored.commit)
         return PastPage(commits=page)
-
-    async def _send(self, reply: str, body: object) -> None:
-        try:
-            await self._bus.publish(reply, msgspec.json.encode(body))
-        except HoldfastError as error:
-            log.info("past.not_answered", purpose=self._purpose, code=error.code)

@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from holdfast._bus import Bus
 from holdfast._entity import AnyEntity
 from holdfast._judge import Judge
-from holdfast._lists import ListServer
+from holdfast._lists import list_server
 from holdfast._names import Name
-from holdfast._past_server import PastServer
+from holdfast._past_server import past_server
 from holdfast._projection import AnyProjection, Listing, WholeLog
 from holdfast._retention import Retention
 from holdfast._service import Service
@@ -37,12 +37,13 @@ class ReadSide:
     ) -> None:
         self._service = service.name
         self.projectors = projectors_of(bus, service, database, tracing=tracing)
-        self._lists = [
-            ListServer(bus, entity.purpose, _listing(service, entity), database, named=_named_lists(service, entity))
+        lists = [
+            list_server(bus, entity.purpose, _listing(service, entity), database, named=_named_lists(service, entity))
             for entity in service.entities
         ]
         archive = SqlArchive(database)
-        self._pasts = [PastServer(bus, entity.purpose, archive) for entity in service.entities]
+        pasts = [past_server(bus, entity.purpose, archive) for entity in service.entities]
+        self._servers = (*lists, *pasts)
         self._retentions = [
             _retention(bus, service, entity.purpose, database, keep_seconds=keep_seconds)
             for entity in service.entities
@@ -70,12 +71,12 @@ class ReadSide:
             group.create_task(projector.run(), name=f"projector {projector.projection.name}")
         for retention in self._retentions:
             group.create_task(retention.run(), name=f"retention {retention.purpose}")
-        for server in (*self._lists, *self._pasts):
+        for server in self._servers:
             await server.start()
 
     async def stop(self) -> None:
         """Finish the answers that are under way."""
-        for server in (*self._lists, *self._pasts):
+        for server in self._servers:
             await server.stop()
 
 

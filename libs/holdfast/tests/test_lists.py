@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from holdfast import Actor
-from holdfast._lists import LISTS_AT_ONCE, ListServer
+from holdfast._lists import list_server
+from holdfast._serving import AT_ONCE
 from holdfast.jetstream import NatsBus
 from holdfast.sql import Listing, migrate, open_database
 
@@ -72,7 +73,7 @@ class Counter:
 @pytest.fixture
 async def counter(bus: NatsBus, database: AsyncEngine) -> AsyncGenerator[Counter]:
     counter = Counter(bus)
-    server = ListServer(bus, counter.purpose, listing, database)
+    server = list_server(bus, counter.purpose, listing, database)
     await server.start()
     yield counter
     await server.stop()
@@ -80,7 +81,7 @@ async def counter(bus: NatsBus, database: AsyncEngine) -> AsyncGenerator[Counter
 
 async def test_a_purpose_without_a_list_is_not_found(bus: NatsBus, database: AsyncEngine) -> None:
     counter = Counter(bus)
-    server = ListServer(bus, counter.purpose, None, database)
+    server = list_server(bus, counter.purpose, None, database)
     await server.start()
     assert (await counter.asks({"by": ANN}))["error"]["code"] == "NOT_FOUND"
     await server.stop()
@@ -96,18 +97,33 @@ async def test_what_is_no_question_is_refused(counter: Counter, body: bytes) -> 
 async def test_lists_of_one_tenant_leave_places_for_others(
     bus: NatsBus, database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast._lists.LISTS_WAITING", 4)
+    monkeypatch.setattr("holdfast._serving.WAITING", 4)
     counter = Counter(bus)
-    server = ListServer(bus, counter.purpose, listing, database)
+    server = list_server(bus, counter.purpose, listing, database)
     await server.start()
     async with asyncio.timeout(30), AsyncExitStack() as reading:
-        for _ in range(LISTS_AT_ONCE):
+        for _ in range(AT_ONCE):
             await reading.enter_async_context(server._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
         first = asyncio.create_task(counter.asks({"by": ANN}))
         other = asyncio.create_task(counter.asks({"by": ANN}, tenant="globex"))
         await asyncio.sleep(0)  # they are asked before the next one
         assert (await counter.asks({"by": ANN}))["error"]["code"] == "UNAVAILABLE"
     assert ["ok" in await each for each in (first, other)] == [True, True]
+    await server.stop()
+
+
+async def test_who_waits_for_a_turn_too_long_is_told_to_try_again(
+    bus: NatsBus, database: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast._serving.SECONDS", 0.01)
+    counter = Counter(bus)
+    server = list_server(bus, counter.purpose, listing, database)
+    await server.start()
+    async with AsyncExitStack() as reading:
+        for _ in range(AT_ONCE):
+            await reading.enter_async_context(server._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
+        refused = (await counter.asks({"by": ANN}))["error"]
+    assert (refused["code"], refused["message"]) == ("UNAVAILABLE", "lists take too long just now; try again")
     await server.stop()
 
 
