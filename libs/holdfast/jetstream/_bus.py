@@ -1,8 +1,9 @@
 """The bus on nats-py."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple, Self, cast
 
 import nats
@@ -15,8 +16,10 @@ from holdfast._bus import Hear, Message, Receive, Subscription
 from holdfast._errors import NoResponders, TooLarge, Unavailable
 
 CONNECT_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 1.0
 RECONNECT_SECONDS: Final = 0.2
 PING_SECONDS: Final = 1
+PING_LEAVES_SECONDS: Final = 0.1
 PINGS_UNANSWERED: Final = 2
 """A server that is cut off ends no connection: after so many pings another one is tried."""
 PENDING_MESSAGES: Final = 131_072
@@ -82,11 +85,29 @@ class _Client(Client):
             return await super()._flush_pending(force_flush)  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
 
     async def _send_ping(self, future: "asyncio.Future[bool] | None" = None) -> None:
-        """Let a ping wait its turn: nats-py sends it at once, before what is still to be sent, so that a flush lies."""
+        """Let a ping wait its turn: nats-py sends it at once, before what is still to be sent, so that a flush lies.
+
+        One that nobody waits for is given up when it cannot leave: that it goes unanswered is then what it tells.
+        """
         cast("list[Any]", self._pongs).append(  # pyright: ignore[reportUnknownMemberType] - nats-py's own gap
             future or asyncio.get_running_loop().create_future()
         )
-        await self._tell(PING_PROTO)
+        if future is not None:
+            await self._tell(PING_PROTO)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PING_LEAVES_SECONDS):
+                await self._tell(PING_PROTO)
+
+    def abort(self) -> None:
+        """End the connection and forget what it still holds; closing would wait until the server has taken that."""
+        writer: asyncio.StreamWriter | None = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
+    async def _attempt_reconnect(self) -> None:
+        self.abort()
+        await super()._attempt_reconnect()
 
     async def _connect_to_server(self, s: Srv) -> None:
         with _cancellable():
@@ -157,8 +178,10 @@ class NatsBus:
         return bus
 
     async def _open(self, servers: str | Sequence[str], name: str) -> None:
+        urls = _urls(servers)
         await self._nats.connect(
-            servers=_urls(servers),
+            servers=random.sample(urls, len(urls)),
+            dont_randomize=True,  # or the server that was just lost may be tried first
             name=name,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_SECONDS,  # pyright: ignore[reportArgumentType] - it is slept, so a float will do
@@ -172,10 +195,14 @@ class NatsBus:
         await self.subscribe(prefix + ".*", self._on_answer)
 
     async def close(self) -> None:
-        """Close the connection without waiting for what is pending."""
+        """Close the connection; what was not sent yet gets a moment in which a server can take it."""
         if self._overflow is not None:
             self._overflow.cancel()
-        await self._nats.close()
+        aborting = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._nats.abort)
+        try:
+            await self._nats.close()
+        finally:
+            aborting.cancel()
 
     @property
     def connected(self) -> bool:

@@ -1,6 +1,7 @@
 """Real NATS servers for tests: one, or a cluster of three, on ports that the system chose."""
 
 import asyncio
+import os
 import random
 import shutil
 import signal
@@ -90,9 +91,11 @@ class NatsServer:
         return self
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the process a signal."""
+        """Send the process a signal; it stands still by the time that `SIGSTOP` was sent."""
         if self._process is not None:
             self._process.send_signal(number)
+            if number is signal.SIGSTOP:
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def kill(self) -> None:
         """End it as a crash does."""

@@ -104,7 +104,9 @@ async def test_servers_are_a_list_or_an_address_with_commas(single: NatsServer) 
 
 
 @pytest.mark.slow
-async def test_a_server_that_stands_still_is_left_for_another_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("messages", "size"), [(0, 0), (3_000, 4_000), (30, 1_000_000)])
+async def test_a_server_that_stands_still_is_left_for_another_one(tmp_path: Path, messages: int, size: int) -> None:
+    """Whatever was to be sent to it, and is more than it, the system and nats-py hold back."""
     servers = [NatsServer(tmp_path, port=port, name=f"server{port}").start() for port in free_ports(2)]
     try:
         for server in servers:
@@ -112,12 +114,38 @@ async def test_a_server_that_stands_still_is_left_for_another_one(tmp_path: Path
         bus = await NatsBus.connect([server.url for server in servers], name="test")
         for server in servers:  # the connection stands to one of them
             server.signal(signal.SIGSTOP)
+            sending = asyncio.create_task(send(bus, messages, b"x" * size))
             await until_heard(bus)
+            sending.cancel()
+            await asyncio.wait([sending])
             server.signal(signal.SIGCONT)
         await bus.close()
     finally:
         for server in servers:
             server.kill()
+
+
+@pytest.mark.slow
+async def test_a_server_that_takes_nothing_keeps_no_connection_from_closing(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path, port=free_ports(1)[0]).start()
+    try:
+        await server.ready()
+        bus = await NatsBus.connect(server.url, name="test")
+        server.signal(signal.SIGSTOP)
+        sending = asyncio.create_task(send(bus, 30, b"x" * 1_000_000))
+        await asyncio.wait([sending], timeout=1)
+        async with asyncio.timeout(PATIENCE):
+            await bus.close()
+        sending.cancel()
+        await asyncio.wait([sending])
+    finally:
+        server.kill()
+
+
+async def send(bus: NatsBus, messages: int, body: bytes) -> None:
+    for _ in range(messages):
+        with suppress(Unavailable):
+            await bus.publish("nowhere", body)
 
 
 async def until_heard(bus: NatsBus) -> None:
