@@ -11,7 +11,7 @@ import pytest_asyncio
 from gateway.server import serve as serve_gateway
 from gateway.settings import Settings
 from gateway.tests.pad import contract, service
-from gateway.tests.world import World
+from gateway.tests.world import WAIT_SECONDS, World
 from holdfast import Contract
 from holdfast.runtime import serve as serve_services
 from holdfast.testing.servers import NatsServer, nats_server
@@ -38,6 +38,12 @@ async def pads(nats: NatsServer, database: str) -> AsyncGenerator[None]:
         yield
 
 
+@pytest.fixture
+def nothing_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late an answer is, no call sends another copy by itself."""
+    monkeypatch.setattr("holdfast._calls.FIRST_RESEND_SECONDS", 10 * WAIT_SECONDS)
+
+
 GatewayFactory = Callable[..., Awaitable[World]]
 
 
@@ -53,7 +59,9 @@ async def gateway(nats: NatsServer, pads: None) -> AsyncGenerator[GatewayFactory
             (port,) = await stop.enter_async_context(
                 running(lambda ready: serve_gateway(chosen, ready=ready, contracts=contracts))
             )
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS)
+            )
             return World(http=http, port=port, secret=chosen.key, stop=stop.aclose, nats_url=nats.url)
 
         yield start

@@ -117,6 +117,7 @@ async def test_no_send_is_lost_and_no_event_missed_when_hundreds_are_sent_to_ano
 
 
 @pytest.mark.once("it takes commands off the wire one by one")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_what_is_under_way_is_answered_before_the_close_and_nothing_new_is_taken(gateway: GatewayFactory) -> None:
     world = await gateway(contracts={"silent": SILENT}, drain_timeout=LONG)
     async with owner(world) as silent, world.viewer() as viewer:

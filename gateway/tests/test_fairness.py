@@ -105,7 +105,7 @@ async def test_a_deletion_over_a_limit_is_refused_and_a_view_is_not(gateway: Gat
 
 
 async def test_a_socket_that_floods_is_answered_in_full_and_goes_on(gateway: GatewayFactory) -> None:
-    world = await gateway(tenant_commands_per_second=0.1, sends_in_flight=3)
+    world = await gateway(tenant_commands_per_second=0.001, sends_in_flight=3)
     name = f"pad:acme:{pad_id()}"
     async with world.viewer() as viewer:
         assert (await viewer.ask("send", name=name, command="write_note", data={"text": "x"}))["op"] == "ok"
@@ -117,6 +117,7 @@ async def test_a_socket_that_floods_is_answered_in_full_and_goes_on(gateway: Gat
 
 
 @pytest.mark.once("it takes commands off the wire one by one")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_a_tenant_that_waits_for_an_owner_fills_its_own_places_only(gateway: GatewayFactory) -> None:
     world = await gateway(contracts={"silent": SILENT} | known, tenant_in_flight=8, sends_in_flight=10)
     async with owner(world) as silent, AsyncExitStack() as stack:
@@ -151,6 +152,7 @@ async def test_lists_that_wait_are_bounded_too(gateway: GatewayFactory) -> None:
 
 
 @pytest.mark.once("it takes commands off the wire one by one")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_a_user_who_looks_at_an_entity_again_and_again_leaves_room_for_others(
     gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +175,7 @@ async def test_a_user_who_looks_at_an_entity_again_and_again_leaves_room_for_oth
 
 
 @pytest.mark.once("it takes commands off the wire one by one")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_a_tenant_that_asks_over_nats_leaves_places_for_others(
     gateway: GatewayFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,6 @@ async def test_a_resume_gap_is_only_what_the_archive_has_lost_too(world: World, 
 async def test_a_request_for_the_past_that_is_none_is_told_so(world: World, pad: str) -> None:
     bus = await NatsBus.connect(world.nats_url, name="test")
     for body in (b"{", b'{"after":-1}', b'{"after":0,"limit":0}', b'{"after":0,"seq":1}'):
-        answer = msgspec.json.decode((await bus.request(f"past.pad.acme.{pad}", body, timeout=5)).data)
+        answer = msgspec.json.decode((await bus.request(f"past.pad.acme.{pad}", body, timeout=WAIT_SECONDS)).data)
         assert answer["error"]["code"] == "VALIDATION"
     await bus.close()

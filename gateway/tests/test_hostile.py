@@ -11,6 +11,8 @@ import pytest
 from gateway.tests.world import WAIT_SECONDS, World, pad_id
 
 Factory = Callable[..., Awaitable[World]]
+SOON = 30.0
+"""Half as long as a request may take by default."""
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
@@ -187,7 +189,7 @@ async def test_a_request_that_never_becomes_whole_ends_its_connection(
     world = await gateway(request_timeout=0.2)
     async with line(world) as (reader, writer):
         writer.write(begun.format(world.bearer()["Authorization"]).encode())
-        assert b"500" not in await until_end(reader, seconds=3)  # less than uvicorn keeps an idle connection for
+        assert b"500" not in await until_end(reader, seconds=SOON)
     assert (await world.write(pad_id())).status_code == 200
     assert "gateway.request_failed" not in capsys.readouterr().out  # it is no bug of ours
 
@@ -198,7 +200,7 @@ async def test_a_second_request_that_never_becomes_whole_ends_its_connection(gat
         writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
         writer.write(b"GET")
-        assert await until_end(reader, seconds=3) == b""
+        assert await until_end(reader, seconds=SOON) == b""
 
 
 async def test_an_event_stream_that_is_never_read_ends(gateway: Factory) -> None:

@@ -191,13 +191,13 @@ async def test_a_method_that_is_not_offered_is_405(world: World) -> None:
 
 
 async def test_too_many_commands_are_told_when_to_come_again(gateway: Any) -> None:
-    world: World = await gateway(commands_per_second=0.5)
+    world: World = await gateway(commands_per_second=0.01)
     pad = pad_id()
     assert (await world.write(pad)).status_code == 200
     answer = await world.write(pad)
     assert code_of(answer) == (429, "RATE_LIMITED")
     assert answer.json()["retryable"] is True
-    assert 0 < answer.json()["details"]["retry_after_ms"] <= 2001
+    assert 0 < answer.json()["details"]["retry_after_ms"] <= 100_001
     assert int(answer.headers["retry-after"]) >= 1
 
 

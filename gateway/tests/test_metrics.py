@@ -48,7 +48,7 @@ async def test_sockets_watches_and_frames_are_shown(world: World) -> None:
 
 
 async def test_what_is_over_a_limit_is_counted_by_the_limit(gateway: GatewayFactory) -> None:
-    world = await gateway(commands_per_second=0.5, sockets_per_user=1)
+    world = await gateway(commands_per_second=0.01, sockets_per_user=1)
     for _ in range(2):
         await world.write(pad_id())
     async with world.viewer("ann"), world.socket() as second:

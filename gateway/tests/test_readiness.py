@@ -21,7 +21,7 @@ from holdfast.testing.serving import running
 async def gateway(url: str, **chosen: Any) -> AsyncGenerator[httpx.AsyncClient]:
     settings = Settings(nats=url, port=0, **chosen)
     async with running(lambda ready: serve_gateway(settings, ready=ready, contracts={"pad": contract})) as (port,):  # noqa: SIM117 - the client needs the port
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS) as http:
             yield http
 
 

@@ -67,6 +67,7 @@ async def test_sends_to_one_entity_are_judged_in_their_order(world: World) -> No
 
 
 @pytest.mark.once("it takes commands off the wire one by one")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_a_command_does_not_wait_for_the_answer_to_the_one_before_up_to_a_bound(gateway: Factory) -> None:
     world = await gateway(contracts={"silent": SILENT}, sends_in_flight=3)
     async with owner(world) as silent, world.viewer() as viewer:

@@ -8,7 +8,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 
 from gateway.tests.hearing import collect
-from gateway.tests.world import Viewer, World, pad_id
+from gateway.tests.world import WAIT_SECONDS, Viewer, World, pad_id
 
 
 async def test_hello_is_answered_with_who_one_is(world: World) -> None:
@@ -239,5 +239,5 @@ async def test_draining_is_told_before_the_socket_closes_with_1012(world: World)
         draining = await viewer.hear()
         assert draining == {"op": "draining", "retry_after_ms": 1000}
         assert (await viewer.closed())[0] == 1012
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(WAIT_SECONDS):
             await stopping

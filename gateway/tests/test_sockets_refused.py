@@ -133,7 +133,7 @@ async def test_a_wrong_or_expired_token_closes_with_4401(world: World) -> None:
 
 
 async def test_a_socket_is_closed_when_its_token_expires(world: World) -> None:
-    async with world.viewer(lifetime=timedelta(seconds=2)) as viewer:
+    async with world.viewer(lifetime=timedelta(seconds=5)) as viewer:
         code, reason = await viewer.closed()
         assert (code, reason) == (4401, "the token has expired")
 

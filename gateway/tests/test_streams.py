@@ -57,7 +57,7 @@ async def test_an_idle_event_stream_has_a_heartbeat_and_ends_with_its_token(gate
     world = await gateway(heartbeat=0.1)
     pad = pad_id()
     await world.write(pad)
-    short = world.bearer(lifetime=timedelta(seconds=2))
+    short = world.bearer(lifetime=timedelta(seconds=5))
     async with aclosing(sse(world, pad, after=1, headers=short)) as stream:
         heard = [comment async for _, comment in stream]
     assert heard
@@ -100,7 +100,7 @@ async def test_event_streams_end_when_the_gateway_drains(world: World) -> None:
     await world.write(pad)
     async with aclosing(sse(world, pad, after=0)) as stream:
         await anext(stream)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(WAIT_SECONDS):
             await world.stop()
             assert [event async for event in stream] == []
 
@@ -157,7 +157,7 @@ async def test_any_nats_client_sends_a_command_by_an_ordinary_request(world: Wor
     async with connected(world) as client:
 
         async def ask(subject: str, content: bytes) -> Any:
-            return msgspec.json.decode((await client.request(subject, content, timeout=5)).data)
+            return msgspec.json.decode((await client.request(subject, content, timeout=WAIT_SECONDS)).data)
 
         ok = (await ask(subject, msgspec.json.encode(body)))["ok"]
         assert (ok["seq"], ok["events"][0]["data"]["text"]) == (1, "a")
@@ -264,4 +264,6 @@ async def test_a_restart_of_nats_leaves_no_hole_in_what_a_viewer_sees(gateway: F
             written = answer.json()["seq"] if answer.status_code == 200 else written
         assert written > 1
         assert [(await viewer.hear())["seq"] for _ in range(written - 1)] == list(range(2, written + 1))
-        assert (await world.http.get("/readyz")).status_code == 200
+        async with asyncio.timeout(WAIT_SECONDS):
+            while (await world.http.get("/readyz")).status_code != 200:
+                await asyncio.sleep(0.02)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from gateway.server import serve as serve_gateway
 from gateway.settings import Settings
 from gateway.tests.pad import contract, service
-from gateway.tests.world import World, pad_id
+from gateway.tests.world import WAIT_SECONDS, World, pad_id
 from holdfast.jetstream import NatsBus
 from holdfast.runtime import serve as serve_services
 from holdfast.testing.servers import NatsServer
@@ -25,7 +25,10 @@ from holdfast.testing.serving import running
 from holdfast.testing.spans import Spans, context_of, facts, id_of, linked, moments, parent_of, trace_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-pytestmark = pytest.mark.once("it counts the steps of a trace")
+pytestmark = [
+    pytest.mark.once("it counts the steps of a trace"),
+    pytest.mark.usefixtures("nothing_is_sent_again"),
+]
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
 COMMAND_ROUTE = "POST /v1/{purpose}/{id_}/{command}"
 VIEW_ROUTE = "GET /v1/{purpose}/{id_}"
@@ -49,7 +52,9 @@ class Traced:
         }
         headers = {"traceparent": traceparent} if traceparent else None
         try:
-            found = await bus.request(f"ask.pad.acme.{id_}", msgspec.json.encode(body), headers=headers, timeout=10)
+            found = await bus.request(
+                f"ask.pad.acme.{id_}", msgspec.json.encode(body), headers=headers, timeout=WAIT_SECONDS
+            )
         finally:
             await bus.close()
         return msgspec.json.decode(found.data)
@@ -76,7 +81,9 @@ async def traced(nats: NatsServer, database: str) -> AsyncGenerator[Traced]:
 
         await stack.enter_async_context(running(serve))
         (port,) = await stack.enter_async_context(running(gateway))
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}"))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS)
+        )
         world = World(http=http, port=port, secret=settings.key, stop=stack.aclose, nats_url=nats.url)
         yield Traced(world, spans)
 
@@ -254,10 +261,10 @@ async def test_untraced_processes_pass_nothing_on(world: World) -> None:
     try:
         for subject in ("cmd.pad.>", "live.pad.>"):
             await bus.listen(subject, lambda message: heard.append(dict(message.headers)))
-        await bus.flush(timeout=5)
+        await bus.flush(timeout=WAIT_SECONDS)
         headers = {**world.bearer(), "traceparent": TRACEPARENT}
         await world.http.post(f"/v1/pad/{pad_id()}/write-note", json={"text": "a"}, headers=headers)
-        await bus.flush(timeout=5)
+        await bus.flush(timeout=WAIT_SECONDS)
     finally:
         await bus.close()
 
