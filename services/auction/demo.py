@@ -4,24 +4,19 @@ It starts a system of its own with `holdfast up`, or takes one that runs (`--url
 """
 
 import argparse
-import asyncio
 import contextlib
 import random
-import signal
-import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final
 
-from holdfast.testing.doors import Lost, Refused
+from holdfast.testing.demos import count, positive, run, tell
 from holdfast.testing.system import CannotRun, Processes, System, started
 from services.auction._demo.report import report
 from services.auction._demo.run import Plan, play
 
 DEMO: Final = "auction"
-WRONG: Final = 1
-CANNOT_RUN: Final = 2
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,24 +32,13 @@ def main(arguments: Sequence[str]) -> int:
         seed=seed,
     )
     print(f"Auction demo with seed {seed}: {plan.bidders} bidders for {plan.seconds:g} s", flush=True)  # noqa: T201 - a program speaks
-    try:
-        return asyncio.run(_run(plan, given))
-    except* CannotRun as problems:
-        code = _complain(problems, code=CANNOT_RUN)
-    except* (Lost, Refused, TimeoutError) as problems:
-        code = _complain(problems, code=WRONG)
-    return code
+    return run(_play(plan, given))
 
 
-async def _run(plan: Plan, given: argparse.Namespace) -> int:
-    running = asyncio.current_task()
-    assert running is not None  # noqa: S101 - coroutines run in tasks
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+async def _play(plan: Plan, given: argparse.Namespace) -> tuple[str, bool]:
     async with _system(given) as system:
-        seen = await play(system, plan, tell=_tell)
-    text, good = report(seen, seed=plan.seed)
-    print(text, flush=True)  # noqa: T201 - a program speaks
-    return 0 if good else WRONG
+        seen = await play(system, plan, tell=tell)
+    return report(seen, seed=plan.seed)
 
 
 @contextlib.asynccontextmanager
@@ -72,29 +56,13 @@ async def _system(given: argparse.Namespace) -> AsyncGenerator[System]:
     yield System(given.url.rstrip("/"), given.data.absolute(), Processes(pids))
 
 
-def _complain(problems: ExceptionGroup[Exception], *, code: int) -> int:
-    problem = _first(problems)
-    print(f"holdfast demo: {str(problem) or type(problem).__name__}", file=sys.stderr)  # noqa: T201 - a program speaks
-    return code
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    for error in group.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise AssertionError("an exception group is never empty")
-
-
-def _tell(line: str) -> None:
-    print(f"  {line}", flush=True)  # noqa: T201 - a program speaks
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast demo auction", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--seconds", type=_positive, default=30.0, help="how long bidders bid (default 30)")
-    parser.add_argument("--bidders", type=_count, default=50, help="each on a connection of its own (default 50)")
-    parser.add_argument("--watchers", type=_count, default=8, help="of four kinds and several roles (default 8)")
-    parser.add_argument("--kills", type=_kills, default=2, help="of the auction's process, in the middle (default 2)")
-    parser.add_argument("--pause-ms", type=_positive, default=200.0, help="a bidder's mean pause (default 200)")
+    parser.add_argument("--seconds", type=positive, default=30.0, help="how long bidders bid (default 30)")
+    parser.add_argument("--bidders", type=_one_or_more, default=50, help="each on a connection of its own (default 50)")
+    parser.add_argument("--watchers", type=_one_or_more, default=8, help="of four kinds and several roles (default 8)")
+    parser.add_argument("--kills", type=count, default=2, help="of the auction's process, in the middle (default 2)")
+    parser.add_argument("--pause-ms", type=positive, default=200.0, help="a bidder's mean pause (default 200)")
     parser.add_argument("--seed", type=int, help="repeats what the bidders chose in an earlier run")
     parser.add_argument("--url", help="a system that runs already, such as http://127.0.0.1:8400")
     parser.add_argument("--data", type=Path, default=Path("data"), help="its data folder (default ./data)")
@@ -102,22 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _count(text: str) -> int:
+def _one_or_more(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _kills(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must not be below 0")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError("must be above 0")
     return value

@@ -4,11 +4,8 @@ It starts a system of its own with `holdfast up`, or takes one that runs (`--url
 """
 
 import argparse
-import asyncio
 import contextlib
 import random
-import signal
-import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from holdfast.testing.demos import count, positive, run, tell
 from holdfast.testing.doors import Lost, Refused
 from holdfast.testing.system import CannotRun, Processes, System, started
 from services.floor._demo.night import Plan, play
@@ -23,8 +21,6 @@ from services.floor._demo.report import report
 from services.floor._demo.tablets import TooLate
 
 DEMO: Final = "restaurant"
-WRONG: Final = 1
-CANNOT_RUN: Final = 2
 LONGEST_LINE: Final = 500
 KILLS: Final = 6
 
@@ -40,30 +36,19 @@ def main(arguments: Sequence[str]) -> int:
         wrapper_class=structlog.make_filtering_bound_logger("error")
     )  # a till off the network is no news
     print(f"Restaurant demo with seed {seed}: guests come for {plan.seconds:g} s", flush=True)  # noqa: T201 - a program speaks
-    try:
-        return asyncio.run(_run(plan, given))
-    except* CannotRun as problems:
-        code = _complain(problems, code=CANNOT_RUN)
-    except* (Lost, Refused, TimeoutError, TooLate) as problems:
-        code = _complain(problems, code=WRONG)
-    return code
+    return run(_play(plan, given), wrong=(TooLate,))
 
 
-async def _run(plan: Plan, given: argparse.Namespace) -> int:
-    running = asyncio.current_task()
-    assert running is not None  # noqa: S101 - coroutines run in tasks
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+async def _play(plan: Plan, given: argparse.Namespace) -> tuple[str, bool]:
     with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
         async with _system(given, Path(folder)) as system:
             try:
-                seen = await play(system, plan, Path(folder), tell=_tell)
+                seen = await play(system, plan, Path(folder), tell=tell)
             except* (Lost, Refused, TimeoutError, TooLate):
                 for line in system.said:
-                    _tell(f"the system said: {line[:LONGEST_LINE]}")
+                    tell(f"the system said: {line[:LONGEST_LINE]}")
                 raise
-    text, good = report(seen, seed=plan.seed)
-    print(text, flush=True)  # noqa: T201 - a program speaks
-    return 0 if good else WRONG
+    return report(seen, seed=plan.seed)
 
 
 @contextlib.asynccontextmanager
@@ -77,42 +62,12 @@ async def _system(given: argparse.Namespace, folder: Path) -> AsyncGenerator[Sys
     yield System(given.url.rstrip("/"), given.data.absolute(), Processes({}))
 
 
-def _complain(problems: ExceptionGroup[Exception], *, code: int) -> int:
-    problem = _first(problems)
-    print(f"holdfast demo: {str(problem) or type(problem).__name__}", file=sys.stderr)  # noqa: T201 - a program speaks
-    return code
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    for error in group.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise AssertionError("an exception group is never empty")
-
-
-def _tell(line: str) -> None:
-    print(f"  {line}", flush=True)  # noqa: T201 - a program speaks
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast demo restaurant", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--seconds", type=_positive, default=20.0, help="how long guests come (default 20)")
-    parser.add_argument("--kills", type=_kills, help=f"of floor, till, gateway and NATS (default {KILLS})")
+    parser.add_argument("--seconds", type=positive, default=20.0, help="how long guests come (default 20)")
+    parser.add_argument("--kills", type=count, help=f"of floor, till, gateway and NATS (default {KILLS})")
     parser.add_argument("--no-kills", action="store_true", help="let everything live")
     parser.add_argument("--seed", type=int, help="repeats what the guests chose in an earlier run")
     parser.add_argument("--url", help="a system that runs already, such as http://127.0.0.1:8400")
     parser.add_argument("--data", type=Path, default=Path("data"), help="its data folder (default ./data)")
     return parser
-
-
-def _kills(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must not be below 0")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value

@@ -5,27 +5,17 @@ from itertools import pairwise
 from math import inf
 from typing import Final
 
+from holdfast.testing.demos import latency, table
 from services.auction._demo.checks import CHECKS, counted
 from services.auction._demo.evidence import Bid, Evidence, Kill
 
 PAUSE_SECONDS: Final = 10.0
 """How long after a kill a gap between answers is put down to it."""
-LONGEST_PROBLEM: Final = 400
 
 
 def report(seen: Evidence, *, seed: int) -> tuple[str, bool]:
     """The table as text, and whether every check holds."""
-    lines = ["", *(f"  {label:<18} {value}" for label, value in _figures(seen)), ""]
-    good = True
-    for label, check in CHECKS.items():
-        problems = list(check(seen))
-        good = good and not problems
-        lines.append(f"  {'FAILED' if problems else 'ok':<8} {label}")
-        if problems:
-            more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
-            lines.append(f"           {problems[0][:LONGEST_PROBLEM]}{more}")
-    lines += ["", "All of it holds." if good else f"Something is wrong. Run it again with --seed {seed}."]
-    return "\n".join(lines), good
+    return table(_figures(seen), CHECKS, seen, seed=seed)
 
 
 def _figures(seen: Evidence) -> Iterator[tuple[str, str]]:
@@ -40,8 +30,7 @@ def _figures(seen: Evidence) -> Iterator[tuple[str, str]]:
     for kill, until in zip(seen.kills, ends, strict=False):
         pause = _pause(seen.bids, kill, until=min(until, kill.at + PAUSE_SECONDS))
         yield "killed", f"pid {kill.pid}; nothing acknowledged for {pause * 1000:.0f} ms"
-    times = sorted(bid.answered_at - bid.sent_at for bid in seen.bids if bid.answer)
-    yield "latency", f"p50 {_part(times, 0.5):.1f} ms, p99 {_part(times, 0.99):.1f} ms"
+    yield "latency", latency(bid.answered_at - bid.sent_at for bid in seen.bids if bid.answer)
     yield "events", str(len(seen.log))
     for sighting in seen.sightings:
         yield (
@@ -57,8 +46,3 @@ def _pause(bids: Sequence[Bid], kill: Kill, *, until: float) -> float:
     times = sorted(bid.answered_at for bid in bids if bid.accepted)
     gaps = [later - earlier for earlier, later in pairwise(times) if earlier < until and later > kill.at]
     return max(gaps, default=0.0)
-
-
-def _part(times: Sequence[float], part: float) -> float:
-    """A quantile in milliseconds."""
-    return times[min(len(times) - 1, int(len(times) * part))] * 1000 if times else 0.0

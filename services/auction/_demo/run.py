@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 
-from holdfast.testing.doors import Frame, Lost, Refused, get, open_socket, read_log
+from holdfast.testing.demos import patiently
+from holdfast.testing.doors import Frame, get, open_socket, read_log
 from holdfast.testing.system import CannotRun, System
 from services.auction._demo.evidence import Evidence, Kill
 from services.auction._demo.market import Bidder, Room
@@ -26,14 +27,11 @@ HOUSE: Final[Mapping[str, tuple[str, ...]]] = {
 BEGIN_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 90.0
 """For the answers that are still out when bidding stops, the end of the lot, and the last watcher."""
-READ_ATTEMPTS: Final = 10
-READ_AGAIN_SECONDS: Final = 0.5
 START_MINOR: Final = 10_00
 RESERVE_MINOR: Final = 2_000_00
 SOFT_CLOSE_SECONDS: Final = 3
 TIMES_TO_LOOK_BACK: Final = 4
 OP_SECONDS: Final = 30.0
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +106,13 @@ class _Stage:
 
     async def patiently(self, path: str, user: str) -> Frame:
         """GET, again as long as the refusal is only for now."""
-        return await _patiently(lambda: get(self.system.url, path, self.tokens[user]))
+        return await patiently(lambda: get(self.system.url, path, self.tokens[user]), what="the lot")
 
     async def log_of(self, user: str, *, after: int = 0) -> list[Frame]:
         """The log as this user may read it."""
-        return await _patiently(lambda: read_log(self.system.url, self.path, self.tokens[user], after=after))
+        return await patiently(
+            lambda: read_log(self.system.url, self.path, self.tokens[user], after=after), what="the log"
+        )
 
 
 async def play(system: System, plan: Plan, *, tell: Callable[[str], None]) -> Evidence:
@@ -190,16 +190,3 @@ async def _read(stage: _Stage, seen: Evidence) -> None:
         for part in range(1, TIMES_TO_LOOK_BACK + 1):
             past = await stage.patiently(f"{stage.path}?seq={head * part // TIMES_TO_LOOK_BACK}", sighting.viewer)
             sighting.note(past["state"])
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    problem: Exception | None = None
-    for _ in range(READ_ATTEMPTS):
-        try:
-            return await ask()
-        except (Lost, Refused) as error:
-            if isinstance(error, Refused) and not error.retryable:
-                raise
-            problem = error
-        await asyncio.sleep(READ_AGAIN_SECONDS)
-    raise CannotRun(f"the log cannot be read: {problem}")

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from holdfast.testing.doors import Frame, Lost, Refused, get, read_log
-from holdfast.testing.system import CannotRun, System
+from holdfast.testing.demos import patiently
+from holdfast.testing.doors import Frame, get, read_log
+from holdfast.testing.system import System
 from services.floor._demo import menu
 from services.floor._demo.beside import Bar, Screen
 from services.floor._demo.evidence import Evidence, Kill
@@ -20,8 +21,6 @@ from services.floor._demo.turns import Station
 
 PARTS: Final = ("floor", "pos", "gateway", "nats-server")
 BEGIN_SECONDS: Final = 30.0
-READ_ATTEMPTS: Final = 20
-READ_AGAIN_SECONDS: Final = 0.5
 TABLETS: Final = ("waiter-1", "waiter-2", "waiter-3", "manager", "kitchen", "bar")
 VIEWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "waiter": ("waiter-1", "waiter-2", "waiter-3"),
@@ -29,7 +28,6 @@ VIEWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "kitchen": ("kitchen", "bar"),
 }
 """Of each role some people, who have to be shown the same."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,23 +145,12 @@ async def _read(house: House, tablets: list[Tablet], seen: Evidence) -> None:
 
 
 async def _log(house: House, name: str, user: str) -> list[Frame]:
-    return await _patiently(lambda: read_log(house.system.url, house.path(name), house.tokens[user]))
+    return await patiently(lambda: read_log(house.system.url, house.path(name), house.tokens[user]), what="the evening")
 
 
 async def _state(house: House, name: str, user: str) -> str:
     """What somebody is shown, as text."""
-    shown: dict[str, Any] = await _patiently(lambda: get(house.system.url, house.path(name), house.tokens[user]))
+    shown: dict[str, Any] = await patiently(
+        lambda: get(house.system.url, house.path(name), house.tokens[user]), what="the evening"
+    )
     return json.dumps([shown["seq"], shown["state"]], sort_keys=True)
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    problem: Exception | None = None
-    for _ in range(READ_ATTEMPTS):
-        try:
-            return await ask()
-        except (Lost, Refused) as error:
-            if isinstance(error, Refused) and not error.retryable:
-                raise
-            problem = error
-        await asyncio.sleep(READ_AGAIN_SECONDS)
-    raise CannotRun(f"the evening cannot be read: {problem}")

@@ -1,28 +1,16 @@
 """The table at the end of a demo."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator
 
+from holdfast.testing.demos import latency, table
 from services.floor._demo.checks import CHECKS
 from services.floor._demo.evidence import Evidence
-
-LONGEST_PROBLEM: Final = 600
 
 
 def report(seen: Evidence, *, seed: int) -> tuple[str, bool]:
     """The table as text, and whether every check holds."""
-    lines = ["", *(f"  {label:<18} {value}" for label, value in _figures(seen)), ""]
-    good = True
-    for label, check in CHECKS.items():
-        problems = list(check(seen))
-        good = good and not problems
-        lines.append(f"  {'FAILED' if problems else 'ok':<8} {label}")
-        if problems:
-            more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
-            lines.append(f"           {problems[0][:LONGEST_PROBLEM]}{more}")
-    lines += ["", "All of it holds." if good else f"Something is wrong. Run it again with --seed {seed}."]
-    return "\n".join(lines), good
+    return table(_figures(seen), CHECKS, seen, seed=seed)
 
 
 def _figures(seen: Evidence) -> Iterator[tuple[str, str]]:
@@ -38,8 +26,7 @@ def _figures(seen: Evidence) -> Iterator[tuple[str, str]]:
     yield "at the till", f"{paper.voids} voids, {paper.refunds} refunds, {_money(seen)}"
     yield "tablets", f"{len(seen.boards)}, which came back {seen.returns} times"
     yield "killed", ", ".join(f"{kill.part} ({kill.pid})" for kill in seen.kills) or "nothing"
-    times = sorted(deed.answered_at - deed.sent_at for deed in seen.deeds if deed.answer)
-    yield "latency", f"p50 {_part(times, 0.5):.1f} ms, p99 {_part(times, 0.99):.1f} ms"
+    yield "latency", latency(deed.answered_at - deed.sent_at for deed in seen.deeds if deed.answer)
     yield "events", ", ".join(f"{len(log)} of {name}" for name, log in seen.logs.items())
 
 
@@ -48,8 +35,3 @@ def _money(seen: Evidence) -> str:
     for receipt in seen.paper.receipts.values():
         paid.update(receipt.paid)
     return ", ".join(f"{minor / 100:.2f} {tender}" for tender, minor in sorted(paid.items()))
-
-
-def _part(times: Sequence[float], part: float) -> float:
-    """A quantile in milliseconds."""
-    return times[min(len(times) - 1, int(len(times) * part))] * 1000 if times else 0.0

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import structlog
 
+from holdfast.testing.demos import CANNOT_RUN
 from services.floor._demo.checks import CHECKS
 from services.floor._demo.evidence import Deed, Evidence, Kill, Sighting
 from services.floor._demo.paper import Bill, Drawer, Ordered, Paper, half_up, in_coins, shared
 from services.floor._demo.report import report
-from services.floor.demo import CANNOT_RUN, main
+from services.floor.demo import main
 
 FLOOR, TILL = "floor:demo:loc:main", "pos-session:demo:loc"
 Doctoring = Callable[[Evidence], None]
