@@ -78,7 +78,7 @@ class Till(Reactor[FloorEvent]):
     actor = Actor(user="_floor", roles=("service",))
 
     def react(self, stored: StoredEvent[FloorEvent], /) -> Sequence[Effect]:
-        """The command for the till, when the event concerns one."""
+        """The command for the till, when the event concerns one; several for more lines than one takes."""
         till = getattr(stored.event, "till", None)
         command = None if till is None else _command(stored.event, stored.name.id)
         return [] if till is None or command is None else _to(till, stored.name, command)
@@ -107,7 +107,25 @@ def _command(event: FloorEvent, floor: str) -> Command | None:  # noqa: PLR0911 
 def _to(till: str, floor: Name, command: Command) -> list[Send]:
     """The command for the till; nothing for one that cannot exist, so that what comes after still arrives."""
     name = Name.or_none(pos.contract.purpose, floor.tenant, till)
-    return [] if name is None else [Send(name=name, command=command)]
+    if name is None:
+        return []
+    if not isinstance(command, pos.PostMove | pos.PostUnmerge):
+        return [Send(name=name, command=command)]
+    *before, last = _in_parts(command)
+    return [
+        *(Send(name=name, command=part, step=f"part-{number}") for number, part in enumerate(before, start=1)),
+        Send(name=name, command=last),
+    ]
+
+
+def _in_parts(command: pos.PostMove | pos.PostUnmerge) -> Sequence[pos.PostMove | pos.PostUnmerge]:
+    """The same for so many lines at once. Only the last part has the number of the message: then all of it is done."""
+    lines = command.line_ids
+    parts = [lines[first : first + pos.LINES_AT_ONCE] for first in range(0, len(lines), pos.LINES_AT_ONCE)] or [lines]
+    return [
+        *(replace(command, line_ids=part, post=0) for part in parts[:-1]),
+        replace(command, line_ids=parts[-1]),
+    ]
 
 
 def _posted(placed: order_events.OrderPlaced, *, floor: str) -> pos.PostOrder:

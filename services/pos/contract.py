@@ -6,6 +6,7 @@ from services.pos.domain import PosSession
 from services.pos.domain_commands import SessionCommand
 from services.pos.domain_events import SessionEvent
 from services.pos.domain_floor_commands import (
+    LINES_AT_ONCE,
     PostCancel,
     PostedLine,
     PostMerge,
@@ -225,6 +226,7 @@ contract = Contract.of(
 contracts = (contract, accounts)
 
 __all__ = [
+    "LINES_AT_ONCE",
     "AddCombo",
     "AddLine",
     "AdjustStock",

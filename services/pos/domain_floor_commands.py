@@ -3,7 +3,7 @@
 `post` numbers what a floor tells; the till says with its answer up to which number it has heard.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -11,6 +11,7 @@ from holdfast import Command
 from services.pos.domain_roles import SERVICES
 from services.pos.domain_terms import Course, Guests, Key, Modifier, OrderType, Part, Seat, Units, Words
 
+LINES_AT_ONCE: Final = 500
 Post = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -42,7 +43,7 @@ class PostOrder(Command, tag="post_order"):
     guest_count: Guests | None = None
     order_id: Key | None = None
     order_type: OrderType = "dine_in"
-    lines: Annotated[tuple[PostedLine, ...], msgspec.Meta(max_length=500)] = ()
+    lines: Annotated[tuple[PostedLine, ...], msgspec.Meta(max_length=LINES_AT_ONCE)] = ()
 
 
 class PostCancel(Command, tag="post_cancel"):
@@ -69,7 +70,7 @@ class PostMove(Command, tag="post_move"):
     from_tab_id: Key
     to_tab_id: Key
     table_ref: Key | None = None
-    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=500)]
+    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=LINES_AT_ONCE)]
 
 
 class PostTable(Command, tag="post_table"):
@@ -104,7 +105,7 @@ class PostUnmerge(Command, tag="post_unmerge"):
     from_tab_id: Key
     """The tab that was merged, and comes back."""
     into_tab_id: Key
-    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=500)]
+    line_ids: Annotated[tuple[Key, ...], msgspec.Meta(max_length=LINES_AT_ONCE)]
 
 
 FloorCommand = PostOrder | PostCancel | PostMove | PostTable | PostMerge | PostUnmerge

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast import Command, Name
@@ -148,3 +149,23 @@ def test_of_parties_who_pay_together_the_last_one_ends_the_codes_of_the_bill() -
     known = len(scene.log)
     assert commands(run(scene, ClearTable(table="t1")), after=known) == []
     assert commands(run(scene, ClearTable(table="t2")), after=known) == [pos.RevokeTableCodes(tab_id=shared)]
+
+
+def test_more_lines_than_a_command_takes_are_told_in_parts_of_which_the_last_has_the_number() -> None:
+    scene = two_parties()
+    wanted = [line(f"x{number}") for number in range(pos.LINES_AT_ONCE)]
+    for first in range(0, len(wanted), 200):
+        run(scene, order(*wanted[first : first + 200]))
+    own, other, told = tab_of(scene), tab_of(scene, "p2"), len(scene.log)
+    run(scene, MergeOrders(from_="o1", into="o2"), order(line("last")), Unmerge(order_id="o1"))
+    sends = [send for send in sent(scene, after=told) if isinstance(send.command, pos.PostUnmerge)]
+    parts = [send.command for send in sends if isinstance(send.command, pos.PostUnmerge)]
+    assert [(len(part.line_ids), bool(part.post)) for part in parts] == [(500, False), (2, True)]
+    assert [line_id for part in parts for line_id in part.line_ids] == [
+        "l1",
+        *(each.line_id for each in wanted),
+        "last",
+    ]
+    assert {(part.from_tab_id, part.into_tab_id) for part in parts} == {(own, other)}
+    assert len({send.step for send in sends}) == 2
+    assert [msgspec.json.decode(msgspec.json.encode(part), type=pos.PostUnmerge) for part in parts] == parts
