@@ -1,9 +1,10 @@
-"""What a tab can be worth: little enough for every sum of money to be exact in every reader and table."""
+"""What a tab can be worth and hold: little enough for every sum to be exact, and for every event to be stored."""
 
 from typing import Final
 
 from msgspec.structs import replace
 
+from holdfast import TooLarge
 from holdfast.money import AmountInvalid
 from services.pos.domain_draft import Draft
 from services.pos.domain_pricing import gross_of, line_gross
@@ -13,6 +14,18 @@ from services.pos.domain_terms import ONE, Settings
 
 MOST_MINOR: Final = 10**14
 """Of a tab's lines before discounts; with taxes and service it stays far below what is exact."""
+
+MOST_LINES: Final = 1_000
+"""Of a tab, as a floor takes them of a party."""
+MOST_HOLDS: Final = 1_000
+MOST_SHARES: Final = 2_000
+"""In one split: about half a megabyte."""
+
+
+def check_lines(draft: Draft, tab_id: str) -> None:
+    """Refuse more lines than a tab has room for."""
+    if len(draft.session.tabs[tab_id].lines) > MOST_LINES:
+        raise TooLarge(f"a tab has {MOST_LINES} lines at most: open another one", maximum=MOST_LINES)
 
 
 def check_amounts(draft: Draft, tab_id: str) -> None:

@@ -13,7 +13,7 @@ from holdfast.money import distribute
 from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
-from services.pos.domain_bounds import check_amounts
+from services.pos.domain_bounds import MOST_SHARES, check_amounts, check_lines
 from services.pos.domain_discounts import beyond_waived
 from services.pos.domain_draft import Draft
 from services.pos.domain_ids import share_id
@@ -34,6 +34,8 @@ def split_tab(draft: Draft, command: commands.SplitTab) -> None:
         check_free(draft, tab_id)
     before = bill_of(tab, draft.settings)
     weights = _weights(command, tab, before.due_minor)
+    if sum(1 for shares in weights.values() for share in shares if share) > MOST_SHARES:
+        raise refusals.SplitInvalid(f"parts: {MOST_SHARES} shares of lines at most; split the tab in fewer parts")
     pieces = [_Piece(tab_id) for tab_id in (command.tab_id, *ids)]
     discounts = pinned(tab, draft.settings)
     root = draft.ctx.new_id("share")
@@ -183,6 +185,7 @@ def merge_tabs(draft: Draft, command: commands.MergeTabs) -> None:
     source, into = _whole(draft, command.from_), _taking(draft, command.into)
     _check_waived(draft, command.from_)
     merge(draft, command.from_, command.into, source=source, into=into)
+    check_lines(draft, command.into)
     check_amounts(draft, command.into)
 
 
@@ -214,6 +217,7 @@ def move_lines(draft: Draft, command: commands.MoveLines) -> None:
         raise NotFound("there is no such line on this tab")
     _check_waived(draft, command.from_tab_id)
     move(draft, command.from_tab_id, command.to_tab_id, command.line_ids, source=source, into=into)
+    check_lines(draft, command.to_tab_id)
     check_amounts(draft, command.to_tab_id)
 
 

@@ -6,7 +6,7 @@ from holdfast import ValidationFailed
 from holdfast.money import distribute
 from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
-from services.pos.domain_bounds import check_amounts
+from services.pos.domain_bounds import check_amounts, check_lines
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import Price, check_modifiers, price_of, taxes_of
 from services.pos.domain_session import Session, Tab
@@ -37,6 +37,7 @@ def add_combo(draft: Draft, command: commands.AddCombo) -> None:
         check_available(draft.session, command.sku, command.qty_milli)
     for part, item, share in zip(command.parts, items, distribute(price.minor, weights), strict=True):
         _add_part(draft, command, part, item, tab=tab, price=price._replace(minor=share))
+    check_lines(draft, command.tab_id)
     check_amounts(draft, command.tab_id)
 
 

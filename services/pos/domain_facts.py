@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from services.pos.domain_bounds import countable
+from services.pos.domain_bounds import MOST_LINES, countable
 from services.pos.domain_draft import Draft
 from services.pos.domain_ids import id_beside
 from services.pos.domain_prices import price_of, taxes_of
@@ -22,7 +22,7 @@ About = Literal["lines", "payment"]
 def fact_tab(draft: Draft, opening: TabOpened, *, about: About) -> str:
     """The tab on which a fact goes: the one it names, opened when it was never there, or a fresh one beside it."""
     tab_id, number = opening.tab_id, 1
-    while not _takes(draft, tab_id):
+    while not _takes(draft, tab_id, about):
         if tab_id not in draft.session.tabs and tab_id not in draft.session.closed:
             instead = None if number == 1 else opening.tab_id
             draft.record(replace(opening, tab_id=tab_id, instead_of=instead))
@@ -34,9 +34,12 @@ def fact_tab(draft: Draft, opening: TabOpened, *, about: About) -> str:
     return tab_id
 
 
-def _takes(draft: Draft, tab_id: str) -> bool:
+def _takes(draft: Draft, tab_id: str, about: About) -> bool:
     tab = draft.session.tabs.get(tab_id)
-    return tab is not None and tab.status == "OPEN" and not tab.training
+    if tab is None or tab.status != "OPEN" or tab.training:
+        return False
+    # What a sale brings stays with its money.
+    return about == "payment" or len(tab.lines) < MOST_LINES
 
 
 def known_lines(draft: Draft, tab_id: str) -> set[str]:

@@ -1,8 +1,15 @@
-"""Ids that the till makes of others, which a command can name like those that terminals make."""
+"""Ids of people and their banks, and those that the till makes of others, which commands can name like any."""
 
 import hashlib
-from typing import Final
+from typing import Annotated, Final
 
+import msgspec
+
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
+DrawerKey = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_:.-]{0,99}|bank:.{1,200})$")]
+"""A terminal, or the bank of a waiter, who may have any name."""
+
+PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_:.-]*$"
 LONGEST: Final = 100
 """Of an id that terminals make."""
 LONGEST_LINE: Final = 2 * LONGEST

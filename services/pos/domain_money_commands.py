@@ -9,10 +9,10 @@ from holdfast import Command
 from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.pos import domain_errors as refusals
 from services.pos.domain_account_terms import CardCode
+from services.pos.domain_ids import DrawerKey, UserId
 from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS, STAFF
 from services.pos.domain_terms import Key, LinePortion, Part, Tender, Words
 
-UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
 Outcome = Literal["captured", "failed", "cancelled"]
 _DRAWER = (refusals.DrawerState, refusals.TerminalRevoked, refusals.TrainingTerminal)
 
@@ -43,7 +43,7 @@ class BeginPayment(Command, tag="begin_payment"):
     tender: Tender
     tip_minor: Amount = 0
     currency: str | None = None
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
     """Whose drawer takes the cash; when left out the sender's bank, or that of the sender's device."""
     account_id: Key | None = None
     """The house account, deposit or loyalty account that pays: it answers by itself, and nobody else tells the outcome."""
@@ -111,7 +111,7 @@ class Refund(Command, tag="refund"):
     reason_code: str = ""
     lines: Annotated[tuple[RefundLine, ...], msgspec.Meta(max_length=500)] = ()
     approver: Key | None = None
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
     account_id: Key | None = None
     """The account on which the money goes back, when several paid."""
 
@@ -123,7 +123,7 @@ class OpenDrawer(Command, tag="open_drawer"):
     raises = (AmountInvalid, *_DRAWER)
 
     minor: Amount
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
 
 
 class OpenBank(Command, tag="open_bank"):
@@ -158,7 +158,7 @@ class PayIn(Command, tag="pay_in"):
 
     minor: Amount
     reason: Words = ""
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
 
 
 class PayOut(Command, tag="pay_out"):
@@ -169,7 +169,7 @@ class PayOut(Command, tag="pay_out"):
 
     minor: Amount
     reason: Words = ""
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
 
 
 class NoSale(Command, tag="no_sale"):
@@ -179,7 +179,7 @@ class NoSale(Command, tag="no_sale"):
     raises = (refusals.ReasonRequired, *_DRAWER)
 
     reason: Words = ""
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
 
 
 class EndDrawer(Command, tag="end_drawer"):
@@ -188,7 +188,7 @@ class EndDrawer(Command, tag="end_drawer"):
     roles = STAFF
     raises = _DRAWER
 
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
 
 
 class CountDrawer(Command, tag="count_drawer"):
@@ -198,7 +198,7 @@ class CountDrawer(Command, tag="count_drawer"):
     raises = (AmountInvalid, *_DRAWER)
 
     minor: Amount
-    terminal_id: Key | None = None
+    terminal_id: DrawerKey | None = None
 
 
 class OpenDay(Command, tag="open_day"):
@@ -222,7 +222,7 @@ class CloseDay(Command, tag="close_day"):
 class TipShare(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody's part of the tips, by hours worked or points."""
 
-    user: Key
+    user: UserId
     weight: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from holdfast import StateConflict
+from holdfast import StateConflict, TooLarge
 from services.pos import domain_errors as refusals
 from services.pos import domain_stock_commands as commands
 from services.pos import domain_stock_events as events
+from services.pos.domain_bounds import MOST_HOLDS
 from services.pos.domain_draft import Draft
 from services.pos.domain_session import Hold, Session, Stock, Tab
 from services.pos.domain_terms import ONE, Item, Line
@@ -82,6 +83,8 @@ def place_hold(draft: Draft, command: commands.PlaceHold) -> None:
         return
     if standing is not None:
         raise StateConflict("hold_id: this one is used already; choose another")
+    if sum(1 for _ in holds_of(draft.session, command.tab_id)) >= MOST_HOLDS:
+        raise TooLarge(f"a tab has {MOST_HOLDS} holds at most: hold more of an item at once", maximum=MOST_HOLDS)
     check_available(draft.session, command.sku, command.qty_milli)
     draft.record(
         events.HoldPlaced(

@@ -8,6 +8,7 @@ from holdfast import Command
 from holdfast.money import Amount, AmountInvalid, CurrencyMismatch
 from services.pos import domain_errors as refusals
 from services.pos.domain_account_terms import CardCode
+from services.pos.domain_ids import UserId
 from services.pos.domain_roles import CASHIERS, STAFF
 from services.pos.domain_terms import (
     Course,
@@ -336,7 +337,7 @@ class TransferTab(Command, tag="transfer_tab"):
     raises = _CHANGING
 
     tab_id: Key
-    owner: Key | None = None
+    owner: UserId | None = None
     table_ref: Key | None = None
 
 

@@ -17,7 +17,6 @@ from services.pos.domain_terms import (
     OrderType,
     Part,
     SentDelta,
-    SentPortion,
     SoldLine,
     StoredKind,
     TabStatus,
@@ -210,6 +209,13 @@ class TabClosed(FactEvent, tag="tab_closed"):
     """What of the tip is no waiter's own."""
     held_back: bool = False
     """Whether its loads and points wait until the processor has the card."""
+
+
+class SentPortion(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """What the kitchen had of a line, whatever its id is."""
+
+    line_id: str
+    qty_milli: int
 
 
 class TabVoided(OnTab, tag="tab_voided"):

@@ -8,7 +8,7 @@ from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
 from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
-from services.pos.domain_bounds import check_amounts
+from services.pos.domain_bounds import check_amounts, check_lines
 from services.pos.domain_charges import check_ordinary, value_account
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import check_modifiers, price_of, taxes_of
@@ -26,7 +26,7 @@ from services.pos.domain_stock import (
     reserve,
     taken_from_stock,
 )
-from services.pos.domain_terms import Line, SentDelta, SentPortion
+from services.pos.domain_terms import Line, SentDelta
 
 
 def open_tab(draft: Draft, command: commands.OpenTab) -> None:
@@ -102,6 +102,7 @@ def add_line(draft: Draft, command: commands.AddLine) -> None:
             account_id=account_id,
         )
     )
+    check_lines(draft, command.tab_id)
     check_amounts(draft, command.tab_id)
 
 
@@ -317,7 +318,7 @@ def void_tab(draft: Draft, command: commands.VoidTab) -> None:
     values = {line_id: worth(draft, command.tab_id, line_id, line.sent_milli) for line_id, line in made.items()}
     approver = _voiding(draft, command, made, sum(values.values())) if made else None
     release_all(draft, command.tab_id)
-    portions = (SentPortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in made.items())
+    portions = (events.SentPortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in made.items())
     draft.record(
         events.TabVoided(
             tab_id=command.tab_id,

@@ -7,11 +7,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from holdfast.money import Rounding
-from services.pos.domain_ids import LONGEST, LONGEST_LINE
+from services.pos.domain_ids import LONGEST, LONGEST_LINE, PATTERN
 
-_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_:.-]*$"
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST, pattern=_PATTERN)]
-LineKey = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_LINE, pattern=_PATTERN)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST, pattern=PATTERN)]
+LineKey = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_LINE, pattern=PATTERN)]
 """A line that is on a tab: one that a terminal made, or a share of one."""
 Words = Annotated[str, msgspec.Meta(max_length=500)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -280,13 +279,6 @@ class SentDelta(Part, frozen=True, kw_only=True, omit_defaults=True):
     seat: int | None = None
     course: int | None = None
     note: str = ""
-
-
-class SentPortion(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """What the kitchen had of a line, whatever its id is."""
-
-    line_id: str
-    qty_milli: int
 
 
 class LinePortion(Part, frozen=True, kw_only=True, omit_defaults=True):

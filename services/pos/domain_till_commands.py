@@ -6,8 +6,20 @@ import msgspec
 
 from holdfast import Command
 from services.pos import domain_errors as refusals
+from services.pos.domain_ids import DrawerKey
 from services.pos.domain_roles import ADMINS, MANAGERS, STAFF, TERMINALS
-from services.pos.domain_terms import Discount, Item, Key, Moment, OrderType, Part, PriceBook, Settings, Units, Words
+from services.pos.domain_terms import (
+    Discount,
+    Item,
+    Key,
+    Moment,
+    OrderType,
+    Part,
+    PriceBook,
+    Settings,
+    Units,
+    Words,
+)
 
 ApprovalOf = Literal["void", "comp", "discount", "gratuity", "refund"]
 
@@ -200,7 +212,7 @@ class SubmitOffline(Command, tag="submit_offline"):
     roles = STAFF
     raises = (refusals.TerminalSeqGap, refusals.TerminalRevoked, refusals.TerminalUnknown)
 
-    terminal_id: Key
+    terminal_id: DrawerKey
     terminal_seq: FirstSeq
     facts: Facts
 
@@ -211,7 +223,7 @@ class QuarantineOffline(Command, tag="quarantine_offline"):
     roles = STAFF
     raises = (refusals.TerminalSeqGap,)
 
-    terminal_id: Key
+    terminal_id: DrawerKey
     terminal_seq: FirstSeq
     facts: Facts
 

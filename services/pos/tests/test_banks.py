@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from holdfast import Actor, Forbidden, ValidationFailed
+from holdfast._judge import Judge
 from holdfast.testing import Scenario
 from services.pos.contract import (
     BeginPayment,
@@ -27,6 +29,7 @@ from services.pos.contract import (
     TipShare,
     TipsPooled,
 )
+from services.pos.domain import PosSession
 from services.pos.domain_errors import DayNotClear, DrawerNotOpen, DrawerState, NothingToPool
 from services.pos.tests.histories import all_rows
 from services.pos.tests.scenes import (
@@ -46,6 +49,14 @@ TABLET = Actor(user="wim", roles=("waiter",))
 """The waiter at a tablet that has no drawer."""
 OTHER = Actor(user="willa", roles=("waiter",))
 KEY = "bank:wim"
+SALE = {
+    "fact": "cash_sale",
+    "occurred_at": "2026-06-01T12:00:00Z",
+    "tab_id": "o1",
+    "payment_id": "op1",
+    "paid_minor": 550,
+    "lines": [{"line_id": "z", "sku": "beer", "unit_price_minor": 500, "tax_ids": ["vat"]}],
+}
 
 
 def banked(**changes: Any) -> Scenario:
@@ -192,3 +203,20 @@ def test_a_bank_is_in_the_list_of_drawers_and_in_the_days_report() -> None:
     [report] = [row for row in rows["z_reports"] if row["status"] == "closed"]
     told = ("drawers_counted", "over_short_minor", "tip_minor", "pooled_minor", "agrees")
     assert [report[column] for column in told] == [1, -10, 100, 100, True]
+
+
+def test_a_waiter_may_have_any_name_that_credentials_give() -> None:
+    anna, bank, judge = Actor(user="anna@example.com", roles=("waiter",)), "bank:anna@example.com", Judge(PosSession())
+    told: list[tuple[str, Actor, dict[str, Any]]] = [
+        ("open_bank", anna, {"minor": 2_000}),
+        ("pay_in", CASHIER, {"minor": 500, "reason": "change", "terminal_id": bank}),
+        ("transfer_tab", WAITER, {"tab_id": "t1", "owner": anna.user}),
+        ("submit_offline", anna, {"terminal_id": bank, "terminal_seq": 1, "facts": [SALE]}),
+        ("settle_bank", anna, {"minor": 3_050}),
+        ("pool_tips", MANAGER, {"pool_id": "p", "shares": [{"user": anna.user, "weight": 1}]}),
+    ]
+    scene = with_tab("beer")
+    for tag, actor, data in told[:-1]:
+        done(scene.when(judge.command(tag, msgspec.json.encode(data)), by=actor))
+    scene.then_includes(DrawerClosed, terminal_id=bank, expected=3_050, over_short=0)
+    judge.command(told[-1][0], msgspec.json.encode(told[-1][2]))

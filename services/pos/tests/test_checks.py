@@ -52,7 +52,8 @@ from services.pos.domain_errors import (
     TabPaid,
 )
 from services.pos.domain_ids import share_id
-from services.pos.domain_terms import LineKey, SentPortion
+from services.pos.domain_tab_events import SentPortion
+from services.pos.domain_terms import LineKey
 from services.pos.tests.scenes import (
     CASHIER,
     MANAGER,
