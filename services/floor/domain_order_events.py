@@ -153,6 +153,8 @@ class LineCancelled(Event, tag="line_cancelled"):
     tab_id: str
     qty: int
     reason: str
+    made: bool = False
+    """Whether the kitchen had it."""
     till: str | None = None
     post: int = 0
     at: datetime

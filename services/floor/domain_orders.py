@@ -151,6 +151,7 @@ def _cancelled(
             tab_id=floor.parties[line.party_id].tab_id,
             qty=off,
             reason=reason,
+            made=line.sent > 0,
             till=till_of(floor, ctx),
             post=post_of(floor, ctx, place=place),
             at=ctx.now,

@@ -10,6 +10,7 @@ from holdfast.worker import Effect, Job, Reactor, Send
 from services.floor import domain_events as events
 from services.floor import domain_order_events as order_events
 from services.floor.domain_events import FloorEvent
+from services.floor.domain_roles import MANAGERS
 from services.floor.printing import KitchenPrinter, PrintedLine, Slip
 from services.pos import contract as pos
 
@@ -80,16 +81,16 @@ class Till(Reactor[FloorEvent]):
     def react(self, stored: StoredEvent[FloorEvent], /) -> Sequence[Effect]:
         """The command for the till, when the event concerns one; several for more lines than one takes."""
         till = getattr(stored.event, "till", None)
-        command = None if till is None else _command(stored.event, stored.name.id)
+        command = None if till is None else _command(stored.event, stored.name.id, by=stored.by)
         return [] if till is None or command is None else _to(till, stored.name, command)
 
 
-def _command(event: FloorEvent, floor: str) -> Command | None:  # noqa: PLR0911 - one line for each event
+def _command(event: FloorEvent, floor: str, *, by: Actor) -> Command | None:  # noqa: PLR0911 - one line for each event
     match event:
         case order_events.OrderPlaced():
             return _posted(event, floor=floor)
-        case order_events.LineCancelled(tab_id=tab, line_id=line, qty=qty, reason=reason, post=post):
-            return pos.PostCancel(floor=floor, post=post, tab_id=tab, line_id=line, qty_milli=qty, reason_code=reason)
+        case order_events.LineCancelled():
+            return _cancelled(event, floor=floor, by=by)
         case order_events.LinesMoved() if event.from_tab_id != event.to_tab_id:
             return _moved(event, floor=floor)
         case events.PartyMoved(tab_id=tab, to_table_ids=tables, post=post):
@@ -150,6 +151,19 @@ def _posted(placed: order_events.OrderPlaced, *, floor: str) -> pos.PostOrder:
             )
             for ordered in (each.line for each in placed.lines)
         ),
+    )
+
+
+def _cancelled(cancelled: order_events.LineCancelled, *, floor: str, by: Actor) -> pos.PostCancel:
+    return pos.PostCancel(
+        floor=floor,
+        post=cancelled.post,
+        tab_id=cancelled.tab_id,
+        line_id=cancelled.line_id,
+        qty_milli=cancelled.qty,
+        reason_code=cancelled.reason,
+        by=by.user,
+        unapproved=cancelled.made and MANAGERS.isdisjoint(by.roles),
     )
 
 

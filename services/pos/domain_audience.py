@@ -90,7 +90,9 @@ def audience(event: SessionEvent) -> Audience:  # noqa: C901, PLR0911, PLR0912 -
             | charges.ValueAnswered()
         ):
             return Audience(only=_STAFF)
-        case tabs.DiscountApplied() | tabs.DiscountRemoved() | money.DrawerEnded() | money.DrawerMissing():
+        case tabs.DiscountApplied() | tabs.DiscountRemoved():
+            return Audience(only=_STAFF)
+        case money.DrawerEnded() | money.DrawerMissing() | money.DrawerQuestioned():
             return Audience(only=_STAFF)
         case stock.HoldPlaced() | stock.HoldExtended() | stock.HoldReleased() | stock.HoldExpired():
             return Audience(only=_STAFF)

@@ -29,6 +29,7 @@ def open_bank(draft: Draft, command: commands.OpenBank) -> None:
         minor=opening,
         holder=waiter,
         floors=floors,
+        at=draft.ctx.now,
     )
     known = draft.session.drawers.get(opened.terminal_id)
     if known is not None:

@@ -26,16 +26,20 @@ def open_drawer(draft: Draft, command: commands.OpenDrawer) -> None:
     if terminal_id.startswith(BANK):
         raise ValidationFailed("terminal_id: a bank is opened with open_bank")
     terminal = draft.session.terminals.get(terminal_id)
+    if terminal is None and terminal_id not in draft.session.drawers:
+        raise refusals.TerminalUnknown("a manager registers this terminal first (register_terminal)")
     if terminal is not None and terminal.training:
         raise refusals.DrawerState("this terminal is used for practice: it takes no cash", state="TRAINING")
     known = draft.session.drawers.get(terminal_id)
     if known is not None:
-        untouched = Drawer(drawer_id=known.drawer_id, opening_minor=opening)
+        untouched = Drawer(drawer_id=known.drawer_id, opening_minor=opening, opened_at=known.opened_at)
         if known == untouched:
             return
         raise refusals.DrawerState("count the drawer that is there first", state=_state(known))
     number = draft.session.drawers_opened + 1
-    draft.record(events.DrawerOpened(terminal_id=terminal_id, drawer_id=f"drawer-{number}", minor=opening))
+    draft.record(
+        events.DrawerOpened(terminal_id=terminal_id, drawer_id=f"drawer-{number}", minor=opening, at=draft.ctx.now)
+    )
 
 
 def pay_in(draft: Draft, command: commands.PayIn) -> None:

@@ -270,7 +270,7 @@ class TrainingTerminal(Rejected):
 
 
 class TerminalUnknown(Rejected):
-    """No terminal of this id is registered: a manager does so (`register_terminal`), then its facts are taken; keep them."""
+    """No terminal of this id is registered: a manager does so (`register_terminal`), then its drawer is opened and its facts are taken; keep them."""
 
     code = "TERMINAL_UNKNOWN"
     status = 404

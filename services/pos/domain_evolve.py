@@ -39,7 +39,7 @@ def _evolved(session: Session, event: SessionEvent) -> Session:  # noqa: C901, P
             return session
         case tabs.PriceMissing() | tabs.PriceStale() | tabs.TabConflict() | stock.OversellRecorded():
             return replace(session, flags=session.flags + 1)
-        case money.DrawerMissing():
+        case money.DrawerMissing() | money.DrawerQuestioned():
             return replace(session, flags=session.flags + 1)
         case (
             tabs.TabOpened()

@@ -68,22 +68,30 @@ def post_cancel(draft: Draft, command: commands.PostCancel) -> None:
         if tab.status != "OPEN" or tab.paid_minor:
             draft.record(TabConflict(tab_id=tab_id, about="cancel"))
         else:
-            draft.record(_cancelled(draft, tab_id, line_id, qty, reason_code=command.reason_code))
+            _cancel(draft, command, tab_id, line_id, qty)
         left = None if left is None else left - qty
     closed = draft.session.closed.get(command.tab_id)
     if closed is not None and command.line_id in closed.lines:
         draft.record(TabConflict(tab_id=command.tab_id, about="cancel"))
 
 
-def _cancelled(draft: Draft, tab_id: str, line_id: str, qty_milli: int, *, reason_code: str) -> LineVoided:
-    return LineVoided(
-        tab_id=tab_id,
-        line_id=line_id,
-        sku=draft.session.tabs[tab_id].lines[line_id].sku,
-        qty_milli=qty_milli,
-        reason_code=reason_code or "floor",
-        value_minor=worth(draft, tab_id, line_id, qty_milli),
+def _cancel(draft: Draft, command: commands.PostCancel, tab_id: str, line_id: str, qty_milli: int) -> None:
+    """Void what the kitchen had of a line, flagging what at the till would have needed an approval."""
+    line = draft.session.tabs[tab_id].lines[line_id]
+    value = worth(draft, tab_id, line_id, qty_milli)
+    draft.record(
+        LineVoided(
+            tab_id=tab_id,
+            line_id=line_id,
+            sku=line.sku,
+            qty_milli=qty_milli,
+            reason_code=command.reason_code or "floor",
+            value_minor=value,
+            cancelled_by=command.by,
+        )
     )
+    if command.unapproved and line.voided_minor + value > draft.settings.void_limit_minor:
+        draft.record(TabConflict(tab_id=tab_id, about="cancel"))
 
 
 def _shares(draft: Draft, floor: str | None, tab_id: str, line_id: str) -> list[tuple[str, str]]:

@@ -58,6 +58,10 @@ class PostCancel(Command, tag="post_cancel"):
     qty_milli: Units | None = None
     """All when left out."""
     reason_code: str = ""
+    by: Words | None = None
+    """Who cancelled it."""
+    unapproved: bool = False
+    """Whether the kitchen had it, and no manager cancelled it."""
 
 
 class PostMove(Command, tag="post_move"):

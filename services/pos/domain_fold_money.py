@@ -86,7 +86,13 @@ def evolve_money(session: Session, event: Money) -> Session:  # noqa: C901, PLR0
 
 
 def _drawer_opened(session: Session, event: events.DrawerOpened) -> Session:
-    drawer = Drawer(drawer_id=event.drawer_id, opening_minor=event.minor, holder=event.holder, floors=event.floors)
+    drawer = Drawer(
+        drawer_id=event.drawer_id,
+        opening_minor=event.minor,
+        holder=event.holder,
+        floors=event.floors,
+        opened_at=event.at,
+    )
     drawers = {**session.drawers, event.terminal_id: drawer}
     return replace(session, drawers=drawers, drawers_opened=session.drawers_opened + 1)
 

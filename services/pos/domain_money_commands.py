@@ -120,7 +120,7 @@ class OpenDrawer(Command, tag="open_drawer"):
     """Begin with so much cash in this terminal's drawer."""
 
     roles = STAFF
-    raises = (AmountInvalid, *_DRAWER)
+    raises = (AmountInvalid, refusals.TerminalUnknown, *_DRAWER)
 
     minor: Amount
     terminal_id: DrawerKey | None = None

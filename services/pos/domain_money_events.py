@@ -1,6 +1,7 @@
 """What happened to payments, refunds, drawers and business days."""
 
 from datetime import date, datetime
+from typing import Literal
 
 from holdfast import Event
 from services.pos.domain_charge_terms import Charge, Load, Points, Returned
@@ -152,6 +153,8 @@ class DrawerOpened(Event, tag="drawer_opened"):
     """The waiter whose bank it is."""
     floors: tuple[str, ...] = ()
     """Those that are told of the bank."""
+    at: datetime | None = None
+    """Told since late facts are compared with it."""
 
 
 class DrawerPaidIn(FactEvent, tag="drawer_paid_in"):
@@ -183,6 +186,14 @@ class DrawerMissing(Event, tag="drawer_missing"):
     """What a terminal did at its drawer without a connection is in no count: it had none that was open."""
 
     terminal_id: str
+
+
+class DrawerQuestioned(Event, tag="drawer_questioned"):
+    """What a terminal did at its drawer without a connection counts, but would not have been allowed with one."""
+
+    terminal_id: str
+    about: Literal["role", "reason", "amount", "time"]
+    """Whoever told it is no cashier; no reason; more than there was; before this drawer was opened."""
 
 
 class DrawerEnded(Event, tag="drawer_ended"):
@@ -265,6 +276,7 @@ MoneyEvent = (
     | DrawerPaidOut
     | DrawerNoSale
     | DrawerMissing
+    | DrawerQuestioned
     | DrawerEnded
     | DrawerClosed
     | DayOpened

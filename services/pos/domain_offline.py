@@ -57,7 +57,10 @@ def quarantine_offline(draft: Draft, command: commands.QuarantineOffline) -> Non
         raise refusals.TerminalSeqGap(
             "this terminal is not revoked: submit_offline", expected=1 if terminal is None else terminal.offline_seq + 1
         )
-    fresh = command.facts[max(0, terminal.offline_seq + terminal.quarantined + 1 - command.terminal_seq) :]
+    expected = terminal.offline_seq + terminal.quarantined + 1
+    if command.terminal_seq > expected:
+        raise refusals.TerminalSeqGap(f"submit from {expected} on", expected=expected)
+    fresh = command.facts[expected - command.terminal_seq :]
     if fresh:
         draft.record(
             OfflineQuarantined(terminal_id=command.terminal_id, terminal_seq=command.terminal_seq, facts=fresh)
@@ -96,9 +99,12 @@ def _record(draft: Draft, terminal_id: str, fact: commands.Fact) -> None:
         case commands.CashSale() | commands.CardSale():
             _sale(draft, terminal_id, fact)
         case commands.DrawerMoved():
+            about = _question(draft, terminal_id, fact)
             draft.record(_drawer_event(terminal_id, fact))
             if terminal_id not in draft.session.drawers:
                 draft.record(money.DrawerMissing(terminal_id=terminal_id))
+            elif about is not None:
+                draft.record(money.DrawerQuestioned(terminal_id=terminal_id, about=about))
         case _:
             assert_never(fact)
 
@@ -130,7 +136,7 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
     if isinstance(fact, commands.CardSale):
         draft.record(_stored(draft, tab_id, payment_id, fact))
     consume(draft, tab_id)
-    if isinstance(fact, commands.CashSale) and terminal_id not in draft.session.drawers:
+    if isinstance(fact, commands.CashSale) and not _was_open(draft, terminal_id, fact.occurred_at):
         draft.record(TabConflict(tab_id=tab_id, about="drawer"))
     if fact.paid_minor - rounding != balance or payment_id != fact.payment_id:
         draft.record(TabConflict(tab_id=tab_id, about="payment"))
@@ -143,6 +149,29 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
         flag_uncovered(draft, tab_id)
         closed = closing(draft, tab_id)
         draft.record(_as_fact(closed, fact))
+
+
+def _was_open(draft: Draft, terminal_id: str, occurred_at: datetime) -> bool:
+    """Whether the drawer that counts the cash of a fact is the one of that time, by the terminal's clock."""
+    drawer = draft.session.drawers.get(terminal_id)
+    return drawer is not None and (drawer.opened_at is None or drawer.opened_at <= occurred_at)
+
+
+def _question(
+    draft: Draft, terminal_id: str, fact: commands.DrawerMoved
+) -> Literal["role", "reason", "amount", "time"] | None:
+    """Why somebody should look at what was done at a drawer."""
+    drawer = draft.session.drawers.get(terminal_id)
+    moved = fact.kind != "no_sale"
+    if drawer is None:
+        return None
+    if moved and CASHIERS.isdisjoint(draft.ctx.actor.roles):
+        return "role"
+    if not fact.reason:
+        return "reason"
+    if fact.kind == "paid_out" and fact.amount_minor > drawer.expected_minor:
+        return "amount"
+    return None if _was_open(draft, terminal_id, fact.occurred_at) else "time"
 
 
 def _free_id(draft: Draft, payment_id: str) -> str:

@@ -125,6 +125,7 @@ class Drawer(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The waiter whose bank it is."""
     floors: tuple[str, ...] = ()
     """Those that are told of a bank."""
+    opened_at: datetime | None = None
     ended: bool = False
     opening_minor: int = 0
     cash_sales_minor: int = 0

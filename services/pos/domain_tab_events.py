@@ -114,6 +114,8 @@ class LineVoided(OnTab, tag="line_voided"):
     approved_by: str | None = None
     floor: str | None = None
     """Whose kitchen has to know; nobody's when the floor itself asked for it."""
+    cancelled_by: str | None = None
+    """Who did it on the floor."""
 
 
 class LineComped(OnTab, tag="line_comped"):

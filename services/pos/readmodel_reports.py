@@ -17,6 +17,8 @@ def follow_reductions(connection: Connection, stored: Stored) -> None:
     match stored.event:
         case tabs_.LineVoided(tab_id=tab_id, line_id=line_id, sku=sku, qty_milli=qty) as voided:
             what = {"line_id": line_id, "sku": sku, "qty_milli": qty, "reason_code": voided.reason_code}
+            if voided.cancelled_by is not None:
+                what["by"] = voided.cancelled_by
             _reduce(connection, stored, "void", tab_id, voided, **what)
         case tabs_.TabVoided(tab_id=tab_id, value_minor=value, reason_code=reason) as voided if value:
             _reduce(connection, stored, "void", tab_id, voided, reason_code=reason)
@@ -61,7 +63,8 @@ def _reduce(connection: Connection, stored: Stored, kind: str, tab_id: str, even
     ).scalar_one()
     whose = {"value_minor": event.value_minor, "approved_by": event.approved_by, "table_ref": table_ref}
     whose["taken_back_minor"] = 0
-    add(connection, reductions, stored.name, kind=kind, tab_id=tab_id, **whose, **what, **_done(connection, stored))
+    done = {**_done(connection, stored), **whose, **what}
+    add(connection, reductions, stored.name, kind=kind, tab_id=tab_id, **done)
 
 
 def _line(connection: Connection, stored: Stored, key: TabKey, line_id: str) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def _take_back(connection: Connection, stored: Stored, event: tabs_.DiscountRemo
     connection.execute(update(reductions).where(given, which).values(**taken))
 
 
-def follow_flags(connection: Connection, stored: Stored) -> None:
+def follow_flags(connection: Connection, stored: Stored) -> None:  # noqa: C901 - one line for each event
     """Note what somebody should look at."""
     match stored.event:
         case OversellRecorded(tab_id=tab_id, line_id=line_id, sku=sku, short_milli=short):
@@ -107,6 +110,8 @@ def follow_flags(connection: Connection, stored: Stored) -> None:
             _flag_card(connection, stored, "card_expired", tab_id, payment_id)
         case money.DrawerMissing(terminal_id=terminal):
             _flag(connection, stored, "drawer_missing", terminal=terminal)
+        case money.DrawerQuestioned(terminal_id=terminal, about=about):
+            _flag(connection, stored, "drawer_questioned", terminal=terminal, about=about)
         case OfflineQuarantined(terminal_id=terminal, facts=facts):
             _flag(connection, stored, "quarantined", terminal=terminal, facts=len(facts))
         case _:

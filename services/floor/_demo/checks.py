@@ -123,8 +123,15 @@ def turned(seen: Evidence) -> Problems:
 
 def quiet(seen: Evidence) -> Problems:
     """Floor and till never found that the other one's word did not fit, and told each other nothing twice."""
+    cancels = 0
     for event in seen.of(seen.till, "tab_conflict", "price_missing", "price_stale", "oversell_recorded"):
-        yield f"event {event['seq']} of the till flags {event['type']}: {event['data']}"
+        if event["data"].get("about") == "cancel":
+            cancels += 1
+        else:
+            yield f"event {event['seq']} of the till flags {event['type']}: {event['data']}"
+    made = sum(event["data"].get("made", False) for event in seen.of(seen.floor, "line_cancelled"))
+    if cancels != made:
+        yield f"the till flags {cancels} cancels without an approval, waiters cancelled {made} lines in the kitchen"
     for name in seen.logs:
         told = [event for event in seen.logs[name] if event.get("by", {}).get("user") in ("_floor", "_pos")]
         commands = Counter((event["command_id"], event["seq"]) for event in told)

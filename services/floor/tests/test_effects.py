@@ -4,15 +4,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from holdfast import Command, Name
+from holdfast import Actor, Command, Name
 from holdfast._judge import Judge
 from holdfast.sql import StoredEvent
 from holdfast.testing import Scenario
 from holdfast.worker import Send
 from services.floor.contract import CancelLine, ClearTable, MergeOrders, Modifier, MoveLines, MoveParty, Unmerge
 from services.floor.effects import Till
-from services.floor.tests.scenes import MANAGER, TILL, line, order, run, seat, seated, tab_of, till
+from services.floor.tests.scenes import MANAGER, TILL, WAITER, line, order, run, seat, seated, tab_of, till
 from services.pos import contract as pos
 
 FLOOR = "loc-1:floor-main"
@@ -75,9 +76,25 @@ def test_a_till_that_cannot_exist_is_told_nothing() -> None:
 def test_what_is_cancelled_is_taken_off_the_bill() -> None:
     scene = run(seated(), order(line("l1", qty=2000)))
     run(scene, CancelLine(line_id="l1", qty=500, reason="spilled"))
-    assert commands(scene)[1:] == [
-        pos.PostCancel(floor=FLOOR, post=2, tab_id=tab_of(scene), line_id="l1", qty_milli=500, reason_code="spilled")
-    ]
+    off = pos.PostCancel(
+        floor=FLOOR, post=2, tab_id=tab_of(scene), line_id="l1", qty_milli=500, reason_code="spilled", by=WAITER.user
+    )
+    assert commands(scene)[1:] == [replace(off, unapproved=True)]
+
+
+def cancelled(*, course: int, by: Actor) -> pos.PostCancel:
+    scene = run(seated(), order(line("l1", course=course)))
+    run(scene, CancelLine(line_id="l1", reason="spilled"), by=by)
+    [_, told] = commands(scene)
+    assert isinstance(told, pos.PostCancel)
+    return told
+
+
+def test_the_till_learns_who_cancelled_what_the_kitchen_had_without_a_managers_word() -> None:
+    told = cancelled(course=1, by=WAITER)
+    assert (told.by, told.unapproved) == (WAITER.user, True)
+    assert not cancelled(course=1, by=MANAGER).unapproved
+    assert not cancelled(course=2, by=WAITER).unapproved
 
 
 def test_lines_follow_to_another_bill_only_when_there_is_another() -> None:

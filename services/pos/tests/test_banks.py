@@ -36,6 +36,7 @@ from services.pos.tests.scenes import (
     ADMIN,
     CASHIER,
     MANAGER,
+    NOON,
     SERVICE,
     SETTINGS,
     WAITER,
@@ -75,7 +76,7 @@ def taken(scene: Scenario, tab_id: str, tender: Any, *, by: Actor = TABLET, tip:
 def test_a_bank_is_opened_once_and_the_waiters_floors_are_told() -> None:
     scene = opened().when(OpenBank(minor=2_000, floor="loc-1:terrace"), by=TABLET)
     floors = ("loc-1:terrace", "loc-1:floor-main")
-    scene.then(DrawerOpened(terminal_id=KEY, drawer_id="drawer-2", minor=2_000, holder="wim", floors=floors))
+    scene.then(DrawerOpened(terminal_id=KEY, drawer_id="drawer-2", minor=2_000, holder="wim", floors=floors, at=NOON))
     scene.when(OpenBank(minor=2_000), by=TABLET).then_nothing()
     scene.when(OpenBank(minor=1), by=TABLET).then_rejected(DrawerState, state="OPEN")
 

@@ -32,19 +32,20 @@ from services.pos.contract import (
     PayIn,
     PayOut,
     Refund,
+    RegisterTerminal,
     RevokeTerminal,
     TabClosed,
 )
 from services.pos.domain_errors import DayClosed as NoDay
-from services.pos.domain_errors import DayNotClear, DrawerState, ReasonRequired, TerminalRevoked
-from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, closed, done, location, opened, paid, with_tab
+from services.pos.domain_errors import DayNotClear, DrawerState, ReasonRequired, TerminalRevoked, TerminalUnknown
+from services.pos.tests.scenes import CASHIER, MANAGER, NOON, WAITER, closed, done, location, opened, paid, with_tab
 
 TODAY, TOMORROW = date(2026, 6, 1), date(2026, 6, 2)
 
 
 def test_a_drawer_is_opened_ended_and_counted_blindly() -> None:
     scene = location().when(OpenDrawer(minor=10_000), by=CASHIER)
-    scene.then(DrawerOpened(terminal_id="till-1", drawer_id="drawer-1", minor=10_000))
+    scene.then(DrawerOpened(terminal_id="till-1", drawer_id="drawer-1", minor=10_000, at=NOON))
     scene.when(OpenDrawer(minor=10_000), by=CASHIER).then_nothing()
     scene.when(PayIn(minor=500, reason="coins"), by=CASHIER).then_includes(DrawerPaidIn, minor=500)
     scene.when(PayOut(minor=200, reason="milk"), by=CASHIER).then_includes(DrawerPaidOut, minor=200)
@@ -97,7 +98,8 @@ def test_amounts_are_never_negative_and_no_more_leaves_a_drawer_than_is_in_it() 
 
 
 def test_without_a_device_the_drawers_terminal_is_named() -> None:
-    location().when(OpenDrawer(minor=1), by=MANAGER).then_includes(DrawerOpened, terminal_id="office")
+    scene = location().when(RegisterTerminal(terminal_id="office"), by=MANAGER)
+    scene.when(OpenDrawer(minor=1), by=MANAGER).then_includes(DrawerOpened, terminal_id="office")
 
 
 def test_a_day_opens_once() -> None:
@@ -159,3 +161,7 @@ def test_a_z_report_is_the_sum_of_its_receipts_whose_numbers_have_no_gap(sales: 
     assert (z.first_receipt, z.last_receipt) == (
         (receipts[0].receipt_no, receipts[-1].receipt_no) if receipts else (None, None)
     )
+
+
+def test_a_terminal_that_nobody_registered_has_no_drawer() -> None:
+    opened().when(OpenDrawer(minor=0, terminal_id="ghost"), by=CASHIER).then_rejected(TerminalUnknown)

@@ -213,3 +213,26 @@ def test_wishes_of_an_item_that_takes_any_cost_what_is_told() -> None:
 def test_a_combo_without_its_parts_and_a_fraction_of_what_is_not_weighed_are_flagged(sku: str, qty: int) -> None:
     scene = opened().when(order(line("w", sku, qty_milli=qty)), by=SERVICE)
     done(scene).then_includes(TabConflict, tab_id="f1", about="lines")
+
+
+def cancel(**more: Any) -> PostCancel:
+    terms: dict[str, Any] = {"tab_id": "f1", "line_id": "o1", "by": "wim", "unapproved": True, **more}
+    return PostCancel(**terms)
+
+
+def test_a_cancel_that_would_have_needed_an_approval_at_the_till_is_flagged_and_names_who_did_it() -> None:
+    scene = ordered("steak").when(cancel(), by=SERVICE)
+    scene.then_includes(LineVoided, line_id="o1", value_minor=2_000, cancelled_by="wim")
+    scene.then_includes(TabConflict, tab_id="f1", about="cancel")
+
+
+def test_cancels_of_a_line_are_flagged_when_together_they_are_above_the_limit() -> None:
+    scene = opened().when(order(line("o1", qty_milli=3_000)), by=SERVICE)
+    scene.when(cancel(qty_milli=1_000), by=SERVICE)
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0
+    scene.when(cancel(qty_milli=1_000), by=SERVICE).then_includes(TabConflict, about="cancel")
+
+
+def test_what_a_manager_cancels_or_the_kitchen_never_had_is_not_flagged() -> None:
+    scene = ordered("steak").when(cancel(unapproved=False), by=SERVICE)
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0

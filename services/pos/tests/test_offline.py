@@ -26,6 +26,7 @@ from services.pos.contract import (
     DrawerNoSale,
     DrawerPaidIn,
     DrawerPaidOut,
+    DrawerQuestioned,
     EndDrawer,
     Gratuity,
     Hours,
@@ -83,6 +84,8 @@ from services.pos.tests.scenes import (
 )
 
 THEN = NOON - 30 * MINUTE
+LATER = NOON + MINUTE
+"""By the clock of a terminal whose drawer was opened at noon."""
 BEER = OfflineLine(line_id="x1", sku="beer", unit_price_minor=500, tax_ids=("vat",))
 
 
@@ -92,7 +95,7 @@ def submit(*facts: Any, seq: int = 1) -> SubmitOffline:
 
 def cash_sale(*lines: OfflineLine, paid_minor: int = 550, tab_id: str = "off-1") -> CashSale:
     return CashSale(
-        tab_id=tab_id, payment_id=f"pay-{tab_id}", lines=lines or (BEER,), paid_minor=paid_minor, occurred_at=THEN
+        tab_id=tab_id, payment_id=f"pay-{tab_id}", lines=lines or (BEER,), paid_minor=paid_minor, occurred_at=LATER
     )
 
 
@@ -114,8 +117,8 @@ def test_the_id_of_a_tab_whose_card_is_awaited_is_taken_however_short_the_refund
 def test_a_cash_sale_is_recorded_with_its_receipt_and_its_own_time() -> None:
     scene = opened().when(submit(cash_sale()), by=CASHIER)
     scene.then_types(TabOpened, LineAdded, PaymentCaptured, TabClosed, OfflineRecorded)
-    scene.then_includes(TabClosed, receipt_no="A-000001", offline=True, occurred_at=THEN)
-    scene.then_includes(LineAdded, offline=True, occurred_at=THEN)
+    scene.then_includes(TabClosed, receipt_no="A-000001", offline=True, occurred_at=LATER)
+    scene.then_includes(LineAdded, offline=True, occurred_at=LATER)
     assert scene.view(MANAGER)["drawers"]["till-1"]["expected_minor"] == 10_550
 
 
@@ -189,7 +192,7 @@ def test_cash_rounding_is_no_conflict() -> None:
 
 @pytest.mark.parametrize("kind", ["no_sale", "paid_in", "paid_out"])
 def test_what_was_done_at_a_drawer_that_is_not_there_is_recorded_and_flagged(kind: Any) -> None:
-    moved = DrawerMoved(kind=kind, amount_minor=100, reason="milk", occurred_at=THEN)
+    moved = DrawerMoved(kind=kind, amount_minor=100, reason="milk", occurred_at=LATER)
     scene = opened().when(submit(moved), by=CASHIER)
     assert "flags" not in scene.view(MANAGER)["office"] or scene.view(MANAGER)["office"]["flags"] == 0
     scene.when(RegisterTerminal(terminal_id="till-9"), by=MANAGER)
@@ -412,3 +415,54 @@ def test_taxes_of_an_order_to_take_away_are_those_of_the_item() -> None:
     scene = opened().when(submit(replace(cash_sale(soup, paid_minor=770), order_type="takeaway")), by=CASHIER)
     done(scene).then_includes(TabClosed, tab_id="off-1")
     assert scene.view(MANAGER)["office"].get("flags", 0) == 0
+
+
+def moved(kind: Any, amount: int = 0, *, reason: str = "milk", occurred_at: datetime = NOON) -> DrawerMoved:
+    return DrawerMoved(kind=kind, amount_minor=amount, reason=reason, occurred_at=occurred_at)
+
+
+@pytest.mark.parametrize(
+    ("fact", "by", "about"),
+    [
+        (moved("paid_out", 100), WAITER, "role"),
+        (moved("paid_in", 100), WAITER, "role"),
+        (moved("paid_out", 100, reason=""), CASHIER, "reason"),
+        (moved("no_sale", reason=""), WAITER, "reason"),
+        (moved("paid_out", 10_001), CASHIER, "amount"),
+        (moved("paid_out", 100, occurred_at=NOON - MINUTE), CASHIER, "time"),
+    ],
+)
+def test_what_would_not_have_been_allowed_at_a_drawer_counts_and_is_flagged(fact: Any, by: Actor, about: str) -> None:
+    scene = done(opened().when(submit(fact), by=by)).then_includes(DrawerQuestioned, terminal_id="till-1", about=about)
+    assert scene.view(MANAGER)["office"]["flags"] == 1
+    paid = {"paid_in": fact.amount_minor, "paid_out": -fact.amount_minor}.get(fact.kind, 0)
+    assert scene.view(MANAGER)["drawers"]["till-1"]["expected_minor"] == 10_000 + paid
+
+
+@pytest.mark.parametrize(("fact", "by"), [(moved("paid_out", 10_000), CASHIER), (moved("no_sale"), WAITER)])
+def test_what_is_allowed_at_a_drawer_is_not_flagged(fact: Any, by: Actor) -> None:
+    scene = done(opened().when(submit(fact), by=by))
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0
+
+
+def test_what_a_waiter_says_he_paid_himself_out_of_his_bank_is_flagged() -> None:
+    scene = opened().when(OpenBank(minor=5_000), by=WAITER)
+    out = SubmitOffline(terminal_id="bank:wim", terminal_seq=1, facts=(moved("paid_out", 3_000),))
+    done(scene.when(out, by=WAITER)).then_includes(DrawerQuestioned, terminal_id="bank:wim", about="role")
+
+
+def test_cash_of_before_the_drawer_was_opened_is_flagged() -> None:
+    late = replace(cash_sale(), occurred_at=NOON - MINUTE)
+    done(opened().when(submit(late), by=CASHIER)).then_includes(TabConflict, tab_id="off-1", about="drawer")
+
+
+def test_what_a_revoked_terminal_had_queued_is_kept_without_a_gap() -> None:
+    scene = done(opened().when(RevokeTerminal(terminal_id="till-1"), by=MANAGER))
+    keep = QuarantineOffline(terminal_id="till-1", terminal_seq=2, facts=(NO_SALE,))
+    scene.when(keep, by=CASHIER).then_rejected(TerminalSeqGap, expected=1)
+    done(
+        scene.when(QuarantineOffline(terminal_id="till-1", terminal_seq=1, facts=(NO_SALE,)), by=CASHIER).when(
+            keep, by=CASHIER
+        )
+    )
+    assert scene.view(MANAGER)["terminals"]["till-1"]["quarantined"] == 2

@@ -28,6 +28,9 @@ from services.pos.contract import (
     OpenTab,
     PlaceHold,
     PoolTips,
+    PostCancel,
+    PostedLine,
+    PostOrder,
     RecordPaymentResult,
     RemoveDiscount,
     SplitPart,
@@ -39,7 +42,7 @@ from services.pos.domain_money_events import DayClosed
 from services.pos.domain_terms import DayTotals, Flow, Gratuity
 from services.pos.readmodel_tables import TENDERS, metadata
 from services.pos.tests.histories import HISTORIES, Act, Rows, a_day, all_rows, played, project, rows_of
-from services.pos.tests.scenes import CASHIER, MANAGER, MINUTE, WAITER, done, opened, paid, with_tab
+from services.pos.tests.scenes import CASHIER, MANAGER, MINUTE, SERVICE, WAITER, done, opened, paid, with_tab
 
 pytest_plugins = ["holdfast.testing._databases"]
 
@@ -288,3 +291,11 @@ def test_shares_of_shares_keep_who_added_their_line_however_long_their_ids_are()
         for line_id in tab["lines"]
     }
     assert len(rows) == 8
+
+
+def test_a_void_that_the_floor_asked_for_is_that_of_whoever_did_it_there() -> None:
+    line = PostedLine(line_id="l1", sku="beer", qty_milli=1_000)
+    scene = done(opened().when(PostOrder(tab_id="t1", floor="loc-1:terrace", lines=(line,)), by=SERVICE))
+    cancel = PostCancel(tab_id="t1", line_id="l1", by="wim@example.com", unapproved=True)
+    [voided] = all_rows(done(scene.when(cancel, by=SERVICE)))["reductions"]
+    assert (voided["by"], voided["value_minor"]) == ("wim@example.com", 500)
