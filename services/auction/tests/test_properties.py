@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from holdfast import Actor, Command
-from holdfast.testing import Scenario
+from holdfast.testing import Scenario, find_deadlines_alike
 from services.auction.contract import (
     AcceptSecondChance,
     AmendDescription,
@@ -218,29 +218,7 @@ TERMS: list[dict[str, Any]] = [
 def test_alarms_and_commands_find_deadlines_alike(
     terms: dict[str, Any], turns: list[tuple[timedelta, bool, Step]]
 ) -> None:
-    lazy, woken, late = listed(**terms), listed(**terms), listed(**terms)
-    now = NOON
-    for delay, wakes_late, (command, by) in turns:
-        now += delay
-        while woken.alarm_at is not None and woken.alarm_at <= now:
-            woken.wake(at=woken.alarm_at)
-        if wakes_late:
-            late.wake(at=now)
-        for scene in (lazy, woken, late):
-            scene.when(command, by=by, at=now)
-    for scene in (lazy, woken, late):
-        scene.wake(at=now)
-    assert comparable(lazy) == comparable(woken) == comparable(late)
-    assert lazy.state_json == woken.state_json == late.state_json
-
-
-def comparable(scene: Scenario) -> list[Any]:
-    """The log without what may differ: when an event was recorded, and how its deadline was found."""
-    events = msgspec.json.decode(msgspec.json.encode(scene.log))
-    for event in events:
-        del event["at"]
-        event["data"].pop("cause", None)
-    return events
+    find_deadlines_alike(lambda: listed(**terms), turns)
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from holdfast import Actor, Command
-from holdfast.testing import Scenario
+from holdfast.testing import Scenario, find_deadlines_alike
 from services.floor.contract import (
     AdvanceItem,
     ApplyLayout,
@@ -266,31 +266,7 @@ EVENINGS: list[dict[str, Any]] = [{}, {"auto_fire": 5}, {"payments": "none", "id
 def test_alarms_and_commands_find_deadlines_alike(
     evening: dict[str, Any], turns: list[tuple[timedelta, bool, Callable[[Scenario], Step]]]
 ) -> None:
-    lazy, woken, late = busy(**evening), busy(**evening), busy(**evening)
-    now = EVENING
-    for delay, wakes_late, turn in turns:
-        now += delay
-        while woken.alarm_at is not None and woken.alarm_at <= now:
-            woken.wake(at=woken.alarm_at)
-        command, by = turn(woken)
-        if wakes_late:
-            late.wake(at=now)
-        for scene in (lazy, woken, late):
-            scene.when(command, by=by, at=now)
-    for scene in (lazy, woken, late):
-        scene.wake(at=now)
-    assert comparable(lazy) == comparable(woken) == comparable(late)
-    assert lazy.state_json == woken.state_json == late.state_json
-
-
-def comparable(scene: Scenario) -> list[Any]:
-    """The log without what may differ: when an event was recorded, and how its deadline was found."""
-    events = msgspec.json.decode(msgspec.json.encode(scene.log))
-    for event in events:
-        del event["at"]
-        if "effective_at" in event["data"]:
-            event["data"].pop("cause", None)
-    return events
+    find_deadlines_alike(lambda: busy(**evening), turns)
 
 
 @settings(max_examples=150, deadline=None)

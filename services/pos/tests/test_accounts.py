@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from holdfast import Actor, Command, Forbidden, HoldfastError, NotFound, ValidationFailed, VersionConflict
 from holdfast.money import AmountInvalid, CurrencyMismatch
-from holdfast.testing import Scenario, given
+from holdfast.testing import Scenario, find_deadlines_alike, given
 from services.pos import domain_account_errors as refusals
 from services.pos.domain_account import PosAccount
 from services.pos.domain_account_commands import (
@@ -62,7 +62,6 @@ from services.pos.domain_account_events import (
 from services.pos.domain_account_state import Account
 from services.pos.domain_account_terms import HOLDS, MOST, MOVEMENTS, REFUSED, CardCode, Source, card_account
 from services.pos.tests.scenes import CASHIER, DISPLAY, MANAGER, MINUTE, NOON, SERVICE, STRANGER, WAITER, done
-from services.pos.tests.test_properties import comparable
 
 TILL = Source(till="loc-1", tab_id="t1", payment_id="p1")
 SOLD = Source(till="loc-1", tab_id="t1", line_id="l1")
@@ -300,6 +299,7 @@ def test_the_code_of_a_card_says_which_account_it_is_and_the_account_does_not_sa
 KINDS = st.sampled_from(["GIFT_CARD", "HOUSE", "DEPOSIT", "LOYALTY"])
 SOME = st.sampled_from([1, 100, 250, 400])
 IDS = st.sampled_from(["c1", "c2"])
+DELAYS = st.sampled_from([timedelta(0), timedelta(seconds=30), timedelta(minutes=1)])
 STEPS: st.SearchStrategy[tuple[Command, Actor]] = st.one_of(
     st.builds(LoadAccount, amount_minor=SOME, tender=st.just("cash")).map(lambda c: (c, CASHIER)),
     st.builds(HoldAmount, hold_id=st.sampled_from(["h1", "h2", "c1"]), amount_minor=SOME, ttl_s=st.just(60)).map(
@@ -344,22 +344,9 @@ def test_no_balance_is_below_zero_or_what_may_be_owed_and_no_money_is_made(
 
 
 @settings(max_examples=80, deadline=None)
-@for_all(steps=st.lists(st.tuples(st.sampled_from([0, 30, 60]), st.booleans(), STEPS), min_size=1, max_size=20))
-def test_alarms_and_commands_find_deadlines_alike(steps: list[tuple[int, bool, tuple[Command, Actor]]]) -> None:
-    lazy, woken, late = (account("DEPOSIT", 1_000) for _ in range(3))
-    now = NOON
-    for delay, wakes_late, (command, actor) in steps:
-        now += timedelta(seconds=delay)
-        while woken.alarm_at is not None and woken.alarm_at <= now:
-            woken.wake(at=woken.alarm_at)
-        if wakes_late:
-            late.wake(at=now)
-        for scene in (lazy, woken, late):
-            scene.when(command, by=actor, at=now)
-    for scene in (lazy, woken, late):
-        scene.wake(at=now)
-    assert comparable(lazy) == comparable(woken) == comparable(late)
-    assert lazy.state_json == woken.state_json == late.state_json
+@for_all(turns=st.lists(st.tuples(DELAYS, st.booleans(), STEPS), min_size=1, max_size=20))
+def test_alarms_and_commands_find_deadlines_alike(turns: list[tuple[timedelta, bool, tuple[Command, Actor]]]) -> None:
+    find_deadlines_alike(lambda: account("DEPOSIT", 1_000), turns)
 
 
 def moved(event: Any) -> int:

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from holdfast import Actor, Command, Event
-from holdfast.testing import Scenario
+from holdfast.testing import Scenario, find_deadlines_alike
 from services.pos.contract import (
     AddLine,
     AdjustStock,
@@ -189,29 +189,7 @@ def test_a_command_is_refused_only_by_what_it_declares_and_facts_never(turns: li
 @settings(max_examples=150, deadline=None)
 @for_all(turns=st.lists(st.tuples(DELAYS, st.booleans(), ONLINE | FACTS), min_size=1, max_size=15))
 def test_alarms_and_commands_find_deadlines_alike(turns: list[tuple[timedelta, bool, Step]]) -> None:
-    lazy, woken, late = two_tills(), two_tills(), two_tills()
-    now = NOON
-    for delay, wakes_late, (command, actor) in turns:
-        now += delay
-        while woken.alarm_at is not None and woken.alarm_at <= now:
-            woken.wake(at=woken.alarm_at)
-        if wakes_late:
-            late.wake(at=now)
-        for scene in (lazy, woken, late):
-            scene.when(command, by=actor, at=now)
-    for scene in (lazy, woken, late):
-        scene.wake(at=now)
-    assert comparable(lazy) == comparable(woken) == comparable(late)
-    assert lazy.state_json == woken.state_json == late.state_json
-
-
-def comparable(scene: Scenario) -> list[Any]:
-    """The log without what may differ: when an event was recorded, and how its deadline was found."""
-    events = msgspec.json.decode(msgspec.json.encode(scene.log))
-    for event in events:
-        del event["at"]
-        event["data"].pop("cause", None)
-    return events
+    find_deadlines_alike(two_tills, turns)
 
 
 @settings(max_examples=60, deadline=None)
