@@ -26,6 +26,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     iat: float | None = None
     jti: str | None = None
     device: str | None = None
+    entity: str | None = None
+    """The one entity that a pass opens, by its whole name; without it, all that the user may read."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     issued: float = 0.0
     """When the token may have been made, at the earliest, in seconds since the epoch."""
     token_id: str | None = None
+    entity: str | None = None
+    """The only entity that may be opened, by its whole name; None where it is not for one."""
+
+    def may_open(self, name: Name) -> bool:
+        """Whether the credential is for this entity; whether its holder may read that, the entity knows."""
+        return self.entity is None or self.entity == str(name)
 
     def remaining(self) -> float:
         """Seconds until the credential expires, negative afterwards."""

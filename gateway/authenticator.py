@@ -160,4 +160,5 @@ class Authenticator:
             expires=claims.exp + rules.leeway,
             issued=issued - rules.leeway,
             token_id=claims.jti,
+            entity=claims.entity,
         )

@@ -52,10 +52,17 @@ class Door:
         self._note(name)
         return name
 
+    def name_for(self, who: Identity, purpose: str, id_: str) -> Name:
+        """Check the name of an entity of the caller's tenant; whoever has a pass finds no other one than its."""
+        name = self.name(purpose, who.tenant, id_)
+        if not who.may_open(name):
+            raise NotFound("no such entity")
+        return name
+
     def parse(self, text: str, who: Identity) -> Name:
         """Read a whole name; another tenant's looks like one that was never written."""
         name = Name.parse(text)
-        if name.tenant != who.tenant or name.purpose not in self.contracts:
+        if name.tenant != who.tenant or name.purpose not in self.contracts or not who.may_open(name):
             raise NotFound("no such entity")
         self._note(name)
         return name

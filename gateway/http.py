@@ -79,7 +79,7 @@ async def send(  # noqa: D103 - the wire contract describes it
     *, request: AnyRequest, state: State, who: Who, purpose: FromPath[str], id_: FromPath[str], command: FromPath[str]
 ) -> Response[bytes]:
     door: Door = state.door
-    name = door.name(purpose, who.tenant, id_)
+    name = door.name_for(who, purpose, id_)
     if "_" in command:
         raise ValidationFailed("commands in URLs are kebab-case, such as open-tab")
     request.state.commanded = (name, who.actor.user)
@@ -105,7 +105,7 @@ async def view(  # noqa: D103 - the wire contract describes it
     at: FromQuery[str | None] = None,
 ) -> Response[bytes]:
     door: Door = state.door
-    name = door.name(purpose, who.tenant, id_)
+    name = door.name_for(who, purpose, id_)
     if seq is not None and at is not None:
         raise ValidationFailed("ask for the past by seq or by at, not by both")
     moment = None if at is None else _moment(at)
@@ -118,7 +118,7 @@ async def remove(  # noqa: D103 - the wire contract describes it
     *, request: AnyRequest, state: State, who: Who, purpose: FromPath[str], id_: FromPath[str]
 ) -> None:
     door: Door = state.door
-    name = door.name(purpose, who.tenant, id_)
+    name = door.name_for(who, purpose, id_)
     request.state.commanded = (name, who.actor.user)
     await door.delete(name, by=who.actor, command_id=_command_id(request))
 
@@ -135,7 +135,7 @@ async def events(  # noqa: D103 - the wire contract describes it
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_EVENTS)] = 100,
 ) -> Response[bytes] | Stream:
     door: Door = state.door
-    name = door.name(purpose, who.tenant, id_)
+    name = door.name_for(who, purpose, id_)
     if "text/event-stream" in request.headers.get("accept", ""):
         return await _stream(state, who, name, _last_event_id(request, after))
     after = after or 0

@@ -15,7 +15,7 @@ from gateway.auth import Identity
 from gateway.door import Door
 from gateway.settings import Settings
 from gateway.tables import columns_of, csv_of
-from holdfast import Name, NotFound, Unavailable, ValidationFailed
+from holdfast import Forbidden, Name, NotFound, Unavailable, ValidationFailed
 from holdfast.wire import opened
 
 MAX_LIMIT: Final = 200
@@ -46,6 +46,8 @@ async def items(  # noqa: D103 - the wire contract describes it
 ) -> Response[bytes]:
     door: Door = state.door
     settings: Settings = state.settings
+    if who.entity is not None:
+        raise Forbidden("a pass opens one entity, and no list")
     name = Name.of(purpose, who.tenant, "any")
     if purpose not in door.contracts:
         known = ", ".join(sorted(door.contracts))

@@ -15,7 +15,7 @@ from litestar import Response, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from gateway.auth import Claims, Identity, sign
+from gateway.auth import Claims, sign
 from gateway.door import Door
 from gateway.http import AnyRequest, Who
 from gateway.settings import Settings
@@ -55,7 +55,7 @@ async def issue(  # noqa: D103 - the wire contract describes it
 ) -> Response[bytes]:
     door: Door = state.door
     settings: Settings = state.settings
-    name = door.name(purpose, who.tenant, id_)
+    name = door.name_for(who, purpose, id_)
     request.state.commanded = (name, who.actor.user)
     door.spend(name, who.actor.user)
     if set(who.actor.roles) == {GUEST}:
@@ -69,7 +69,7 @@ async def issue(  # noqa: D103 - the wire contract describes it
     nobody = Actor(user=f"{GUEST}-{uuid4().hex}", roles=(GUEST,))
     if not await _may_read(door, name, guest) or await _may_read(door, name, nobody):
         raise NotFound(f"{name.id} has let no guest {wanted.guest!r} in: do that first")
-    signed = _sign(settings, who, guest, wanted.seconds)
+    signed = _sign(settings, name, guest, wanted.seconds)
     link = f"{wanted.page}#{purpose}/{quote(id_, safe='')}/{signed[0]}"
     qr = segno.make(link, error="l", micro=False).svg_inline(scale=QR_SCALE)
     answer = Pass(token=signed[0], user=guest.user, expires_at=signed[1], link=link, qr=qr)
@@ -105,16 +105,17 @@ def _read(body: bytes) -> PassRequest:
     return wanted
 
 
-def _sign(settings: Settings, who: Identity, guest: Actor, seconds: int) -> tuple[str, datetime]:
-    """A token of the tenant of whoever asks."""
+def _sign(settings: Settings, name: Name, guest: Actor, seconds: int) -> tuple[str, datetime]:
+    """A token that opens this entity and nothing else."""
     now = datetime.now(UTC).replace(microsecond=0)
     expires_at = now + timedelta(seconds=min(seconds, settings.token_lifetime))
     claims = Claims(
-        tenant=who.tenant,
+        tenant=name.tenant,
         sub=guest.user,
         roles=guest.roles,
         iat=int(now.timestamp()),
         exp=int(expires_at.timestamp()),
         jti=uuid4().hex,
+        entity=str(name),
     )
     return sign(claims, settings.key, issuer=settings.issuer, audience=settings.audience), expires_at

@@ -57,7 +57,7 @@ class Turnstile:
         authenticator: Authenticator = self._app.state.authenticator
         try:
             who = await authenticator.authenticate_header(credential.decode("latin-1"))
-            name = door.name(parts[2], who.tenant, parts[3])
+            name = door.name_for(who, parts[2], parts[3])
         except HoldfastError:
             return None
         refusal = door.refusal(name, who.actor.user)

@@ -48,6 +48,25 @@ async def test_a_pass_is_for_a_guest_who_was_let_in_and_counts_until_he_is_put_o
     assert (await hall.http.get(f"/v1/circle/{circle}", headers=guest)).status_code == 404
 
 
+async def test_a_pass_opens_one_entity_at_every_door(hall: World) -> None:
+    circle, other = pad_id(), pad_id()
+    for each in (circle, other):
+        await tell(hall, each, "admit", user="guest-abc")
+    token = (await tell(hall, circle, "passes", guest="abc", page=PAGE)).json()["token"]
+    guest = {"Authorization": f"Bearer {token}"}
+    assert (await hall.http.get(f"/v1/circle/{other}", headers=guest)).status_code == 404
+    assert (await hall.http.post(f"/v1/circle/{other}/say", json={"text": "x"}, headers=guest)).status_code == 404
+    lists = await hall.http.get("/v1/circle", headers=guest)
+    assert (lists.status_code, lists.json()["code"]) == (403, "FORBIDDEN")
+    async with hall.socket() as viewer:
+        await viewer.say(op="hello", token=token)
+        await viewer.hear()
+        for number, each in enumerate((other, circle)):
+            await viewer.say(op="watch", id=number, name=f"circle:acme:{each}")
+        assert (await viewer.hear())["code"] == "NOT_FOUND"
+        assert (await viewer.hear())["op"] == "state"
+
+
 async def test_nobody_lets_in_whom_the_entity_does_not_know_or_where_he_may_not_look(hall: World) -> None:
     circle = pad_id()
     await tell(hall, circle, "admit", user="guest-abc")
