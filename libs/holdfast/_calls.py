@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import msgspec
@@ -25,6 +25,8 @@ RESEND_MAX_SECONDS: Final = 4.0
 """Copies are a last resort: elections and reconnections send them at once, and under overload each costs a judgement."""
 RESEND_SPREAD_SECONDS: Final = 0.1
 """Once commands can be stored again, copies of all that wait leave within this time."""
+ROUND_TRIP_SECONDS: Final = 0.05
+"""With less time left no copy leaves: its answer would come too late, and nobody would know what became of it."""
 BACKOFF_SECONDS: Final = 0.05
 BACKOFF_MAX_SECONDS: Final = 1.0
 _ELECTIONS: Final = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED."
@@ -98,9 +100,10 @@ class Calls:
         copies = 0
         while True:
             try:
-                answer, sent = await self._ask(subject, body, deadline, step)
-                copies += sent
-                return opened(answer)
+                asked = await self._ask(subject, body, deadline, step)
+                copies += asked.copies
+                under_way = under_way or asked.unanswered
+                return opened(asked.answer.result())
             except (Unavailable, RateLimited) as error:
                 # A rate is looked at before what waits: it says nothing of a copy that came earlier.
                 if _will_not_soon_change(error) and copies == 1 and not under_way:
@@ -109,15 +112,15 @@ class Calls:
                     step.happened(error.code.lower())
                 under_way = under_way or _may_be_carried_out(error)
                 pause = max(backoff, _seconds_until_again(error)) * (0.5 + random.random())  # noqa: S311 - jitter
-                if loop.time() + pause >= deadline:
+                if loop.time() + pause + ROUND_TRIP_SECONDS >= deadline:
                     raise (_unknown(envelope) if under_way else error) from None
                 await asyncio.sleep(pause)
                 backoff = min(backoff * 2, BACKOFF_MAX_SECONDS)
             except TimeoutError:
                 raise _unknown(envelope) from None
 
-    async def _ask(self, subject: str, body: bytes, deadline: float, step: Step | None) -> tuple[bytes, int]:
-        """Publish, and publish again at growing intervals, until the answer comes: it, and how many copies left.
+    async def _ask(self, subject: str, body: bytes, deadline: float, step: Step | None) -> "_Call":
+        """Publish, and publish again at growing intervals, until the answer comes.
 
         Every copy has a reply subject of its own. Once another copy is under way, a refusal of an earlier one is not
         the last word: only an acceptance is.
@@ -141,7 +144,7 @@ class Calls:
                 patience = min(patience * 2, RESEND_MAX_SECONDS)
                 if not call.answer.done() and loop.time() >= deadline:
                     raise TimeoutError
-            return call.answer.result(), call.copies
+            return call
         finally:
             del self._waiting[inbox.removeprefix(self._prefix)]
 
@@ -173,6 +176,8 @@ class Calls:
             return
         if copy == str(call.copies) or _is_final(message.data):
             call.answer.set_result(message.data)
+        else:
+            call.refused.add(copy)
 
 
 def _will_not_soon_change(error: Unavailable | RateLimited) -> bool:
@@ -207,8 +212,15 @@ class _Call:
     answer: asyncio.Future[bytes]
     subject: str
     copies: int = 0
+    refused: set[str] = field(default_factory=set[str])
+    """The copies that were refused before the last one."""
     wake: Callable[[], None] = _nothing
     """Ends the present wait, if there is one."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether nothing was heard of a copy before the last one: it may wait somewhere, and be carried out yet."""
+        return len(self.refused) < self.copies - 1
 
 
 async def _wait(call: _Call, seconds: float) -> None:
