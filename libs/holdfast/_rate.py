@@ -9,6 +9,8 @@ from holdfast._errors import RateLimited
 
 BURST_SECONDS: Final = 2.0
 MAX_BUCKETS: Final = 10_000
+SET_BACK_SECONDS: Final = 1.0
+"""A time that is so much earlier than the last one comes from a clock that was set back, and counts from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class TokenBucket:
 
     def left(self, now: float) -> float:
         """How many tokens it holds."""
+        if now < self._filled_at - SET_BACK_SECONDS:
+            self._filled_at = now
         passed = max(0.0, now - self._filled_at)
         self._tokens = min(self._rate.burst, self._tokens + passed * self._rate.per_second)
         self._filled_at = max(now, self._filled_at)

@@ -49,6 +49,16 @@ async def test_commands_that_waited_for_an_owner_are_judged_by_when_they_were_re
     assert len(await world.events()) == 20
 
 
+@pytest.mark.once("it counts commands for each second")
+async def test_a_server_whose_clock_is_set_back_stops_nobody() -> None:
+    world = World(commands_per_second=2)
+    await outcomes(world, 4)
+    world.now -= timedelta(seconds=90)
+    assert await outcomes(world, 1) == ["RATE_LIMITED"]
+    world.now += timedelta(seconds=1)
+    assert await outcomes(world, 3) == ["ok", "ok", "RATE_LIMITED"]
+
+
 async def test_views_and_deadlines_do_not_count() -> None:
     world = World(commands_per_second=2)
     await outcomes(world, 5)
