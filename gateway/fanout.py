@@ -217,12 +217,21 @@ class Fanout:
                 continue
             if batch.shuts_out(max(watch.seq, watch.allowed_at), watch.tags):
                 self._finish(topic, watch, "shut out")
-            elif watch.outbox.offer(batch.run(watch.seq, watch.tags, watch.form)):
+            elif self._offer(watch, batch):
                 handed += batch.after(watch.seq)
                 watch.seq = batch.last
             else:
                 self.drop(watch)
         self._metrics.count("frames", handed)
+
+    def _offer(self, watch: Watch, batch: Batch) -> bool:
+        """Whether the outbox takes it; what cannot be written in one viewer's form must not keep it from the others."""
+        try:
+            frames = batch.run(watch.seq, watch.tags, watch.form)
+        except Exception:
+            log.exception("gateway.event_not_written", name=str(watch.name))
+            return False
+        return watch.outbox.offer(frames)
 
     def drop(self, watch: Watch) -> None:
         """End a live watch that cannot be kept complete; its owner tells the viewer where to resume, and leaves."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -75,6 +76,29 @@ async def test_what_is_lost_behind_an_event_that_was_heard_during_a_check_is_fou
             for _ in range(3):
                 await fanout._check_all(gap=False)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             assert b"lost" in (await outbox.take() or b"")
+
+
+async def test_an_event_that_one_form_cannot_write_reaches_all_other_viewers(world: World) -> None:
+    pad, ended = pad_id(), list[Watch]()
+    seq = (await world.write(pad)).json()["seq"]
+
+    def unwritable(_: object) -> bytes:
+        raise OverflowError("too large a number")
+
+    async with (
+        await Client.connect(world.nats_url) as client,
+        Fanout(client, Metrics(), check_interval=NEVER).running() as fanout,
+    ):
+        watches = [a_watch(pad, seq) for _ in range(10)]
+        bad = replace(a_watch(pad, seq), form=unwritable, dropped=ended.append)
+        for watch in (*watches, bad):
+            await fanout.join(watch)
+            await fanout.go_live(watch)
+        await world.write(pad, "for all")
+        async with asyncio.timeout(WAIT_SECONDS):
+            for watch in watches:
+                assert b"for all" in (await cast("StreamOutbox", watch.outbox).take() or b"")
+    assert ended == [bad]
 
 
 async def test_after_a_lost_connection_few_requests_find_what_was_missed(world: World) -> None:
