@@ -13,6 +13,7 @@ from holdfast.testing.history import History
 from holdfast.testing.servers import NatsServer, nats_cluster, nats_server
 from holdfast.testing.serving import serving
 from holdfast.tests.reactions import World
+from holdfast.tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,12 @@ async def bus(single: NatsServer) -> AsyncGenerator[NatsBus]:
     connection = await NatsBus.connect(single.url, name="test")
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def nothing_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late an answer is, no call sends another copy by itself."""
+    monkeypatch.setattr("holdfast._calls.FIRST_RESEND_SECONDS", 10 * PATIENCE)
 
 
 @pytest_asyncio.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -176,10 +177,8 @@ async def test_a_flush_ends_after_everything_that_was_sent_before_it(bus: NatsBu
     await listening.stop()
 
 
-async def test_an_overflow_is_told_of_at_once_and_not_for_each_message_that_it_drops(
-    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("holdfast.jetstream._bus.PENDING_MESSAGES", 10)
+async def overflow_until(bus: NatsBus, enough: Callable[[int], bool]) -> int:
+    """Send more than is taken until this is so; how often that was told."""
     subject, go_on, told = bus.new_inbox(), asyncio.Event(), 0
 
     async def receive(_: Message) -> None:
@@ -191,19 +190,28 @@ async def test_an_overflow_is_told_of_at_once_and_not_for_each_message_that_it_d
 
     end = bus.on_gap(tell)
     subscription = await bus.subscribe(subject, receive)
-    for _ in range(1000):
-        await bus.publish(subject, b"x")
     async with asyncio.timeout(PATIENCE):
-        while not told:
-            await bus.flush(timeout=5)
-        first = told
-        while told == first:
-            await bus.publish(subject, b"x")
-            await bus.flush(timeout=5)
+        while not enough(told):
+            for _ in range(1000):
+                await bus.publish(subject, b"x")
+            await bus.flush(timeout=PATIENCE)
     go_on.set()
     end()
     await subscription.stop()
-    assert first == 1
+    return told
+
+
+async def test_an_overflow_is_told_of_at_once_and_not_for_each_message_that_it_drops(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.jetstream._bus.PENDING_MESSAGES", 10)
+    monkeypatch.setattr("holdfast.jetstream._bus.OVERFLOW_SECONDS", 10 * PATIENCE)
+    assert await overflow_until(bus, lambda told: told > 0) == 1
+
+
+async def test_an_overflow_that_goes_on_is_told_of_again(bus: NatsBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.jetstream._bus.PENDING_MESSAGES", 10)
+    assert await overflow_until(bus, lambda told: told > 1) > 1
 
 
 async def test_a_task_that_publishes_much_ends_when_it_is_cancelled_while_nats_py_flushes(bus: NatsBus) -> None:

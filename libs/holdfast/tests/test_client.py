@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from holdfast import Name, RateLimited
-from holdfast import _calls as calls_module
 from holdfast._bus import Message
 from holdfast._errors import TimedOut
 from holdfast._messages import Accepted
@@ -52,9 +51,10 @@ async def asked_twice(
     """A call of which two copies have come and none is answered, and who can answer them."""
     name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
     await bus.subscribe(name.subject("cmd"), owner.take)
+    await bus.flush(timeout=PATIENCE)
     async with await Client.connect(single.url) as client:
         call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=timeout))
-        await until(lambda: len(owner.copies) == 2)
+        await until(lambda: len(owner.copies) >= 2)
         yield owner, call
 
 
@@ -77,7 +77,7 @@ async def test_the_acceptance_of_an_earlier_copy_is_final(single: NatsServer, bu
 async def test_a_copy_over_the_rate_says_nothing_of_an_earlier_one(single: NatsServer, bus: NatsBus) -> None:
     async with asked_twice(single, bus) as (owner, call):
         await owner.answer(1, TOO_FAST)
-        await until(lambda: len(owner.copies) == 3)
+        await until(lambda: len(owner.copies) >= 3)
         await owner.answer(2, ACCEPTED)
         assert (await call).seq == 2
 
@@ -89,58 +89,54 @@ async def test_a_copy_over_the_rate_leaves_the_outcome_open_at_the_deadline(sing
             await call
 
 
-@pytest.mark.usefixtures("by_itself_it_sends_no_copy")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_the_only_copy_over_the_rate_is_refused_at_once(single: NatsServer, bus: NatsBus) -> None:
     name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
     await bus.subscribe(name.subject("cmd"), owner.take)
+    await bus.flush(timeout=PATIENCE)
     async with await Client.connect(single.url) as client:
         call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
-        await until(lambda: len(owner.copies) == 1)
+        await until(lambda: len(owner.copies) >= 1)
         await owner.answer(0, TOO_FAST)
         with pytest.raises(RateLimited):
             await call
     assert len(owner.copies) == 1
 
 
-@pytest.fixture
-def by_itself_it_sends_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls_module, "FIRST_RESEND_SECONDS", 10 * PATIENCE)
-
-
-@pytest.mark.usefixtures("by_itself_it_sends_no_copy")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_what_waits_is_sent_again_once_the_commands_stream_has_a_leader(single: NatsServer, bus: NatsBus) -> None:
     name, owner = Name.of(a_purpose(), "acme", "x"), Owner(bus)
     await bus.subscribe(name.subject("cmd"), owner.take)
+    await bus.flush(timeout=PATIENCE)
     elected = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED"
     async with await Client.connect(single.url) as client:
         call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=PATIENCE))
-        await until(lambda: len(owner.copies) == 1)
+        await until(lambda: len(owner.copies) >= 1)
         for stream in (f"evt-{name.purpose}", f"cmd-{name.purpose}x", f"cmd-{name.purpose}"):
             await bus.publish(f"{elected}.{stream}", b"{}")
-        await until(lambda: len(owner.copies) == 2)
+        await until(lambda: len(owner.copies) >= 2)
         await owner.answer(1, ACCEPTED)
         assert (await call).seq == 2
     assert len(owner.copies) == 2
 
 
-@pytest.mark.usefixtures("by_itself_it_sends_no_copy")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_what_waits_is_sent_again_once_the_connection_is_back() -> None:
     name = Name.of(a_purpose(), "acme", "x")
     with TemporaryDirectory(prefix="holdfast-") as folder:
         server = NatsServer(Path(folder), port=free_ports(1)[0]).start()
         try:
             await server.ready()
-            bus = await NatsBus.connect(server.url, name="test")
-            owner = Owner(bus)
-            await bus.subscribe(name.subject("cmd"), owner.take)
             async with await Client.connect(server.url) as client:
+                assert isinstance(client.bus, NatsBus)
+                owner = Owner(client.bus)  # of a connection of its own the only copy might come before that is back
+                await client.bus.subscribe(name.subject("cmd"), owner.take)
                 call = asyncio.create_task(client.send(name, "add", by=ANN, timeout=2 * PATIENCE))
-                await until(lambda: len(owner.copies) == 1)
+                await until(lambda: len(owner.copies) >= 1)
                 server.kill()
                 server.start()
-                await until(lambda: len(owner.copies) == 2)
+                await until(lambda: len(owner.copies) >= 2)
                 await owner.answer(1, ACCEPTED)
                 assert (await call).seq == 2
-            await bus.close()
         finally:
             server.kill()

@@ -106,6 +106,7 @@ async def system(folder: Path) -> AsyncGenerator[System]:
         server.kill()
 
 
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_a_refusal_is_told_at_once_and_not_repeated(system: System) -> None:
     await system.start_owner()
     copies = await system.copies(NAME)
@@ -138,7 +139,7 @@ async def test_what_was_sent_and_not_answered_is_not_known_until_it_is_sent_agai
 async def test_what_was_sent_before_the_connection_was_lost_is_not_known_either(system: System) -> None:
     copies = await system.copies(SILENT)
     call = asyncio.create_task(system.client.send(SILENT, "add", by=ANN, command_id="lost", timeout=3.0))
-    await until(lambda: len(copies.ids) == 1)
+    await until(lambda: len(copies.ids) >= 1)
     system.server.kill()
     with pytest.raises(TimedOut) as refusal:
         await call
@@ -149,7 +150,7 @@ async def test_what_an_owner_does_not_know_is_not_known_whatever_is_told_afterwa
     copies = await system.copies(SILENT, refused=True)
     copies.first_answer = NOT_KNOWN
     with pytest.raises(TimedOut) as refusal:
-        await system.client.send(SILENT, "add", by=ANN, command_id="perhaps", timeout=1.0)
+        await system.client.send(SILENT, "add", by=ANN, command_id="perhaps", timeout=3.0)
     assert refusal.value.details == {"command_id": "perhaps"}
     assert len(copies.ids) > 1
 

@@ -48,7 +48,7 @@ async def send(bus: Bus, purpose: str, bodies: range) -> None:
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
-                    await bus.request(f"cmd.{purpose}.acme.x", str(body).encode(), timeout=1)
+                    await bus.request(f"cmd.{purpose}.acme.x", str(body).encode(), timeout=PATIENCE / 4)
                     break
                 except Unavailable:
                     await asyncio.sleep(0.05)

@@ -39,7 +39,7 @@ async def operators(health: Health, measures: Measures | None = None) -> AsyncGe
     registry = (measures or Measures()).registry
     async with (
         operators_door(LOOPBACK, 0, health=health, registry=registry) as port,
-        httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}") as http,
+        httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", timeout=PATIENCE) as http,
     ):
         yield http
 

@@ -105,7 +105,7 @@ async def test_a_job_whose_worker_is_stopped_goes_to_another_at_once(world: Worl
         async with running(await world.worker(endless)):
             await world.history.add(3)
             await until(lambda: endless.taken == [3])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             async with running(await world.worker(notes)):
                 await until(lambda: notes.taken == [3])
 

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given as for_all
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from holdfast import ValidationFailed
@@ -88,6 +89,7 @@ def test_nothing_is_shared_among_nobody() -> None:
         distribute(1, [])
 
 
+@settings(deadline=None)
 @for_all(total=AMOUNTS, weights=st.lists(st.integers(0, 10**9), min_size=1, max_size=30))
 def test_shares_sum_to_the_whole_and_are_off_by_less_than_one(total: int, weights: list[int]) -> None:
     shares = distribute(total, weights)
@@ -98,6 +100,7 @@ def test_shares_sum_to_the_whole_and_are_off_by_less_than_one(total: int, weight
             assert abs(share) <= weight or abs(total) > sum(weights)
 
 
+@settings(deadline=None)
 @for_all(numerator=AMOUNTS, denominator=st.integers(1, 10**7), rounding=ROUNDINGS)
 def test_rounding_moves_by_less_than_one_and_mirrors_the_sign(
     numerator: int, denominator: int, rounding: Rounding
@@ -211,6 +214,7 @@ def test_amounts_are_written_with_all_decimals_of_their_currency(amount: int, cu
     assert format_amount(amount, currency) == written
 
 
+@settings(deadline=None)
 @for_all(amount=AMOUNTS, currency=st.sampled_from(sorted(CURRENCIES)))
 def test_what_is_written_reads_back(amount: int, currency: str) -> None:
     assert parse_amount(format_amount(amount, currency), currency) == amount

@@ -50,6 +50,7 @@ async def unavailable(client: Client, command_id: str) -> bool:
 
 
 @pytest.mark.once("it counts the copies of a call")
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_who_sends_to_a_full_log_is_told_so_at_once_and_nothing_is_written() -> None:
     with TemporaryDirectory(prefix="holdfast-") as folder:
         server = NatsServer(Path(folder), port=free_ports(1)[0], max_store=STORE_BYTES).start()

@@ -46,6 +46,7 @@ def test_what_is_not_here_is_refused_by_the_name_of_its_variable(environment: Ma
 
 
 def test_the_last_spans_leave_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.telemetry.otlp.FLUSH_SECONDS", 60.0)
     with Collector().running() as collector:
         monkeypatch.setenv(ENDPOINT, collector.url)
         with exporting("counter", {ENDPOINT: collector.url}) as tracing:
@@ -57,6 +58,7 @@ def test_the_last_spans_leave_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_name_of_a_service_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.telemetry.otlp.FLUSH_SECONDS", 60.0)
     with Collector().running() as collector:
         environment = {ENDPOINT: collector.url, "OTEL_SERVICE_NAME": "till"}
         for name, value in environment.items():

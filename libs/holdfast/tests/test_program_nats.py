@@ -122,4 +122,4 @@ async def test_a_server_that_breaks_off_or_says_nothing_at_first_is_asked_again(
 
     async with await asyncio.start_server(answer, LOOPBACK, 0) as listening, asyncio.timeout(60):
         await greeting(listening.sockets[0].getsockname()[1])
-    assert len(asked) == 4
+    assert len(asked) >= 4

@@ -62,7 +62,7 @@ class Up:
     async def add(self) -> int:
         """Add one to the counter through NATS; the seq of its event."""
         async with await Client.connect(nats_url(self.folder / "data", port=self.nats_port)) as client:
-            return (await client.send(Name.of("counter", "acme", "c"), "add", by=ANN)).seq
+            return (await client.send(Name.of("counter", "acme", "c"), "add", by=ANN, timeout=START_SECONDS)).seq
 
     def doors(self) -> list[str]:
         """Where operators look."""
@@ -115,6 +115,10 @@ def refused(folder: Path, *arguments: str) -> str:
     return done.stderr.strip().splitlines()[-1]
 
 
+def get(url: str, **headers: str) -> httpx.Response:
+    return httpx.get(url, headers=headers, timeout=START_SECONDS)
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -127,10 +131,10 @@ def test_up_says_what_it_started_and_the_gateway_answers(tmp_path: Path) -> None
         assert list(up.pids) == ["nats-server", "counting:service", "gateway"]
         assert len(up.doors()) == 2
         for door in up.doors():
-            assert httpx.get(f"{door}/readyz").json()["ready"], door
-            assert "holdfast_" in httpx.get(f"{door}/metrics").text
+            assert get(f"{door}/readyz").json()["ready"], door
+            assert "holdfast_" in get(f"{door}/metrics").text
         assert all(map(alive, up.pids.values()))
-        assert httpx.get(f"{up.address}/livez").is_success
+        assert get(f"{up.address}/livez").is_success
 
 
 def test_a_token_opens_the_door(tmp_path: Path) -> None:
@@ -139,8 +143,8 @@ def test_a_token_opens_the_door(tmp_path: Path) -> None:
         token = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
         url = f"{up.address}/v1/no-such-purpose/x"
 
-        assert httpx.get(url).status_code == 401
-        assert httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+        assert get(url).status_code == 401
+        assert get(url, Authorization=f"Bearer {token}").status_code == 404
 
 
 async def test_a_killed_service_comes_back_with_everything_acknowledged(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ async def test_events_that_come_later_are_applied_as_they_come(world: World) -> 
         await world.until_complete()
         await some_history(world.history)
         await world.until_complete()
-    assert projector.lag == 0
+        await until(lambda: projector.lag == 0)
 
 
 async def test_a_restarted_projector_goes_on_where_the_rows_are(world: World) -> None:
@@ -474,7 +474,7 @@ async def test_a_stopped_projection_loses_nothing_and_goes_on_when_the_bug_is_go
             assert projector.lag == 2
             buggy.broken = False
             await world.until_complete()
-    assert projector.lag == 0
+            await until(lambda: projector.lag == 0)
 
 
 async def test_an_event_of_newer_code_stops_the_projection_only_where_it_is_read(world: World) -> None:

@@ -21,7 +21,8 @@ LOT = Name.of("auction", "acme", "lot-1")
 OTHER = Name.of("auction", "acme", "lot-2")
 SAVED = Snapshot(seq=7, position=70, body=b'{"price":1049}', fingerprint="v1")
 OLDER = Snapshot(seq=6, position=60, body=b"{}", fingerprint="v1")
-SHORT = 0.3
+SHORT = 1.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ async def test_a_lock_held_elsewhere_ends_the_wait_and_not_the_store(database: A
         row = "INSERT INTO snapshots VALUES ('auction:acme:lot-1', 1, 1, '', 'v1', '', CURRENT_TIMESTAMP)"
         await connection.execute(text(row))
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(store.save(LOT, SAVED), 10 * SHORT)
+            await asyncio.wait_for(store.save(LOT, SAVED), PATIENCE)
     await store.save(LOT, SAVED)
     assert await store.load(LOT) == SAVED
     await hasty.dispose()

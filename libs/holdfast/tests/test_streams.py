@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from holdfast.jetstream import (
 )
 from holdfast.jetstream import _api as api
 from holdfast.testing.servers import free_ports
-from holdfast.tests.wiretap import Reader, Request, Tapped, a_purpose, tapped
+from holdfast.tests.wiretap import PATIENCE, Reader, Request, Tapped, a_purpose, tapped
 
 
 async def configuration(bus: NatsBus, stream: str) -> dict[str, Any]:
@@ -89,6 +90,14 @@ async def test_a_server_that_is_too_old_is_a_clear_error(bus: NatsBus) -> None:
         await ensure_streams(cast("Bus", Old(bus, untouched)), a_purpose())
 
 
+async def connected(url: str) -> NatsBus:
+    """As soon as the server that was started there listens."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(Unavailable):
+                return await NatsBus.connect(url, name="test")
+
+
 async def test_a_server_without_jetstream_is_a_clear_error() -> None:
     port = free_ports(1)[0]
     binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
@@ -96,7 +105,7 @@ async def test_a_server_without_jetstream_is_a_clear_error() -> None:
         binary, "-a", "127.0.0.1", "-p", str(port), stderr=subprocess.DEVNULL
     )
     try:
-        bus = await NatsBus.connect(f"nats://127.0.0.1:{port}", name="test")
+        bus = await connected(f"nats://127.0.0.1:{port}")
         with pytest.raises(Unavailable, match="start the server with a jetstream block"):
             await ensure_streams(bus, a_purpose())
         await bus.close()

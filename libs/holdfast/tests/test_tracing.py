@@ -207,7 +207,7 @@ async def test_a_job_points_to_the_effect_that_asked_for_it_at_each_attempt(worl
     await world.history.append([Added(amount=5)], traceparent=COMMITTED)
     async with running(reactor, worker):
         failed, done = await spans.until("work note", 2)
-    (asked,) = spans.named("react notify")
+        (asked,) = await spans.until("react notify")
 
     assert linked(failed) == linked(done) == {id_of(asked)}
     assert [(facts(span)["attempt"], facts(span)["outcome"]) for span in (failed, done)] == [(1, "INTERNAL"), (2, "OK")]

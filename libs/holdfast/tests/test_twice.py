@@ -21,6 +21,7 @@ CASES = """
 
     import pytest
 
+    import holdfast._calls
     from holdfast import Name
     from holdfast.client import Client
     from holdfast.jetstream import ApiError, NatsBus
@@ -32,6 +33,7 @@ CASES = """
     from holdfast.tests.world import ANN, World
 
     pytest_plugins = ["holdfast.testing._servers"]
+    holdfast._calls.FIRST_RESEND_SECONDS = 600.0  # what is counted comes from the mode alone
 
     async def test_a_host_in_memory(request: pytest.FixtureRequest) -> None:
         world = World()
@@ -108,8 +110,11 @@ def test_another_value_is_told_what_is_known(tmp_path: Path) -> None:
 
 PROGRAM = """
 import asyncio, sys
+import holdfast._calls
 from holdfast import Actor, Name
 from holdfast.client import Client
+
+holdfast._calls.FIRST_RESEND_SECONDS = 600.0
 
 async def main() -> None:
     async with await Client.connect(sys.argv[1]) as client:
