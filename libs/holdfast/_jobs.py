@@ -36,6 +36,7 @@ class WorkerRunner:
         self._tracing = tracing
         self._bus = bus
         self._durable = Durable(bus, job_stream(worker.purpose), f"worker-{worker.kind}")
+        self._interrupted: list[Delivery] = []
         self.backlog = Backlog(bus, self._durable, purpose=worker.purpose, origin=worker.kind)
 
     async def prepare(self) -> None:
@@ -45,10 +46,20 @@ class WorkerRunner:
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is tried again at once elsewhere."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.backlog.run(), name=f"backlog of {self.worker.kind}")
-            for number in range(self.worker.at_once):
-                group.create_task(self._run(), name=f"worker {self.worker.kind} {number}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.backlog.run(), name=f"backlog of {self.worker.kind}")
+                for number in range(self.worker.at_once):
+                    group.create_task(self._run(), name=f"worker {self.worker.kind} {number}")
+        finally:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        """Leave to others what was under way. Before all readers here have ended, one of them might be sent it."""
+        for delivery in self._interrupted:
+            with suppress(HoldfastError):
+                await self._durable.again(delivery, seconds=0)
+        self._interrupted.clear()
 
     async def _run(self) -> None:
         failures = 0
@@ -69,8 +80,7 @@ class WorkerRunner:
             async with self._kept(delivery):
                 await self._traced(delivery)
         except asyncio.CancelledError:
-            with suppress(HoldfastError):
-                await self._durable.again(delivery, seconds=0)
+            self._interrupted.append(delivery)
             raise
         except Rejected as refusal:
             await self._give_up(delivery, refusal)

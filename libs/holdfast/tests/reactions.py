@@ -119,8 +119,8 @@ class World:
         await runner.prepare()
         return runner
 
-    async def worker(self, worker: Notes, tracing: Tracing | None = None) -> WorkerRunner:
-        runner = WorkerRunner(self.bus, worker, tracing=tracing)
+    async def worker(self, worker: Notes, bus: Any = None, tracing: Tracing | None = None) -> WorkerRunner:
+        runner = WorkerRunner(bus or self.bus, worker, tracing=tracing)
         await runner.prepare()
         return runner
 

@@ -1,11 +1,12 @@
 """Jobs and their workers: done once in effect, tried again, shared among replicas."""
 
 import asyncio
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
 from holdfast import Rejected
+from holdfast._bus import Bus, Receive
 from holdfast._dead_letters import redrive
 from holdfast.tests.reactions import Note, Notes, Notify, World, until_done
 from holdfast.tests.waiting import running, until
@@ -108,6 +109,43 @@ async def test_a_job_whose_worker_is_stopped_goes_to_another_at_once(world: Worl
         async with asyncio.timeout(60):
             async with running(await world.worker(notes)):
                 await until(lambda: notes.taken == [3])
+
+
+class Noted:
+    """A bus that notes who stops to listen, and who gives a job back."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.noted: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def subscribe(self, subject: str, receive: Receive) -> Any:
+        noted, subscription = self.noted, await self._bus.subscribe(subject, receive)
+
+        class Stopping:
+            async def stop(self) -> None:
+                noted.append("stop")
+                await subscription.stop()
+
+        return Stopping()
+
+    async def publish(self, subject: str, data: bytes, **options: Any) -> None:
+        if data.startswith(b"-NAK"):
+            self.noted.append("back")
+        await self._bus.publish(subject, data, **options)
+
+
+async def test_a_stopping_worker_gives_a_job_back_when_none_of_its_own_readers_could_get_it(world: World) -> None:
+    endless, noted = Patient(world.history.purpose), Noted(world.bus)
+    reactor, worker = await world.runner(Notify(world.history.purpose)), await world.worker(endless, bus=noted)
+    async with running(reactor, worker):
+        await world.history.add(3)
+        await until(lambda: endless.taken == [3])
+        noted.noted.clear()
+    assert noted.noted[-1:] == ["back"]
+    assert noted.noted.count("stop") == endless.at_once
 
 
 async def test_a_job_that_takes_too_long_has_failed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
