@@ -73,7 +73,7 @@ class RestaurantFloor(Entity[Floor, FloorCommand, FloorEvent]):
             case order_events.KitchenTicketIssued() | order_events.TicketReprinted():
                 return Audience(fields={"allergies": CARING})
             case events.TabRecorded():
-                return Audience(fields={"balance_minor": BILLING, "paid_minor": BILLING})
+                return Audience(fields={"balance_minor": BILLING, "paid_minor": BILLING, "prices": BILLING})
             case events.TableAttention():
                 return Audience(fields={"balance_minor": BILLING})
             case _:

@@ -1,5 +1,6 @@
 """What people may ask of a floor."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -255,6 +256,8 @@ class RecordTab(Command, tag="record_tab"):
     into: TillKey | None = None
     """Where the lines of a tab are that the till merged."""
     heard: Heard = 0
+    prices: Annotated[Mapping[TillKey, Amount], msgspec.Meta(max_length=500)] = {}
+    """What one costs of each line that it put on the tab with this, before its wishes."""
 
 
 class RecordHeard(Command, tag="record_heard"):

@@ -4,6 +4,7 @@ Events carry what was decided, and `at`: when it counts as done. Deadlines have 
 tells how they were found. Prices stand in the till's log; here they only tell which lines are alike.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -192,6 +193,8 @@ class TabRecorded(Event, tag="tab_recorded"):
     pos_seq: int
     into: str | None = None
     """Where its lines are, when the till merged it."""
+    prices: Mapping[str, int] = {}
+    """What one costs of these lines, before its wishes."""
     at: datetime
 
 

@@ -94,6 +94,8 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     cancelled: int = 0
     joined: str | None = None
     """The line of which this one is shown as a part since a merge."""
+    price_minor: int | None = None
+    """What the till charges for one, when it has said so."""
 
     @property
     def wanted(self) -> int:

@@ -181,7 +181,10 @@ def _tab_recorded(floor: Floor, event: events.TabRecorded) -> Floor:
         bill_printed=event.bill_printed,
         pos_seq=event.pos_seq,
     )
-    floor = replace(floor, tabs={**floor.tabs, event.tab_id: tab})
+    priced = {
+        key: replace(floor.lines[key], price_minor=minor) for key, minor in event.prices.items() if key in floor.lines
+    }
+    floor = replace(floor, tabs={**floor.tabs, event.tab_id: tab}, lines={**floor.lines, **priced})
     theirs = {key: party for key, party in floor.parties.items() if event.party_tab in (party.tab_id, *party.also)}
     for party_id, party in theirs.items():
         if event.into is not None and event.into not in (party.tab_id, *party.also):

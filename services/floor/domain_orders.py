@@ -350,7 +350,8 @@ def _alike(floor: Floor, command: commands.MergeOrders) -> dict[str, str]:
 def _kind(line: Line) -> object:
     """What must be equal for two lines to be shown as one: a coke for 5 and a coke for 4 stay two lines."""
     of = line.ordered
-    return of.sku, of.unit_price_minor, of.mods, of.tax_ids, of.note, of.seat, of.course, of.discount_ids
+    price = of.unit_price_minor if line.price_minor is None else line.price_minor
+    return of.sku, price, of.mods, of.tax_ids, of.note, of.seat, of.course, of.discount_ids
 
 
 def _sent(floor: Floor, line_map: dict[str, str]) -> dict[str, int]:

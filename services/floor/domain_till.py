@@ -27,12 +27,13 @@ def record_tab(floor: Floor, command: commands.RecordTab, ctx: Context) -> Event
         bill_printed=command.bill_printed,
         pos_seq=command.pos_seq,
         into=command.into,
+        prices={line_id: minor for line_id, minor in command.prices.items() if line_id in floor.lines},
         at=ctx.now,
     )
     known = floor.tabs.get(command.tab_id)
     if known is not None:
         same = all(getattr(known, field) == getattr(recorded, field) for field in _TOLD)
-        if command.pos_seq <= known.pos_seq or same:
+        if command.pos_seq <= known.pos_seq or (same and not recorded.prices):
             return heard
     return (recorded, *heard)
 

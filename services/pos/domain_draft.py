@@ -1,6 +1,6 @@
 """A decision in the making: the events so far, and the session as they leave it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -13,6 +13,7 @@ from services.pos.domain_roles import MANAGERS
 from services.pos.domain_session import Session, Tab
 from services.pos.domain_tab_events import (
     FloorHeard,
+    LineAdded,
     LinesMoved,
     OnTab,
     TabBalanceChanged,
@@ -137,7 +138,12 @@ class Draft:
             if earlier is None or standing != self._standing(
                 tab_id, earlier, earlier.status, total_minor=earlier.total_minor
             ):
-                yield standing
+                yield replace(standing, prices=self._prices(tab_id)) if tab.floor is not None else standing
+
+    def _prices(self, tab_id: str) -> Mapping[str, int]:
+        """What was charged for the lines with which the kitchen began before the till knew of them."""
+        added = (event for event in self.events if isinstance(event, LineAdded) and event.tab_id == tab_id)
+        return {event.line_id: event.unit_price_minor for event in added if event.sent_milli}
 
     def _last_standing(self, tab_id: str, tab: Tab) -> TabBalanceChanged:
         for event in reversed(self.events):

@@ -321,6 +321,8 @@ class TabBalanceChanged(OnTab, tag="tab_balance_changed"):
     """Where the lines of a tab are that was merged here."""
     heard: int = 0
     """The floor's message that caused this, by its number; all before it have been heard."""
+    prices: Mapping[str, int] = {}
+    """What one costs of each line that the floor ordered with that, in minor units, before its wishes."""
 
 
 class FloorHeard(Event, tag="floor_heard"):

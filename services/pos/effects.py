@@ -67,6 +67,7 @@ def _standing(standing: tabs.TabBalanceChanged, seq: int) -> floor.RecordTab:
         branch_of=standing.branch_of,
         into=standing.into,
         heard=standing.heard,
+        prices=standing.prices,
     )
 
 

@@ -17,6 +17,7 @@ from services.floor.contract import (
     Modifier,
     OrdersMerged,
     OrdersUnmerged,
+    TabRecorded,
     Unmerge,
 )
 from services.floor.tests.scenes import (
@@ -168,3 +169,29 @@ def test_the_lines_of_those_who_stay_go_home_when_the_others_leave() -> None:
     run(scene, ClearTable(table="t2"))
     assert set(lines(scene, "o1")) == {"l1", "l2"}
     scene.when(APART, by=WAITER).then_rejected(refusals.NotMerged)
+
+
+@pytest.mark.parametrize(("first", "second", "stay"), [(500, 400, {"l1", "m1"}), (500, 500, {"m1"})])
+def test_lines_join_only_at_the_price_that_the_till_charges_for_both(first: int, second: int, stay: set[str]) -> None:
+    scene = run(seated(), seat(table="t2", party="p2"), order())
+    run(scene, till(scene, balance_minor=first, prices={"l1": first, "gone": 1}), by=TILL)
+    run(scene, order(line("m1"), table="t2", order_id="o2"))
+    run(scene, till(scene, party="p2", balance_minor=second, prices={"m1": second}), by=TILL)
+    run(scene, MERGE)
+    assert set(lines(scene, "o2")) == stay
+
+
+def test_a_line_whose_price_the_till_has_not_told_joins_none_whose_price_it_has() -> None:
+    scene = run(seated(), seat(table="t2", party="p2"), order(), order(line("m1"), table="t2", order_id="o2"))
+    run(scene, till(scene, balance_minor=500, prices={"l1": 500}), by=TILL)
+    run(scene, MERGE)
+    assert set(lines(scene, "o2")) == {"l1", "m1"}
+
+
+def test_prices_are_noted_also_when_the_balance_stays_as_it_is() -> None:
+    scene = run(seated(), order(line("l1"), line("l2")))
+    run(scene, till(scene, balance_minor=500, prices={"l1": 500}), by=TILL)
+    scene.when(till(scene, balance_minor=500, prices={"l2": 500}), by=TILL).then_includes(
+        TabRecorded, prices={"l2": 500}
+    )
+    scene.when(till(scene, balance_minor=500), by=TILL).then_nothing()

@@ -78,7 +78,7 @@ def standing(scene: Scenario, **fields: Any) -> floor.RecordTab:
 def test_an_order_is_answered_with_how_the_bill_stands_and_which_message_was_heard() -> None:
     scene = opened()
     told_ = told(scene, post("o1"), SERVICE)
-    assert told_ == [standing(scene, balance_minor=1_100, heard=1)]
+    assert told_ == [standing(scene, balance_minor=1_100, heard=1, prices={"o1": 500})]
     assert sent(scene)[-1].name == Name.of("floor", "acme", FLOOR)
 
 
