@@ -160,13 +160,14 @@ async def test_payments_and_refunds_are_refused(till: Till) -> None:
 
 
 async def test_drawers_terminals_and_days_are_refused(till: Till) -> None:
-    await till.do("cleo", "open-drawer", minor=10_000, **TERMINAL)
-    assert (await till.refusal("cleo", "open-drawer", minor=1, **TERMINAL))[:2] == (409, "DRAWER_STATE")
-    assert (await till.refusal("cleo", "pay-out", minor=5, **TERMINAL))[:2] == (422, "REASON_REQUIRED")
+    assert (await till.refusal("cleo", "open-drawer", minor=1, **TERMINAL))[:2] == (404, "TERMINAL_UNKNOWN")
     fact = {"fact": "drawer_moved", "kind": "no_sale", "reason": "meter", "occurred_at": "2026-06-01T12:00:00Z"}
     queued: dict[str, Any] = {**TERMINAL, "facts": [fact]}
     assert (await till.refusal("cleo", "submit-offline", **queued, terminal_seq=1))[:2] == (404, "TERMINAL_UNKNOWN")
     await till.do("max", "register-terminal", **TERMINAL)
+    await till.do("cleo", "open-drawer", minor=10_000, **TERMINAL)
+    assert (await till.refusal("cleo", "open-drawer", minor=1, **TERMINAL))[:2] == (409, "DRAWER_STATE")
+    assert (await till.refusal("cleo", "pay-out", minor=5, **TERMINAL))[:2] == (422, "REASON_REQUIRED")
     assert await till.refusal("cleo", "submit-offline", **queued, terminal_seq=3) == (
         409,
         "TERMINAL_SEQ_GAP",
