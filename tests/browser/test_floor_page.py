@@ -1,30 +1,23 @@
 """The floor's page on two tablets at once, one of which loses its network."""
 
 import json
-import shutil
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Locator, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from holdfast.testing.system import System, started
+from tests.browser.chromium import NEEDED, WAIT_MS, pages
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed: apt install chromium"),
-]
-WAIT_MS = 60_000
+pytestmark = NEEDED
 TIMES = "\N{MULTIPLICATION SIGN}"
 PHONE = {"width": 320, "height": 640}
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 TABLES = [{"id": f"t{number}", "name": f"T{number}", "max": 4} for number in range(1, 5)]
 
 
@@ -102,20 +95,9 @@ async def room(tmp_path: Path) -> AsyncGenerator[Room]:
 
 @asynccontextmanager
 async def tablets(count: int, *, size: Any = None) -> AsyncGenerator[list[Tablet]]:
-    """So many tablets; an error in a page's script fails the test."""
-    problems: list[str] = []
-    async with async_playwright() as playwright, AsyncExitStack() as stack:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        stack.push_async_callback(browser.close)
-        found: list[Tablet] = []
-        for _ in range(count):
-            context = await browser.new_context(viewport=size)
-            page = await context.new_page()
-            page.set_default_timeout(WAIT_MS)
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            found.append(Tablet(context, page))
-        yield found
-    assert problems == []
+    """So many tablets."""
+    async with pages(*[size] * count) as found:
+        yield [Tablet(page.context, page) for page in found]
 
 
 async def test_two_tablets_show_the_same_tables_and_orders(room: Room) -> None:

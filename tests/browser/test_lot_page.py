@@ -1,7 +1,6 @@
 """The lot's page in a real browser, on a whole system of its own, while the auction's process is killed."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,20 +10,14 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 import pytest_asyncio
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from holdfast.testing.system import System, started
+from tests.browser.chromium import NEEDED, WAIT_MS, pages
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed: apt install chromium"),
-]
-WAIT_MS = 60_000
+pytestmark = NEEDED
 PHONE = {"width": 320, "height": 640}
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
 
 @dataclass
@@ -63,20 +56,13 @@ async def hall(tmp_path: Path) -> AsyncGenerator[Hall]:
 
 @asynccontextmanager
 async def page_of(hall: Hall, user: str, *, size: Any = None) -> AsyncGenerator[Page]:
-    """The page in a browser of its own, watching the lot; an error in its script fails the test."""
-    problems: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        page = await browser.new_page(viewport=size)
-        page.set_default_timeout(WAIT_MS)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+    """The page in a browser of its own, watching the lot."""
+    async with pages(size) as (page,):
         await page.goto(hall.system.url)
         await page.get_by_label("Token").fill(hall.token(user))
         await page.get_by_label("Lot", exact=True).fill(hall.lot)
         await page.get_by_role("button", name="Watch").click()
         yield page
-        await browser.close()
-    assert problems == []
 
 
 async def bid(page: Page, amount: str) -> None:

@@ -1,28 +1,21 @@
 """Guests pay at their table: a waiter's tablet shows the code, a telephone pays, and the floor knows."""
 
 import os
-import shutil
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import pytest_asyncio
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from holdfast.testing.system import System, started
+from tests.browser.chromium import NEEDED, WAIT_MS
+from tests.browser.chromium import pages as opened_pages
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed: apt install chromium"),
-]
-WAIT_MS = 60_000
+pytestmark = NEEDED
 PHONE: Any = {"width": 360, "height": 740}
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 TILL, FLOOR = "loc-1", "loc-1:main"
 SHOTS = os.environ.get("HOLDFAST_TEST_SCREENSHOTS")
 """A folder for pictures of the pages, for whoever wants to look at them."""
@@ -82,19 +75,9 @@ async def house(tmp_path: Path) -> AsyncGenerator[House]:
 
 @pytest_asyncio.fixture
 async def pages() -> AsyncGenerator[tuple[Page, Page]]:
-    """A tablet and a telephone; an error in a page's script fails the test."""
-    problems: list[str] = []
-    async with async_playwright() as playwright, AsyncExitStack() as stack:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        stack.push_async_callback(browser.close)
-        found: list[Page] = []
-        for size in (None, PHONE):
-            page = await (await browser.new_context(viewport=size)).new_page()
-            page.set_default_timeout(WAIT_MS)
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            found.append(page)
-        yield found[0], found[1]
-    assert problems == []
+    """A tablet and a telephone."""
+    async with opened_pages(None, PHONE) as (tablet, phone):
+        yield tablet, phone
 
 
 async def shows(page: Page, where: str, text: str) -> None:
