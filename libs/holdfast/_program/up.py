@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ NATS_START_SECONDS: Final = 60.0
 START_SECONDS: Final = 60.0
 PORT_WAIT_SECONDS: Final = 2.0
 PORT_POLL_SECONDS: Final = 0.05
+FREE_PORTS: Final = range(10_000, 32_768)
+"""Below those that Linux gives to connections: one of them could have a part's port while that part is started again."""
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -113,7 +116,7 @@ async def _ports(settings: Settings, services: int) -> Sequence[int]:
     with ExitStack() as held:
         nats = held.enter_context(await _bound(loopback, settings.nats_port, flag="--nats-port"))
         door = held.enter_context(await _bound(settings.host, settings.port, flag="--port"))
-        doors = [held.enter_context(await _bound(loopback, 0, flag="--operators-port")) for _ in range(services)]
+        doors = [held.enter_context(_any_bound(loopback)) for _ in range(services)]
         return [server.getsockname()[1] for server in (nats, door, *doors)]
 
 
@@ -134,6 +137,14 @@ async def _bound(host: str, port: int, *, flag: str) -> socket.socket:
                     f"{host}:{port} cannot be used ({error.strerror}): choose another with {flag}"
                 ) from None
         await asyncio.sleep(PORT_POLL_SECONDS)
+
+
+def _any_bound(host: str) -> socket.socket:
+    """Hold a port that is free, and that no connection is given."""
+    for port in random.sample(FREE_PORTS, len(FREE_PORTS)):
+        with suppress(OSError):
+            return socket.create_server((host, port))
+    raise CannotStart(f"no port of {host} from {FREE_PORTS[0]} to {FREE_PORTS[-1]} is free: stop what holds them")
 
 
 def _tell(line: str) -> None:

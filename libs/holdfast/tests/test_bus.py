@@ -28,7 +28,7 @@ async def test_a_request_cancelled_at_any_moment_is_cancelled(bus: NatsBus) -> N
 
     await bus.subscribe(subject, answer)
     for round_ in range(10 * MOMENTS):
-        task = asyncio.create_task(bus.request(subject, b"", timeout=5))
+        task = asyncio.create_task(bus.request(subject, b"", timeout=PATIENCE))
         await asyncio.wait([task], timeout=round_ % MOMENTS * 0.00005)
         if task.cancel():
             await asyncio.wait([task])
@@ -41,12 +41,12 @@ async def test_a_listener_hears_every_message_in_order_until_it_stops(bus: NatsB
     listening = await bus.listen(subject, lambda message: heard.append(message.data))
     for number in range(100):
         await bus.publish(subject, b"%d" % number, headers={"Number": str(number)})
-    await bus.flush(timeout=5)
+    await bus.flush(timeout=PATIENCE)
     assert heard == [b"%d" % number for number in range(100)]
     await listening.stop()
     await listening.stop()
     await bus.publish(subject, b"after")
-    await bus.flush(timeout=5)
+    await bus.flush(timeout=PATIENCE)
     assert len(heard) == 100
 
 
@@ -68,7 +68,7 @@ async def test_a_listener_that_fails_stops_nobody(bus: NatsBus) -> None:
     await bus.listen(good, lambda message: heard.append(message.data))
     for subject in (bad, good):
         await bus.publish(subject, b"x")
-    await bus.flush(timeout=5)
+    await bus.flush(timeout=PATIENCE)
     assert heard == [b"x"]
 
 
@@ -172,7 +172,7 @@ async def test_a_flush_ends_after_everything_that_was_sent_before_it(bus: NatsBu
     listening = await bus.listen(subject, lambda message: heard.append(message.data))
     for number in range(1000):
         await bus.publish(subject, b"%d" % number)
-        await bus.flush(timeout=10)
+        await bus.flush(timeout=PATIENCE)
         assert heard[-1:] == [b"%d" % number]
     await listening.stop()
 

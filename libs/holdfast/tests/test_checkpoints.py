@@ -15,7 +15,7 @@ async def a_purpose(bus: NatsBus) -> str:
     purpose = f"p{uuid4().hex[:12]}"
     await ensure_streams(bus, purpose)
     for number in range(REACHED):
-        await bus.request(f"cmd.{purpose}.acme.{number}", b"x", timeout=5)
+        await bus.request(f"cmd.{purpose}.acme.{number}", b"x", timeout=PATIENCE)
     return purpose
 
 

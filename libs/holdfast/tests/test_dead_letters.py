@@ -33,7 +33,9 @@ async def test_a_refusal_that_is_met_again_is_one_dead_letter(world: World) -> N
     await world.history.add(LIMIT + 1)
     async with running(await world.runner()):
         await world.until_letters(1)
-    await world.bus.request(f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-forward", b"", timeout=5)
+    await world.bus.request(
+        f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-forward", b"", timeout=PATIENCE
+    )
     again = await world.runner()
     async with running(again):
         await until_done(again)

@@ -8,7 +8,7 @@ import pytest
 from holdfast import Rejected
 from holdfast._bus import Bus, Receive
 from holdfast._dead_letters import redrive
-from holdfast.tests.reactions import Note, Notes, Notify, World, until_done
+from holdfast.tests.reactions import PATIENCE, Note, Notes, Notify, World, until_done
 from holdfast.tests.waiting import running, until
 from holdfast.worker import Work
 
@@ -49,7 +49,9 @@ async def test_a_job_asked_for_twice_is_on_the_queue_once(world: World) -> None:
         assert reactor.backlog.lag == 1
         async with running(reactor):
             await until_done(reactor)
-        await world.bus.request(f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-notify", b"", timeout=5)
+        await world.bus.request(
+            f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-notify", b"", timeout=PATIENCE
+        )
     await worker.backlog.look()
     assert worker.backlog.lag == 1
 

@@ -19,6 +19,7 @@ from holdfast._serving import AT_ONCE
 from holdfast.jetstream import NatsBus
 from holdfast.sql import Listing, migrate, open_database
 
+PATIENCE = 60.0
 ANN = {"user": "ann", "roles": ["clerk"]}
 tables = MetaData()
 letters = Table(
@@ -66,7 +67,7 @@ class Counter:
 
     async def asks(self, body: object, *, tenant: str = "acme") -> Any:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        answer = await self.bus.request(f"list.{self.purpose}.{tenant}", data, timeout=10)
+        answer = await self.bus.request(f"list.{self.purpose}.{tenant}", data, timeout=PATIENCE)
         return msgspec.json.decode(answer.data)
 
 
@@ -167,5 +168,5 @@ async def test_an_answer_goes_to_an_inbox_only(counter: Counter) -> None:
     await counter.bus.subscribe("evt.post.acme.a", listen)
     await counter.bus.publish(f"list.{counter.purpose}.acme", msgspec.json.encode({"by": ANN}), reply="evt.post.acme.a")
     await counter.asks({"by": ANN})
-    await counter.bus.flush(timeout=5)
+    await counter.bus.flush(timeout=PATIENCE)
     assert heard == []

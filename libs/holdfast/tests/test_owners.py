@@ -34,7 +34,7 @@ async def test_the_partition_of_a_name_is_the_one_that_the_server_computes(bus: 
     names = [Name.of("auction", "acme", f"lot:{number}") for number in range(30)]
     names += [Name.of("pos-session", "b_2", "A-1"), Name.of("floor", "acme", "loc-1:floor-main")]
     for name in names:
-        await bus.request(f"{stream}.{name.purpose}.{name.tenant}.{name.id}", b"", timeout=5)
+        await bus.request(f"{stream}.{name.purpose}.{name.tenant}.{name.id}", b"", timeout=PATIENCE)
     info = await api.call(bus, f"STREAM.INFO.{stream}", {"subjects_filter": ">"})
     stored = set(info["state"]["subjects"])
     assert stored == {f"{stream}.{partition(name)}.{name.purpose}.{name.tenant}.{name.id}" for name in names}

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from holdfast import Actor, Name
 from holdfast._program.embedded_nats import LOOPBACK, nats_url
+from holdfast._program.up import FREE_PORTS
 from holdfast.client import Client
 from holdfast.testing.servers import free_ports
 
@@ -130,6 +132,7 @@ def test_up_says_what_it_started_and_the_gateway_answers(tmp_path: Path) -> None
     with running(tmp_path) as up:
         assert list(up.pids) == ["nats-server", "counting:service", "gateway"]
         assert len(up.doors()) == 2
+        assert urlsplit(up.doors()[0]).port in FREE_PORTS
         for door in up.doors():
             assert get(f"{door}/readyz").json()["ready"], door
             assert "holdfast_" in get(f"{door}/metrics").text

@@ -63,7 +63,9 @@ async def test_everything_delivered_twice_happens_once(world: World) -> None:
     runner = await world.runner()
     async with running(runner):
         await until_done(runner)
-    await world.bus.request(f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-forward", b"", timeout=5)
+    await world.bus.request(
+        f"$JS.API.CONSUMER.DELETE.evt-{world.history.purpose}.reactor-forward", b"", timeout=PATIENCE
+    )
     again = await world.runner()
     async with running(again):
         await until_done(again)
