@@ -20,6 +20,8 @@ help:
 	@echo 'make run     install into $(VENV) and start everything on this machine'
 	@echo 'make test    all tests'
 	@echo 'make test-twice  the same, with every command sent twice: right behind itself, and after its answer'
+	@echo 'make fast    the fast tests'
+	@echo 'make fast-twice  those of them that send, with every command sent twice, and a count of the others'
 	@echo 'make check   what lint does, and the fast tests'
 	@echo 'make lint    format, lint, types, borders between the parts'
 	@echo 'make bench   measure durable commands per second'

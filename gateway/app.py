@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import structlog
 from litestar import Litestar, MediaType, Response, WebSocket, get, websocket
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
@@ -38,6 +39,7 @@ from holdfast.telemetry import Health, Tracing
 from holdfast.telemetry import door as operators
 from holdfast.telemetry.requests import TraceRequests
 
+log = structlog.get_logger(__name__)
 WEB: Final = Path(__file__).parent / "web"
 EXPOSED: Final = ["ETag", "RateLimit", "RateLimit-Policy", "Retry-After"]
 """Headers of answers that pages of other origins may read."""
@@ -123,6 +125,7 @@ def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar
                     settings.nats, name="holdfast gateway", replicas=settings.replicas, tracing=tracing
                 )
             )
+            _mind_the_size_of_messages(client, settings)
             metrics, health = Metrics(), Health()
             rates = Rates(
                 user=settings.commands_per_second,
@@ -198,6 +201,13 @@ def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar
                 await drain(app)
 
     return lifespan
+
+
+def _mind_the_size_of_messages(client: Client, settings: Settings) -> None:
+    """Say so when the NATS server takes less than this gateway does."""
+    room = client.bus.max_payload
+    if room < settings.max_body:
+        log.warning("gateway.small_messages", max_payload=room, max_body=settings.max_body)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ _COUNTERS: Final = {
     "lagging": ("Watches dropped because their viewer was too slow.", ()),
     "gaps": ("Times that missing commits were read from the log.", ()),
     "sockets_opened": ("WebSockets that were welcomed.", ()),
-    "refused": ("Commands and sockets that were over a limit.", ("limit",)),
+    "refused": ("Commands, presence and sockets over a limit.", ("limit",)),
 }
 
 _GAUGES: Final = {

@@ -19,18 +19,27 @@ from gateway.contracts import discover
 from gateway.server import serve as serve_gateway
 from gateway.settings import Settings
 from gateway.tests.world import HOUR
+from holdfast.client import Client
 from holdfast.testing.servers import NatsServer, nats_server
 from holdfast.testing.serving import running, serving
+from tests.test_layout import PARTS_OF_A_SERVICE
 
 PAGE = (Path(__file__).parents[1] / "docs" / "add-a-service.md").read_text()
 FIRST_CHAPTERS = PAGE[: PAGE.index("\n## A list")]
 COMMANDS = re.findall(r"^    (curl .+)$", PAGE, re.MULTILINE)
+SERVICE_TESTS = "services/guestbook/tests/test_service.py"
 PATIENCE = 60.0
 
 
 def files(text: str) -> dict[str, str]:
     """The files that the page shows, each as it stands there last."""
     return dict(re.findall(r"^```python (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+
+
+def rules_in(name: str) -> list[Callable[..., Any]]:
+    """The tests of one of these files."""
+    module: Any = importlib.import_module(name.removesuffix(".py").replace("/", "."))
+    return [getattr(module, rule) for rule in dir(module) if rule.startswith("test_")]
 
 
 @pytest.fixture(params=[FIRST_CHAPTERS, PAGE], ids=["first chapters", "whole page"])
@@ -98,14 +107,26 @@ async def holdfast(*arguments: str) -> str:
 
 @pytest.mark.usefixtures("guestbook")
 def test_the_tests_of_the_page_pass(chapters: str) -> None:
-    modules = [name for name in files(chapters) if "/tests/" in name]
+    modules = [name for name in files(chapters) if "/tests/" in name and name != SERVICE_TESTS]
     assert modules
     for name in modules:
-        tests: Any = importlib.import_module(name.removesuffix(".py").replace("/", "."))
-        rules = [rule for rule in dir(tests) if rule.startswith("test_")]
+        rules = rules_in(name)
         assert rules
         for rule in rules:
-            getattr(tests, rule)()
+            rule()
+
+
+@pytest.mark.usefixtures("guestbook")
+async def test_the_test_of_the_served_service_passes(nats: NatsServer, tmp_path: Path) -> None:
+    [rule] = rules_in(SERVICE_TESTS)
+    async with await Client.connect(nats.url) as client:
+        await rule(client, nats, tmp_path)
+
+
+@pytest.mark.usefixtures("guestbook")
+def test_the_page_makes_every_part_of_a_service(tmp_path: Path) -> None:
+    folder = tmp_path / "services/guestbook"
+    assert [part for part in PARTS_OF_A_SERVICE if not any(folder.glob(part))] == []
 
 
 @pytest.mark.usefixtures("guestbook")

@@ -4,12 +4,14 @@ import socket
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.server import STOP_SECONDS, serve
 from gateway.settings import Settings
 from gateway.tests.world import WAIT_SECONDS, World, pad_id
 from holdfast import Unavailable
-from holdfast.testing.servers import NatsServer, free_ports
+from holdfast.testing.servers import MAX_PAYLOAD, NatsServer, free_ports
+from holdfast.testing.serving import running
 
 
 async def test_a_taken_port_is_told_at_once(nats: NatsServer) -> None:
@@ -23,6 +25,15 @@ async def test_a_nats_server_that_does_not_answer_is_told() -> None:
     url = f"nats://127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(Unavailable, match="no NATS server answers"):
         await serve(Settings(nats=url, port=0), contracts={})
+
+
+@pytest.mark.parametrize("less", [0, 1], ids=["as much", "less"])
+async def test_a_nats_server_that_takes_less_than_the_gateway_is_told(nats: NatsServer, less: int) -> None:
+    settings = Settings(nats=nats.url, port=0, max_body=MAX_PAYLOAD + less)
+    with capture_logs() as events:
+        async with running(lambda ready: serve(settings, ready=ready, contracts={})):
+            pass
+    assert [event["event"] for event in events].count("gateway.small_messages") == less
 
 
 async def test_stopping_takes_at_most_three_seconds_with_a_request_under_way(gateway: Any) -> None:
