@@ -141,7 +141,7 @@ async def test_bills_follow_merges_moves_and_cancellations_while_the_owners_die(
         seen = await evening.logs()
 
     assert list(receipts(seen)) == []
-    assert types(seen.logs[seen.till])["tab_conflict"] == 0
+    assert [event["data"]["about"] for event in seen.of(seen.till, "tab_conflict")] == ["cancel"]
     added = Counter(event["data"]["line_id"] for event in seen.of(seen.till, "line_added"))
     assert added == dict.fromkeys(here.paper.ordered, 1)
 
