@@ -5,10 +5,26 @@ from typing import Any, Final, get_args
 
 from gateway import frames
 from gateway.ask import Answer as AskAnswer
+from gateway.connection import CLOSE_NO_UTF8
 from gateway.presence import Sign
 from gateway.schemas import ID_PART, NAME_PART, VERSION, Schema, Schemas, add_events, messages_of, obj, summary_of
+from gateway.session import CLOSE_CREDENTIAL, CLOSE_MALFORMED, CLOSE_RATE, CLOSE_RESTART
+from gateway.sockets import CLOSE_AGAIN, CLOSE_FORBIDDEN, CLOSE_HELLO_MISSING
 from holdfast import Actor, Audience, Contract
 
+CLOSES: Final = {
+    CLOSE_NO_UTF8: "a text frame that is not UTF-8",
+    1009: "a frame that is too large",
+    1011: "no answer to a ping",
+    CLOSE_RESTART: "the server restarts",
+    CLOSE_AGAIN: "come again later: too slow, or no credential can be checked now",
+    CLOSE_MALFORMED: "a frame that is not of this form",
+    CLOSE_CREDENTIAL: "a credential that is missing, wrong or over",
+    CLOSE_FORBIDDEN: "an origin or subprotocol that is not accepted, seen as HTTP status 403",
+    CLOSE_HELLO_MISSING: "no hello in the first frame",
+    CLOSE_RATE: "too many sockets, or no pause after refusals",
+}
+"""Why a socket closes; 1009 and 1011 come from the libraries below."""
 _OPS: Final[tuple[Any, ...]] = get_args(frames.Op)
 _ANSWERS: Final[tuple[Any, ...]] = get_args(frames.Answer)
 
@@ -40,7 +56,8 @@ def _socket(schemas: Schemas, channels: dict[str, Schema], operations: dict[str,
     answers["EventFrame"] = _message({"allOf": [head, {"oneOf": events}]}, "A committed event of a watched entity.")
     channels["socket"] = {
         "address": "/v1/ws",
-        "description": "Subprotocol holdfast.v1 (JSON, text frames) or holdfast.v1.msgpack (the same, binary frames).",
+        "description": "Subprotocol holdfast.v1 (JSON, text frames) or holdfast.v1.msgpack (the same, binary frames). "
+        f"Close codes: {'; '.join(f'{code}, {why}' for code, why in CLOSES.items())}.",
         "messages": ops | answers,
     }
     operations["socket.receive"] = _operation("receive", "socket", ops)
