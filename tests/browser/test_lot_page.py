@@ -42,10 +42,12 @@ class Hall:
                     return
         raise AssertionError("the command was never answered")
 
-    async def create_lot(self, *, seconds: float = 600) -> None:
+    async def create_lot(self, *, seconds: float = 600) -> datetime:
+        """List the lot that ends so soon; its end."""
         ends_at = datetime.now(UTC) + timedelta(seconds=seconds)
         terms = {"title": "A clock", "currency": "EUR", "start_minor": 1000, "ends_at": ends_at.isoformat()}
         await self.send("sam", "create-lot", terms | {"soft_close": {"w_s": 0}})
+        return ends_at
 
 
 @pytest_asyncio.fixture
@@ -121,14 +123,27 @@ async def test_a_killed_gateway_is_found_again_with_nothing_missed(hall: Hall) -
 
 async def test_the_end_of_the_lot_is_told_and_takes_the_form_away(hall: Hall) -> None:
     async with page_of(hall, "ann") as page:
-        await shows(page, "link", f"There is no lot {hall.lot} that you may see.")
-        await hall.create_lot(seconds=8)
-        await page.get_by_role("button", name="Watch").click()
-        await bid(page, "15")
+        await bid_before_the_end(hall, page)
         await shows(page, "mine", "You won: pay 10.00 EUR")
         await shows(page, "standing", "Sold")
-        await expect(page.get_by_role("button", name="Bid")).to_be_hidden()
-        await expect(page.locator("#clock")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Bid")).to_be_hidden(timeout=WAIT_MS)
+        await expect(page.locator("#clock")).to_be_hidden(timeout=WAIT_MS)
+
+
+async def bid_before_the_end(hall: Hall, page: Page) -> None:
+    """Watch a lot from before it is listed, and bid for it: one that ends as soon as this machine is fast enough for."""
+    for seconds in (8, 45):
+        await shows(page, "link", f"There is no lot {hall.lot} that you may see.")
+        ends_at = await hall.create_lot(seconds=seconds)
+        await page.get_by_role("button", name="Watch").click()
+        await shows(page, "link", "Connected as ann.")
+        if datetime.now(UTC) < ends_at - timedelta(seconds=seconds / 4):
+            await bid(page, "15")
+            return
+        hall.lot += "-again"
+        await page.get_by_label("Lot", exact=True).fill(hall.lot)
+        await page.get_by_role("button", name="Watch").click()
+    raise AssertionError("the page did not show a lot within half a minute")
 
 
 async def test_what_cannot_be_watched_or_bid_is_told(hall: Hall) -> None:

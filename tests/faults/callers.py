@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 
 from holdfast.testing.doors import Frame, Lost, Refused, Socket, open_socket
+from tests.faults.fleet import COMMAND_SECONDS
 from tests.faults.history import History, Look, Sighting
 
-ANSWER_SECONDS = 12.0
+ANSWER_SECONDS = COMMAND_SECONDS + 5
 """Longer than a gateway waits for an owner, so that silence means that the gateway itself is gone."""
 AGAIN_SECONDS, AGAIN_MAX_SECONDS = 0.2, 2.0
 """Between attempts: at first, and after many that failed."""

@@ -24,9 +24,11 @@ from tests.faults.network import Network
 ROOT = Path(__file__).parents[2]
 NATS_PORT, ROUTE_PORT = 4222, 6222
 """Of NATS servers that have a host for themselves."""
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 60.0
-PATIENCE = 60.0
+PATIENCE = 120.0
+COMMAND_SECONDS = 30.0
+"""How long a gateway waits for an owner: longer than any disk stands still, since tests say that no caller is told an error."""
 DAY = timedelta(days=1)
 
 
@@ -212,6 +214,7 @@ def gateway(number: int, folder: Path, nodes: Sequence[NatsServer], *, port: int
         "HOLDFAST_REPLICAS": str(len(nodes)),
         "HOLDFAST_PORT": str(port),
         "HOLDFAST_COMMANDS_PER_SECOND": "0",
+        "HOLDFAST_COMMAND_TIMEOUT": str(COMMAND_SECONDS),
     }
     return Part(f"gateway{number}", [sys.executable, "-m", "tests.faults.door"], folder=folder, environment=environment)
 
@@ -233,7 +236,8 @@ async def fleet(
     servers = list(nodes) if not isinstance(nodes, int) else _servers(folder, nodes, network)
     needs = needs or {}
     inside = [() if network is None else network.host(f"replica{number}").inside for number in range(replicas)]
-    ports, operators = free_ports(gateways), free_ports(replicas)
+    found = free_ports(gateways + replicas)
+    ports, operators = found[:gateways], found[gateways:]
     running = Fleet(
         nodes=servers,
         replicas=[

@@ -15,12 +15,12 @@ from holdfast.testing.counter import Rang, Reminded
 from holdfast.testing.owner import owner
 from holdfast.testing.servers import NatsServer
 from holdfast.wire import RecordedEvent
-from tests.faults.history import History
+from tests.faults.history import History, patiently
 
 pytestmark = pytest.mark.slow
 
 ANN = Actor(user="ann", roles=())
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Reminder(msgspec.Struct):
@@ -41,7 +41,8 @@ def a_name() -> Name:
 
 
 async def log_of(client: Client, name: Name) -> list[RecordedEvent]:
-    return [event for commit in await client.commits(name, after=0) for event in commit.events]
+    commits = await patiently(lambda: client.commits(name, after=0))
+    return [event for commit in commits for event in commit.events]
 
 
 async def wait_for_calls(history: History, more: int) -> None:

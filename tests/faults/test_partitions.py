@@ -8,6 +8,7 @@ import pytest
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 from tests.faults.fleet import Fleet, fleet
+from tests.faults.history import patiently
 from tests.faults.load import Load, Shape, load
 from tests.faults.network import Network, network, why_not
 from tests.faults.report import report
@@ -71,8 +72,8 @@ async def test_a_nats_server_whose_host_is_disturbed_loses_nothing_that_was_ackn
 
 async def leader_of(here: Fleet, stream: str) -> str:
     """The name of the NATS server that leads a stream."""
-    bus = await NatsBus.connect(here.servers, name="leader")
+    bus = await patiently(lambda: NatsBus.connect(here.servers, name="leader"))
     try:
-        return (await api.call(bus, f"STREAM.INFO.{stream}"))["cluster"]["leader"]
+        return (await patiently(lambda: api.call(bus, f"STREAM.INFO.{stream}")))["cluster"]["leader"]
     finally:
         await bus.close()

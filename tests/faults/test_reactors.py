@@ -18,13 +18,14 @@ from holdfast.jetstream import _api as api
 from holdfast.runtime import serve
 from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import running
+from tests.faults.history import patiently
 from tests.faults.transfers import DIES, PassOn, service
 
 pytestmark = pytest.mark.slow
 
 ANN = Actor(user="ann", roles=("clerk",))
 ENTITIES = 4
-PATIENCE = 60.0
+PATIENCE = 120.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,7 +49,7 @@ async def add(client: Client, number: int, amount: int) -> None:
 
 
 async def passed_on(client: Client, number: int) -> list[int]:
-    commits = await client.commits(Name.of("counter", "acme", f"to-{number}"), after=0)
+    commits = await patiently(lambda: client.commits(Name.of("counter", "acme", f"to-{number}"), after=0))
     return [msgspec.json.decode(event.data)["amount"] for commit in commits for event in commit.events]
 
 
@@ -62,7 +63,7 @@ async def until_acknowledged(client: Client) -> None:
     """What is passed on is acknowledged a moment later; whoever starts before that would have it again."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            reading = await api.call(client.bus, f"CONSUMER.INFO.evt-counter.reactor-{PassOn.name}")
+            reading = await patiently(lambda: api.call(client.bus, f"CONSUMER.INFO.evt-counter.reactor-{PassOn.name}"))
             if not reading["num_pending"] and not reading["num_ack_pending"]:
                 return
             await asyncio.sleep(0.05)

@@ -1,14 +1,18 @@
 """Leaders that move, clusters that die as a whole, and everything restarted one after the other, under load."""
 
+import asyncio
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from holdfast import Unavailable
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 from tests.faults.fleet import fleet
-from tests.faults.load import Shape, load
+from tests.faults.history import patiently
+from tests.faults.load import PATIENCE, Shape, load
 from tests.faults.report import report
 
 pytestmark = pytest.mark.slow
@@ -71,9 +75,14 @@ async def test_restarting_everything_in_turn_is_a_pause_and_no_error(folder: Pat
 
 
 async def step_down(servers: list[str], operation: str) -> None:
-    """Let a leader of the cluster go, and another one come."""
-    bus = await NatsBus.connect(servers, name="step down")
+    """Let a leader of the cluster go, and another one come; again while there is none that could be told so."""
+    bus = await patiently(lambda: NatsBus.connect(servers, name="step down"))
     try:
-        await api.call(bus, operation)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with suppress(api.ApiError, Unavailable):
+                    await api.call(bus, operation)
+                    return
+                await asyncio.sleep(0.2)
     finally:
         await bus.close()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 ANN = Actor(user="ann", roles=())
 LEDGERS = 16
-PATIENCE = 60.0
+PATIENCE = 120.0
 ROOT = Path(__file__).parents[2]
 OLD, NEW = ledger_1.__name__, ledger_2.__name__
 

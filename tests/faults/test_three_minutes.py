@@ -30,7 +30,7 @@ costly. A replica stands still for longer than a takeover may last, so that it c
 FULL = Shape(entities=48, followers=24, watched=4, posters=4)
 KILLED_SECONDS, FROZEN_SECONDS = 1.0, 3.0
 TARGETS = {"replica killed": KILLED_SECONDS, "replica frozen": FROZEN_SECONDS, "gateway killed": KILLED_SECONDS}
-GENEROUS = 10.0
+GENEROUS = 40.0
 """How many times longer a takeover may last on a busy machine before the test says that something is wrong."""
 
 

@@ -12,7 +12,7 @@ from holdfast.testing.system import CannotRun
 
 WRONG: Final = 1
 CANNOT_RUN: Final = 2
-READ_ATTEMPTS: Final = 20
+READ_ATTEMPTS: Final = 40
 READ_AGAIN_SECONDS: Final = 0.5
 LONGEST_PROBLEM: Final = 600
 S = TypeVar("S")

@@ -16,7 +16,7 @@ from typing import Any, Final
 from holdfast.cli import main as holdfast
 from holdfast.testing.servers import free_ports
 
-START_SECONDS: Final = 90.0
+START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 30.0
 LINES_KEPT: Final = 30
 LONGEST_LINE: Final = 4 * 1024 * 1024

@@ -24,8 +24,8 @@ HOUSE: Final[Mapping[str, tuple[str, ...]]] = {
     "olga": (),
 }
 """Who watches besides bidders: the seller, an auctioneer, and someone without any role."""
-BEGIN_SECONDS: Final = 30.0
-SETTLE_SECONDS: Final = 90.0
+BEGIN_SECONDS: Final = 90.0
+SETTLE_SECONDS: Final = 180.0
 """For the answers that are still out when bidding stops, the end of the lot, and the last watcher."""
 START_MINOR: Final = 10_00
 RESERVE_MINOR: Final = 2_000_00

@@ -20,7 +20,7 @@ from services.floor._demo.tablets import TooLate
 LOOK_UP_SECONDS: Final = 0.05
 SELLS_EVERY: Final = (0.3, 1.2)
 """Seconds between two sales at the bar."""
-DELIVERY_SECONDS: Final = 60.0
+DELIVERY_SECONDS: Final = 180.0
 BAR: Final = "till-3"
 CARDS: Final = 0.3
 """The part of the bar's sales that are paid by card, which the bank hears of later."""

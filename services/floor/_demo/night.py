@@ -20,7 +20,7 @@ from services.floor._demo.tablets import KINDS, Tablet
 from services.floor._demo.turns import Station
 
 PARTS: Final = ("floor", "pos", "gateway", "nats-server")
-BEGIN_SECONDS: Final = 30.0
+BEGIN_SECONDS: Final = 90.0
 TABLETS: Final = ("waiter-1", "waiter-2", "waiter-3", "manager", "kitchen", "bar")
 VIEWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "waiter": ("waiter-1", "waiter-2", "waiter-3"),

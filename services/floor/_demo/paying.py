@@ -10,7 +10,7 @@ from services.floor._demo.paper import Bill, Ordered, in_coins
 from services.floor._demo.people import Person
 
 AGAIN_SECONDS: Final = 0.1
-LEAVE_SECONDS: Final = 60.0
+LEAVE_SECONDS: Final = 180.0
 """By when the floor has heard that a bank is settled."""
 NOTE: Final = 1_000
 """Guests pay in such notes."""

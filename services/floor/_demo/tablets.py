@@ -13,7 +13,7 @@ Kind = Literal["plain", "msgpack", "roaming"]
 KINDS: Final[tuple[Kind, ...]] = ("plain", "msgpack", "roaming")
 AGAIN_SECONDS: Final = 0.2
 SILENCE_SECONDS: Final = 60.0
-LATE_SECONDS: Final = 60.0
+LATE_SECONDS: Final = 180.0
 """How long something may take to be told; kills of several parts lie in between."""
 FRAME_FIELDS: Final = frozenset({"op", "name", "server_now"})
 """What a frame adds to the event that it carries."""

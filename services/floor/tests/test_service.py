@@ -1,6 +1,7 @@
 """The floor on a real NATS server, as any caller meets it."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,7 +9,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from holdfast import Actor, HoldfastError, Name
+from holdfast import Actor, HoldfastError, Name, Unavailable
 from holdfast.client import Client
 from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
@@ -140,8 +141,9 @@ async def recorded(client: Client, floor: Name, kind: str) -> Any:
     """The data of an event of this type, once there is one."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            events = [event for commit in await client.commits(floor, after=0) for event in commit.events]
-            found = [event.data for event in events if event.type == kind]
-            if found:
-                return msgspec.json.decode(found[0])
+            with suppress(Unavailable):
+                events = [event for commit in await client.commits(floor, after=0) for event in commit.events]
+                found = [event.data for event in events if event.type == kind]
+                if found:
+                    return msgspec.json.decode(found[0])
             await asyncio.sleep(0.02)
