@@ -1,7 +1,8 @@
 """The gateway as one Litestar application."""
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +95,7 @@ def create_app(
         before_request=http.check_target,
         before_send=[http.tell_rates],
         exception_handlers={HoldfastError: on_refusal, HTTPException: on_http_exception, Exception: on_crash},
-        lifespan=[_lifespan(settings, tracing)],
+        lifespan=[partial(_running, settings, tracing)],
         middleware=[TraceRequests(tracing, under="/v1/")] if tracing is not None else [],
         state=State({"settings": settings, "contracts": contracts, "documents": documents, "tracing": tracing}),
         request_max_body_size=settings.max_body,
@@ -116,91 +117,88 @@ async def drain(app: Litestar) -> None:
     await sockets.drain(timeout=settings.drain_timeout)
 
 
-def _lifespan(settings: Settings, tracing: Tracing | None) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
-        async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(
-                await Client.connect(
-                    settings.nats, name="holdfast gateway", replicas=settings.replicas, tracing=tracing
-                )
-            )
-            _mind_the_size_of_messages(client, settings)
-            metrics, health = Metrics(), Health()
-            rates = Rates(
-                user=settings.commands_per_second,
-                tenant=settings.tenant_commands_per_second,
-                entity=settings.entity_commands_per_second,
-                user_of_entity=settings.user_rate_at_entity,
-            )
-            limits = Limits(
-                rates,
-                sockets_per_user=settings.sockets_per_user,
-                tenant_in_flight=settings.tenant_in_flight,
-                presence=settings.presence_per_second,
-            )
-            door = Door(
-                client,
-                app.state.contracts,
-                limits=limits,
-                metrics=metrics,
-                command_timeout=settings.command_timeout,
-                tracing=tracing,
-            )
-            fanout = await stack.enter_async_context(
-                Fanout(client, metrics, check_interval=settings.check_interval, coalesce=settings.coalesce).running()
-            )
-            presence = await stack.enter_async_context(
-                PresenceBoard(
-                    client.bus, interval=settings.presence_interval, lifetime=settings.presence_lifetime
-                ).running()
-            )
-            revocations = Revocations(
-                client.bus,
-                keep=settings.token_lifetime,
-                grace=settings.revocation_grace,
-                replicas=settings.replicas,
-            )
-            await stack.enter_async_context(revocations.running())
-            health.check("revocations", revocations.trouble)
-            authenticator = await stack.enter_async_context(_authenticating(settings, revocations, health))
-            await stack.enter_async_context(ask.serving(door))
-            doors = Doors(
-                door=door,
-                fanout=fanout,
-                presence=presence,
-                authenticator=authenticator,
-                revocations=revocations,
-                settings=settings,
-                tracing=tracing,
-            )
-            sockets = await stack.enter_async_context(Sockets(doors, limits).running())
-            streams = set[StreamOutbox]()
-            metrics.gauge("sockets", lambda: sockets.count)
-            metrics.gauge("watched_entities", lambda: fanout.topics)
-            metrics.gauge("subscriptions", lambda: client.bus.listening)
-            metrics.gauge("frames_queued", lambda: _queued(sockets, streams))
-            watch_nats(health, client.bus)
-            health.check("sockets", lambda: "this gateway is about to stop" if sockets.draining else None)
-            await stack.enter_async_context(health.running())
-            app.state.update(
-                {
-                    "health": health,
-                    "registry": metrics.registry,
-                    "door": door,
-                    "fanout": fanout,
-                    "authenticator": authenticator,
-                    "revocations": revocations,
-                    "sockets": sockets,
-                    "streams": streams,
-                }
-            )
-            try:
-                yield
-            finally:
-                await drain(app)
+@asynccontextmanager
+async def _running(settings: Settings, tracing: Tracing | None, app: Litestar) -> AsyncGenerator[None, None]:
+    """Connect everything that the application needs, and end it in order."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            await Client.connect(settings.nats, name="holdfast gateway", replicas=settings.replicas, tracing=tracing)
+        )
+        _mind_the_size_of_messages(client, settings)
+        metrics, health = Metrics(), Health()
+        limits = _limits(settings)
+        door = Door(
+            client,
+            app.state.contracts,
+            limits=limits,
+            metrics=metrics,
+            command_timeout=settings.command_timeout,
+            tracing=tracing,
+        )
+        fanout = await stack.enter_async_context(
+            Fanout(client, metrics, check_interval=settings.check_interval, coalesce=settings.coalesce).running()
+        )
+        presence = await stack.enter_async_context(
+            PresenceBoard(
+                client.bus, interval=settings.presence_interval, lifetime=settings.presence_lifetime
+            ).running()
+        )
+        revocations = await stack.enter_async_context(_revocations(settings, client).running())
+        health.check("revocations", revocations.trouble)
+        authenticator = await stack.enter_async_context(_authenticating(settings, revocations, health))
+        await stack.enter_async_context(ask.serving(door))
+        doors = Doors(
+            door=door,
+            fanout=fanout,
+            presence=presence,
+            authenticator=authenticator,
+            revocations=revocations,
+            settings=settings,
+            tracing=tracing,
+        )
+        sockets = await stack.enter_async_context(Sockets(doors, limits).running())
+        streams = set[StreamOutbox]()
+        _show(metrics, doors, sockets, streams)
+        watch_nats(health, client.bus)
+        health.check("sockets", lambda: "this gateway is about to stop" if sockets.draining else None)
+        await stack.enter_async_context(health.running())
+        app.state.update(
+            {
+                "health": health,
+                "registry": metrics.registry,
+                "door": door,
+                "fanout": fanout,
+                "authenticator": authenticator,
+                "revocations": revocations,
+                "sockets": sockets,
+                "streams": streams,
+            }
+        )
+        try:
+            yield
+        finally:
+            await drain(app)
 
-    return lifespan
+
+def _limits(settings: Settings) -> Limits:
+    rates = Rates(
+        user=settings.commands_per_second,
+        tenant=settings.tenant_commands_per_second,
+        entity=settings.entity_commands_per_second,
+        user_of_entity=settings.user_rate_at_entity,
+    )
+    return Limits(
+        rates,
+        sockets_per_user=settings.sockets_per_user,
+        tenant_in_flight=settings.tenant_in_flight,
+        presence=settings.presence_per_second,
+    )
+
+
+def _revocations(settings: Settings, client: Client) -> Revocations:
+    return Revocations(
+        client.bus, keep=settings.token_lifetime, grace=settings.revocation_grace, replicas=settings.replicas
+    )
 
 
 def _mind_the_size_of_messages(client: Client, settings: Settings) -> None:
@@ -232,8 +230,12 @@ async def _authenticating(
         yield Authenticator(secret=settings.key, keys=keys, rules=rules, revocations=revocations)
 
 
-def _queued(sockets: Sockets, streams: Collection[StreamOutbox]) -> int:
-    return sockets.queued + sum(stream.waiting for stream in streams)
+def _show(metrics: Metrics, doors: Doors, sockets: Sockets, streams: Collection[StreamOutbox]) -> None:
+    """Let it be seen how many are connected, and what waits for them."""
+    metrics.gauge("sockets", lambda: sockets.count)
+    metrics.gauge("watched_entities", lambda: doors.fanout.topics)
+    metrics.gauge("subscriptions", lambda: doors.door.client.bus.listening)
+    metrics.gauge("frames_queued", lambda: sockets.queued + sum(stream.waiting for stream in streams))
 
 
 @websocket("/v1/ws")

@@ -239,6 +239,19 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--data", metavar="FOLDER", help="where everything is kept (HOLDFAST_DATA, default ./data)")
         return added
 
+    _runners(command)
+    _databases(command)
+    _tools(command)
+    _dead_letters(command)
+    _tokens(command)
+    demo = command("demo", _demo, does="put services to the test from outside")
+    demo.add_argument("demo", metavar="DEMO", help="such as auction")
+    demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo itself")
+    return parser
+
+
+def _runners(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """What runs until it is told to stop."""
     upward = command("up", _up, does="run everything on this machine, with a NATS server and SQLite of its own")
     upward.add_argument("services", nargs="*", metavar="SERVICE", help="default: every service")
     _door(upward)
@@ -259,6 +272,9 @@ def _parser() -> argparse.ArgumentParser:
     _replicas(door)
     _log(door)
 
+
+def _databases(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """What makes tables and their rows."""
     migrating = command("migrate", _migrate, does="bring the database up to date")
     migrating.add_argument("services", nargs="*", metavar="SERVICE", help="default: every service")
     _database(migrating)
@@ -270,10 +286,9 @@ def _parser() -> argparse.ArgumentParser:
     _database(rebuilding)
     _log(rebuilding)
 
-    _tools(command)
 
-    _dead_letters(command)
-
+def _tokens(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """What lets users in, and out again."""
     token = command("token", _token, does="print a token for development")
     token.add_argument("--tenant", required=True)
     token.add_argument("--user", required=True)
@@ -286,11 +301,6 @@ def _parser() -> argparse.ArgumentParser:
     revoking.add_argument("--token", metavar="JTI", help="the `jti` of one token")
     _nats_flags(revoking)
     _log(revoking)
-
-    demo = command("demo", _demo, does="put services to the test from outside")
-    demo.add_argument("demo", metavar="DEMO", help="such as auction")
-    demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo itself")
-    return parser
 
 
 def _tools(command: Callable[..., argparse.ArgumentParser]) -> None:
