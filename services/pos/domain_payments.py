@@ -33,7 +33,7 @@ from services.pos.domain_roles import CASHIERS, SERVICE
 from services.pos.domain_session import ClosedTab, Payment, is_stored
 from services.pos.domain_stock import consume, holds_of, reserve
 from services.pos.domain_tab_events import TabClosed, TabReopened
-from services.pos.domain_terms import Flow, Totals
+from services.pos.domain_terms import Flow, Tender, Totals
 
 TRAINING_SERIES: Final = "training"
 """Small letters, so that no location's own series is the same."""
@@ -45,16 +45,8 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
     if tip and command.tender == "cash":
         raise ValidationFailed("tip_minor: only what is not cash has a tip here; a cash tip is the waiter's")
     check_currency(command.currency, draft.settings.currency)
-    known = draft.session.payments.get(command.payment_id)
-    if known is not None:
-        wanted = (command.tab_id, command.tender, amount, tip)
-        if (
-            (known.tab_id, known.tender, known.amount_minor, known.tip_minor) == wanted
-            and known.status == "started"
-            and same_account(known.charge, command)
-        ):
-            return
-        raise refusals.PaymentInProgress("payment_id: this one is used already; make a new one")
+    if _is_under_way(draft, command, amount, tip):
+        return
     if draft.tab(command.tab_id).status == "PAYING":
         raise refusals.PaymentInProgress("the tab is being paid; wait for the outcome")
     tab = draft.open_tab(command.tab_id)
@@ -87,6 +79,18 @@ def begin_payment(draft: Draft, command: commands.BeginPayment) -> None:
             by_guest=draft.session.code_of(draft.ctx.actor.user) is not None,
         )
     )
+
+
+def _is_under_way(draft: Draft, command: commands.BeginPayment, amount: int, tip: int) -> bool:
+    """Whether this very payment was begun before; an id of another one is refused."""
+    known = draft.session.payments.get(command.payment_id)
+    if known is None:
+        return False
+    wanted = (command.tab_id, command.tender, amount, tip)
+    same = (known.tab_id, known.tender, known.amount_minor, known.tip_minor) == wanted
+    if not same or known.status != "started" or not same_account(known.charge, command):
+        raise refusals.PaymentInProgress("payment_id: this one is used already; make a new one")
+    return True
 
 
 def in_cash(draft: Draft, amount_minor: int) -> int:
@@ -287,10 +291,7 @@ def refund(draft: Draft, command: commands.Refund) -> None:
     """Give money of a closed tab back: never more than was paid, nor for more than was sold."""
     amount = amount_of(command.amount_minor, "amount_minor")
     tab = _refundable(draft, command.tab_id)
-    left = refundable(tab, command.tender)
-    if not 0 < amount <= left:
-        hint = "; what an account paid goes back by its own tender" if tab.charges else ""
-        raise refusals.RefundExceedsPaid(f"amount_minor: 1 to {left}{hint}", left_minor=left)
+    _check_left(tab, command.tender, amount)
     returned = returned_of(tab, command, amount)
     _check_lines(tab, command)
     check_reason(draft, command.reason_code)
@@ -326,6 +327,14 @@ def refund(draft: Draft, command: commands.Refund) -> None:
             tip_minor=_tip_back(draft, tab, amount),
         )
     )
+
+
+def _check_left(tab: ClosedTab, tender: Tender, amount_minor: int) -> None:
+    """Refuse to give back more by a tender than is left of what it paid."""
+    left = refundable(tab, tender)
+    if not 0 < amount_minor <= left:
+        hint = "; what an account paid goes back by its own tender" if tab.charges else ""
+        raise refusals.RefundExceedsPaid(f"amount_minor: 1 to {left}{hint}", left_minor=left)
 
 
 def _tip_back(draft: Draft, tab: ClosedTab, amount_minor: int) -> int:
