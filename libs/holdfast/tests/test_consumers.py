@@ -58,7 +58,10 @@ def numbered(bodies: range) -> list[bytes]:
     return [str(body).encode() for body in bodies]
 
 
-async def test_a_message_lost_on_the_way_is_fetched_again_in_its_order(bus: NatsBus) -> None:
+async def test_a_message_lost_on_the_way_is_fetched_again_in_its_order(
+    bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.jetstream._consumer.SILENCE_SECONDS", PATIENCE)  # a stall alone loses nothing
     purpose, lost = a_purpose(), [b"7", b"9", b"9"]
 
     class Lossy(Tapped):

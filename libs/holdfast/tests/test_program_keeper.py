@@ -120,7 +120,7 @@ async def test_a_parent_killed_by_force_leaves_no_orphan() -> None:
     )
     try:
         assert parent.stdout is not None
-        child = int(await asyncio.wait_for(parent.stdout.readline(), 20))
+        child = int(await asyncio.wait_for(parent.stdout.readline(), 60))
         assert alive(child)
     finally:
         parent.kill()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ LOT = Name.of("auction", "acme", "lot-1")
 OTHER = Name.of("auction", "acme", "lot-2")
 SAVED = Snapshot(seq=7, position=70, body=b'{"price":1049}', fingerprint="v1")
 OLDER = Snapshot(seq=6, position=60, body=b"{}", fingerprint="v1")
-SHORT = 1.0
+SHORT = 0.3
 PATIENCE = 60.0
 
 
@@ -113,8 +114,13 @@ async def test_a_lock_held_elsewhere_ends_the_wait_and_not_the_store(database: A
         await connection.execute(text(row))
         with pytest.raises(Unavailable):
             await asyncio.wait_for(store.save(LOT, SAVED), PATIENCE)
-    await store.save(LOT, SAVED)
-    assert await store.load(LOT) == SAVED
+    async with asyncio.timeout(PATIENCE):
+        found: Snapshot | None = None
+        while found is None:
+            with suppress(Unavailable):  # a busy machine is slower than so hasty a store allows
+                await store.save(LOT, SAVED)
+                found = await store.load(LOT)
+    assert found == SAVED
     await hasty.dispose()
 
 

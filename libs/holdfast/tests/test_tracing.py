@@ -20,7 +20,7 @@ from holdfast.testing.serving import serving
 from holdfast.testing.spans import Spans, facts, id_of, linked, moments, parent_of, trace_of
 from holdfast.tests.reactions import ANN, FromTheBeginning, Notes, Notify
 from holdfast.tests.reactions import World as Reactions
-from holdfast.tests.waiting import running, until
+from holdfast.tests.waiting import PATIENCE, running, until
 from holdfast.tests.world import NAME, Gated, World, commit_of_another_owner
 
 pytestmark = pytest.mark.once("it counts the steps of a trace")
@@ -162,10 +162,10 @@ async def test_a_command_sent_again_shows_its_copies(single: NatsServer, bus: Na
     client = Client(bus, tracing=spans.tracing)
     await client.open()
     name = Name.of(entity.purpose, "acme", "x")
-    sending = asyncio.ensure_future(client.send(name, "add", by=ANN, timeout=20))
+    sending = asyncio.ensure_future(client.send(name, "add", by=ANN, timeout=PATIENCE))
     listener: asyncio.Queue[str] = asyncio.Queue()
     await bus.listen(name.subject("cmd"), lambda message: listener.put_nowait(message.headers["traceparent"]))
-    copies = {await asyncio.wait_for(listener.get(), 10) for _ in range(2)}
+    copies = {await asyncio.wait_for(listener.get(), PATIENCE) for _ in range(2)}
     async with serving([Service(name="own", entities=(entity,))], single.url, tmp_path, tracing=spans.tracing):
         accepted = await sending
         judged = await spans.until(f"judge {entity.purpose}", 2)
