@@ -106,7 +106,7 @@ def _configurations(purpose: str, replicas: int) -> list[dict[str, Any]]:
 
 
 async def ensure_streams(bus: Bus, purpose: str, *, replicas: int = 1) -> None:
-    """Create or upgrade the streams of a purpose; `Unavailable` says what the server lacks and what to do."""
+    """Create or upgrade the streams of a purpose, on at least so many servers; `Unavailable` says what is lacking."""
     _check_version(bus)
     await _check_jetstream(bus)
     for wanted in _configurations(purpose, replicas):
@@ -150,6 +150,8 @@ async def _ensure(bus: Bus, wanted: dict[str, Any]) -> None:
         await _api.call(bus, f"STREAM.CREATE.{name}", wanted)
         log.info("stream.created", stream=name, replicas=wanted["num_replicas"])
         return
+    # Never fewer: a tool, or a process that was not told of the cluster, must not take copies away.
+    wanted = {**wanted, "num_replicas": max(wanted["num_replicas"], found["num_replicas"])}
     differing = sorted(key for key, value in wanted.items() if found.get(key) != value)
     if differing:
         await _api.call(bus, f"STREAM.UPDATE.{name}", {**found, **wanted})

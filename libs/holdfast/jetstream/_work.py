@@ -43,7 +43,7 @@ def dead_subject(purpose: str, tenant: str, origin: str) -> str:
 
 
 async def ensure_work_streams(bus: Bus, purpose: str, *, replicas: int) -> None:
-    """Create or upgrade both streams; `ApiError` when the server refuses."""
+    """Create or upgrade both streams, on at least so many servers; `ApiError` when the server refuses."""
     for name, subjects, retention in (
         (job_stream(purpose), f"jobs.{purpose}.*.*", "workqueue"),
         (dead_stream(purpose), f"dead.{purpose}.*.*", "limits"),
@@ -62,7 +62,9 @@ async def ensure_work_streams(bus: Bus, purpose: str, *, replicas: int) -> None:
         except _api.ApiError as error:
             if error.code != _NAME_IN_USE:
                 raise
-            await _api.call(bus, f"STREAM.UPDATE.{name}", wanted)
+            found = (await _api.call(bus, f"STREAM.INFO.{name}"))["config"]
+            kept = {"num_replicas": max(replicas, found["num_replicas"])}
+            await _api.call(bus, f"STREAM.UPDATE.{name}", {**wanted, **kept})
 
 
 async def store(bus: Bus, subject: str, body: bytes, *, message_id: str, traceparent: str = "") -> None:

@@ -20,7 +20,8 @@ from holdfast.jetstream import (
     ensure_streams,
 )
 from holdfast.jetstream import _api as api
-from holdfast.testing.servers import free_ports
+from holdfast.jetstream._work import ensure_work_streams
+from holdfast.testing.servers import NatsServer, free_ports
 from holdfast.tests.wiretap import PATIENCE, Reader, Request, Tapped, a_purpose, tapped
 
 
@@ -142,3 +143,20 @@ async def test_a_lost_stream_of_deletions_hinders_no_entity_and_is_made_anew_by_
     await log.bury(name, Judged(1, 7))
     assert await log.buried(name) == Judged(1, 7)
     assert (await api.call(bus, f"STREAM.INFO.ckpt-{purpose}"))["config"] == wanted
+
+
+@pytest.mark.cluster
+async def test_whoever_asks_for_fewer_replicas_leaves_a_stream_on_as_many_servers_as_it_is(
+    cluster: list[NatsServer],
+) -> None:
+    bus, purpose = await NatsBus.connect([node.url for node in cluster], name="test"), a_purpose()
+    try:
+        await ensure_streams(bus, purpose, replicas=3)
+        await ensure_work_streams(bus, purpose, replicas=3)
+        await ensure_streams(bus, purpose)  # as `holdfast import` does
+        await ensure_work_streams(bus, purpose, replicas=1)
+        kinds = ("evt", "alarm", "cmd", "ckpt", "jobs", "dead")
+        streams = [await configuration(bus, f"{kind}-{purpose}") for kind in kinds]
+    finally:
+        await bus.close()
+    assert {stream["num_replicas"] for stream in streams} == {3}
