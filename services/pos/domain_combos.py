@@ -26,6 +26,8 @@ def add_combo(draft: Draft, command: commands.AddCombo) -> None:
         if [(line.sku, line.combo, line.qty_milli, line.modifiers) for line in known] == wanted:
             return
         raise refusals.LineExists("parts.line_id: one is taken; make new ones")
+    if any(line.combo == command.combo_id for line in tab.lines.values()):
+        raise refusals.ComboInvalid("combo_id: one of its own for each combo on a tab")
     _check_choices(combo, command)
     items = [item_of(draft.session, part.sku) for part in command.parts]
     price = price_of(draft.session, command.sku, combo, tab.order_type, draft.ctx.now)

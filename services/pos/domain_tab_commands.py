@@ -107,6 +107,7 @@ class AddCombo(Command, tag="add_combo"):
 
     tab_id: Key
     combo_id: Key
+    """One of its own for each combo on a tab: its parts are taken off together."""
     sku: Key
     qty_milli: Milli = 1_000
     parts: Annotated[tuple[ComboPart, ...], msgspec.Meta(min_length=1, max_length=20)]
@@ -135,7 +136,7 @@ class SetLineQty(Command, tag="set_line_qty"):
 
 
 class RemoveLine(Command, tag="remove_line"):
-    """Take a line off that the kitchen does not have."""
+    """Take a line off that the kitchen does not have; a combo as a whole."""
 
     roles = STAFF
     raises = (refusals.LineSent, *_LESSENING)

@@ -187,11 +187,16 @@ def check_worth(draft: Draft, tab_id: str, refusal: type[refusals.LinePaid | ref
 
 
 def remove_line(draft: Draft, command: commands.RemoveLine) -> None:
-    """Take a line off that the kitchen does not have."""
+    """Take a line off that the kitchen does not have, with the other parts of its combo: what stays would cost less alone."""
     tab_id, line = draft.line(command.line_id, command.tab_id)
-    if line.is_made:
-        raise refusals.LineSent("the kitchen has it: void it with a reason", sent_milli=line.sent_milli)
-    draft.record(events.LineRemoved(tab_id=tab_id, line_id=command.line_id))
+    lines = draft.session.tabs[tab_id].lines
+    going = {
+        key: each for key, each in lines.items() if key == command.line_id or (line.combo and each.combo == line.combo)
+    }
+    if any(each.is_made for each in going.values()):
+        hint = "the kitchen has it, or another part of its combo: void it with a reason"
+        raise refusals.LineSent(hint, sent_milli=line.sent_milli)
+    draft.record(*(events.LineRemoved(tab_id=tab_id, line_id=line_id) for line_id in going))
     check_worth(draft, tab_id, refusals.LinePaid)
 
 
@@ -210,7 +215,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
         command.approver,
         action="void",
         tab_id=tab_id,
-        value_minor=line.voided_minor + value if line.is_made else 0,
+        value_minor=line.voided_minor + value if line.is_made or line.combo else 0,
         limit_minor=draft.settings.void_limit_minor,
     )
     draft.record(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast import StateConflict, ValidationFailed
 from services.pos.contract import (
@@ -20,13 +21,23 @@ from services.pos.contract import (
     PriceBook,
     RecordPaymentResult,
     RemoveLine,
+    SendToKitchen,
     SetEightySix,
     SetItem,
     SetLineQty,
     SetPriceBook,
     TabClosed,
+    VoidLine,
 )
-from services.pos.domain_errors import ComboInvalid, InsufficientStock, LineExists, ModifiersRequired, UnknownSku
+from services.pos.domain_errors import (
+    ApprovalRequired,
+    ComboInvalid,
+    InsufficientStock,
+    LineExists,
+    LineSent,
+    ModifiersRequired,
+    UnknownSku,
+)
 from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, done, left, location, with_tab
 
 SOUP, BEER, CAKE = (
@@ -110,11 +121,39 @@ def test_a_combo_is_refused_as_a_whole_when_one_part_is_lacking() -> None:
     scene.when(AddCombo(tab_id="t1", combo_id="m", sku="beer", parts=(BEER,)), by=WAITER).then_rejected(ComboInvalid)
 
 
-def test_more_of_one_part_is_another_line_and_a_part_that_is_taken_off_takes_its_share() -> None:
+def test_more_of_one_part_is_another_line_and_a_part_that_is_voided_takes_its_share() -> None:
     scene = with_tab().when(menu(), by=WAITER)
     scene.when(SetLineQty(line_id="c", qty_milli=2_000, expected_version=1), by=WAITER).then_rejected(StateConflict)
-    scene.when(RemoveLine(line_id="c"), by=WAITER)
+    scene.when(VoidLine(line_id="c", reason_code="wrong"), by=WAITER)
     assert (balance(done(scene)), left(scene, "cake")) == (755 + 76, 10_000)
+
+
+def test_a_combo_is_taken_off_as_a_whole() -> None:
+    scene = with_tab("water").when(menu(), by=WAITER).when(RemoveLine(line_id="c"), by=WAITER)
+    assert (balance(done(scene)), left(scene, "cake")) == (300, 10_000)
+    assert set(scene.view(MANAGER)["tabs"]["t1"]["lines"]) == {"l1"}
+
+
+def test_nothing_of_a_combo_is_taken_off_when_the_kitchen_has_a_part() -> None:
+    scene = done(with_tab().when(menu(), by=WAITER))
+    done(scene.when(SendToKitchen(tab_id="t1", line_ids=("a",)), by=WAITER))
+    scene.when(RemoveLine(line_id="c"), by=WAITER).then_rejected(LineSent)
+
+
+def test_each_combo_of_a_tab_has_an_id_of_its_own() -> None:
+    parts = tuple(replace(part, line_id=f"{part.line_id}2") for part in (SOUP, BEER, CAKE))
+    scene = done(with_tab().when(menu(), by=WAITER)).when(menu(*parts), by=WAITER).then_rejected(ComboInvalid)
+    done(scene.when(AddCombo(tab_id="t1", combo_id="m2", sku="menu", parts=parts), by=WAITER))
+    assert set(done(scene.when(RemoveLine(line_id="a"), by=WAITER)).view(MANAGER)["tabs"]["t1"]["lines"]) == {
+        "a2",
+        "b2",
+        "c2",
+    }
+
+
+def test_a_part_of_a_combo_is_voided_within_the_limit_also_before_the_kitchen_has_it() -> None:
+    scene = with_tab(void_limit_minor=100).when(menu(), by=WAITER)
+    scene.when(VoidLine(line_id="c", reason_code="wrong"), by=WAITER).then_rejected(ApprovalRequired, action="void")
 
 
 def test_combos_are_counted_in_the_report_as_what_they_cost() -> None:
