@@ -26,7 +26,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     iat: float | None = None
     jti: str | None = None
     device: str | None = None
-    entity: str | None = None
+    entity: str | None = msgspec.field(default=None, name="holdfast_entity")
     """The one entity that a pass opens, by its whole name; without it, all that the user may read."""
 
 
