@@ -174,7 +174,7 @@ class LiveEntity:
             return True
         self._batch_limit = BATCH_COMMANDS
         if committed.unfinished is not None:
-            self._mailbox.put_back([committed.taken.pop()])
+            self._mailbox.put_back([committed.taken.pop()._replace(begun=True)])
         await self._answer(committed)
         await self._settle_rings(image, committed)
         return True
@@ -294,6 +294,8 @@ class LiveEntity:
     async def _too_large(self, turn: Turn, error: TooLarge) -> None:
         """Judge the same commands again one by one, so that only the one that is too large is refused."""
         if len(turn.taken) == 1:
+            command = turn.taken[0].envelope.command
+            log.warning("entity.commit_too_large", name=str(self.name), command=command, events=len(turn.events))
             self._batch_limit = BATCH_COMMANDS
             await self._send_errors(turn.taken, error)
             return

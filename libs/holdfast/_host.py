@@ -45,6 +45,8 @@ INBOX_LENGTH: Final = 200
 """A longer subject may be over the server's limit for one line, and costs the connection."""
 SNAPSHOT_PAUSE_SECONDS: Final = 2.0
 """Between two snapshots of one busy entity: a tail of two seconds replays faster than it was written."""
+WAITED_SECONDS: Final = 30.0
+"""Commands wait no longer for an owner: what was received earlier comes from a server whose clock was set back."""
 SNAPSHOTS_PER_SECOND: Final = 20.0
 """Of all busy entities here, at some 3 ms each; with more of them at work, tails become longer."""
 
@@ -189,7 +191,7 @@ class Host:
             return
         now = place.received / NANOSECONDS
         bucket = self._tenants.bucket(name.tenant, now)
-        if bucket.is_ahead_of(now):
+        if bucket.is_ahead_of(now) and not bucket.is_ahead_of(now + WAITED_SECONDS):
             return
         wait = bucket.wait(now)
         if wait > 0:

@@ -80,8 +80,11 @@ class WorkerRunner:
             async with self._kept(delivery):
                 await self._traced(delivery)
         except asyncio.CancelledError:
-            self._interrupted.append(delivery)
-            raise
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                self._interrupted.append(delivery)
+                raise
+            await self._failed(delivery, RuntimeError("what it waited for was cancelled"))
         except Rejected as refusal:
             await self._give_up(delivery, refusal)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the job is tried again

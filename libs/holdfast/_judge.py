@@ -17,7 +17,7 @@ from holdfast._numbers import check_numbers
 DEADLINES_AT_ONCE: Final = 250
 DEADLINE_BYTES_AT_ONCE: Final = 256 * 1024
 """After so many deadlines, or so much that they cause, the others that have passed wait for the next commit."""
-STEPS_WITHOUT_ADVANCE: Final = 1000
+STEPS_WITHOUT_ADVANCE: Final = 10_000
 """So often an alarm may wake at one time, or go back from it, before that counts as for ever."""
 _encoder: Final = msgspec.json.Encoder()
 

@@ -159,7 +159,7 @@ class Judging:
             turn.rings[ring.due] = received.at
 
     def _expire_rung(self, turn: Turn, received: Received) -> None:
-        due = self.rules.entity.alarm_at(turn.state)
+        due = None if received.begun else self.rules.entity.alarm_at(turn.state)
         if due is not None and due <= received.at:
             self.measures.rang(late=(received.at - due).total_seconds())
         self._expire(turn, received, "alarm")

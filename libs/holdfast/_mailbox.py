@@ -20,6 +20,8 @@ class Received(NamedTuple):
     reply: str
     step: Step | None = None
     """Its span at this owner, where it is traced."""
+    begun: bool = False
+    """Whether some of the deadlines before it were recorded for its sake already."""
 
     @property
     def at(self) -> datetime:

@@ -154,8 +154,10 @@ def _is_lost_in_utc(value: object) -> bool:
     """Whether this is a time without an offset, or one beyond the calendar's ends once it has none."""
     if not isinstance(value, datetime):
         return False
+    if value.tzinfo is None:
+        return True
     try:
         value.astimezone(UTC)
     except OverflowError:
         return True
-    return value.tzinfo is None
+    return False

@@ -12,6 +12,7 @@ from holdfast._judge import DEADLINE_BYTES_AT_ONCE, DEADLINES_AT_ONCE, STEPS_WIT
 from holdfast._log import Conflict, NewCommit
 from holdfast.memory import MemoryLog
 from holdfast.testing import given
+from holdfast.tests.test_measures import figures
 from holdfast.tests.world import NAME, START, World
 
 MANY = 3 * DEADLINES_AT_ONCE + 1
@@ -119,6 +120,7 @@ async def test_a_ring_records_them_all_and_is_settled() -> None:
     await world.settled()
     assert [kind for _, kind in await world.events()] == ["planned", *["passed"] * MANY]
     assert await world.alarms.armed(NAME) is None
+    assert figures(world.measures)["holdfast_alarm_late_seconds_count.counter"] == 1
 
 
 async def test_deadlines_that_cause_much_are_recorded_in_commits_that_the_log_takes() -> None:

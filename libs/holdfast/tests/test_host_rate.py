@@ -89,6 +89,18 @@ async def test_a_tenant_has_one_rate_over_all_its_entities_and_others_have_their
     assert await outcomes(world, 2, name=names[0]) == ["ok", "RATE_LIMITED"]
 
 
+@pytest.mark.once("it counts commands for each second")
+async def test_a_server_whose_clock_is_set_back_gives_no_tenant_more_than_its_rate() -> None:
+    world = World(tenant_commands_per_second=1)
+    await outcomes(world, 3)
+    world.now -= timedelta(seconds=20)  # as what waited for an owner
+    assert await outcomes(world, 2) == ["ok", "ok"]
+    world.now -= timedelta(seconds=70)
+    assert await outcomes(world, 2) == ["RATE_LIMITED"] * 2
+    world.now += timedelta(seconds=1)
+    assert await outcomes(world, 2) == ["ok", "RATE_LIMITED"]
+
+
 async def test_what_is_over_a_tenants_rate_wakes_nothing() -> None:
     world = World(tenant_commands_per_second=1)
     await outcomes(world, 2)

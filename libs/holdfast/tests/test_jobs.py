@@ -94,6 +94,25 @@ async def test_a_job_that_is_refused_is_not_tried_again(world: World) -> None:
     assert [attempt for _, attempt in notes.attempts_seen] == [1]
 
 
+class Misled(Notes):
+    """Waits at first for something that somebody else cancels."""
+
+    async def handle(self, work: Work[Note], /) -> None:
+        if work.attempt == 1:
+            waiting = asyncio.get_running_loop().create_future()
+            waiting.cancel()
+            await waiting
+        await super().handle(work)
+
+
+async def test_a_job_that_waited_for_something_cancelled_is_tried_again_and_its_worker_goes_on(world: World) -> None:
+    misled = Misled(world.history.purpose)
+    async with running(await world.runner(Notify(world.history.purpose)), await world.worker(misled)):
+        for number in (3, 4, 5):
+            await world.history.add(number)
+        await until(lambda: sorted(misled.taken) == [3, 4, 5])
+
+
 class Patient(Notes):
     """Never ends."""
 
