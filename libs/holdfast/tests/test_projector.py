@@ -4,130 +4,35 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, event, insert, select, update
+from sqlalchemy import Connection, event, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from holdfast._judge import Judge, UnknownEvent
+from holdfast._judge import UnknownEvent
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream._whole_log import JetStreamWholeLog
-from holdfast.sql import Archive, Projection, Projector, StoredEvent, migrate, open_database
-from holdfast.sql._projector import AheadOfLog, MadeByNewer, Overtaken, Stand, Stopped
-from holdfast.sql._tables import positions
-from holdfast.testing.counter import Added, CounterEntity, CounterEvent
+from holdfast.sql import StoredEvent, open_database
+from holdfast.sql._projector import AheadOfLog, Overtaken, Stand, Stopped
+from holdfast.testing.counter import Added, CounterEvent
 from holdfast.testing.history import History
+from holdfast.tests.projecting import PATIENCE, RETRY, SMALL, Mixtures, World, mixtures, opened, some_history
 from holdfast.tests.waiting import running, until
 
 pytest_plugins = ["holdfast.testing._databases"]
 
-PATIENCE = 60.0
-SMALL = 3
-"""Commits a pull, so that a short history takes several transactions."""
-RETRY = 0.01
-BIG_PRIME = 1_000_003
 
-tables = MetaData()
-mixtures = Table(
-    "mixtures",
-    tables,
-    Column("tenant", String(100), primary_key=True),
-    Column("id", String(100), primary_key=True),
-    Column("mixture", BigInteger, nullable=False),
-    Column("seq", BigInteger, nullable=False),
-)
-
-
-class Mixtures(Projection[CounterEvent]):
-    """Its rows tell the order in which events were applied, and whether one was left out or came twice."""
-
-    name = "mixtures"
-    tables = (mixtures,)
-
-    def __init__(self, purpose: str) -> None:
-        self.purpose = purpose
-
-    def apply(self, connection: Connection, stored: StoredEvent[CounterEvent], /) -> None:
-        amount = self.amount(stored)
-        tenant, id_ = stored.name.tenant, stored.name.id
-        if stored.seq == 1:
-            connection.execute(insert(mixtures).values(tenant=tenant, id=id_, mixture=0, seq=0))
-        mixed = (mixtures.c.mixture * 31 + amount) % BIG_PRIME
-        mine = (mixtures.c.tenant == tenant) & (mixtures.c.id == id_) & (mixtures.c.seq == stored.seq - 1)
-        assert connection.execute(update(mixtures).where(mine).values(mixture=mixed, seq=stored.seq)).rowcount == 1
-
-    def amount(self, stored: StoredEvent[CounterEvent]) -> int:
-        return stored.event.amount if isinstance(stored.event, Added) else 0
+@pytest.fixture
+async def world(bus: NatsBus, database_url: str) -> AsyncGenerator[World]:
+    async with opened(bus, database_url) as world:
+        yield world
 
 
 class Killed(BaseException):
     """Ends a projector as a crash does: nothing catches it."""
-
-
-@dataclass(frozen=True)
-class World:
-    bus: NatsBus
-    history: History
-    database: AsyncEngine
-    url: str
-
-    def projector(self, database: AsyncEngine | None = None, projection: Mixtures | None = None) -> Projector:
-        return Projector(
-            projection or Mixtures(self.history.purpose),
-            judge=Judge(CounterEntity()),
-            whole_log=JetStreamWholeLog(self.bus, self.history.purpose, pull=SMALL),
-            database=database or self.database,
-            retry_seconds=RETRY,
-            stand_by_seconds=RETRY,
-        )
-
-    async def rows(self) -> list[tuple[Any, ...]]:
-        async with self.database.begin() as connection:
-            query = select(mixtures).order_by(mixtures.c.tenant, mixtures.c.id)
-            return [tuple(row) for row in await connection.execute(query)]
-
-    def expected(self) -> list[tuple[Any, ...]]:
-        """The rows by plain arithmetic over the history."""
-        made: dict[tuple[str, str], tuple[int, int]] = {}
-        for _, commit in self.history.commits:
-            _, tenant, id_ = commit.name.split(":")
-            for each in commit.events:
-                mixture, seq = made.get((tenant, id_), (0, 0))
-                amount = Judge(CounterEntity()).event(each)
-                assert isinstance(amount, Added)
-                made[tenant, id_] = ((mixture * 31 + amount.amount) % BIG_PRIME, seq + 1)
-        return [(tenant, id_, *made[tenant, id_]) for tenant, id_ in sorted(made)]
-
-    async def until(self, condition: Callable[[list[tuple[Any, ...]]], bool]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not condition(await self.rows()):
-                await asyncio.sleep(RETRY)
-
-    async def until_complete(self) -> None:
-        expected = self.expected()
-        await self.until(lambda rows: rows == expected)
-
-
-@pytest.fixture
-async def world(bus: NatsBus, database_url: str) -> AsyncGenerator[World]:
-    history = await History(bus).open()
-    await migrate(database_url, "counter")
-    database = open_database(database_url, "counter")
-    async with database.begin() as connection:
-        await connection.run_sync(tables.create_all)
-    yield World(bus, history, database, database_url)
-    await database.dispose()
-
-
-async def some_history(history: History) -> None:
-    for amount in range(1, 5):
-        await history.add(amount, amount + 10, id_="a")
-        await history.add(amount + 20, id_="b")
-        await history.add(amount + 30, id_="a", tenant="umbra")
 
 
 async def test_events_are_applied_in_the_order_of_the_log(world: World) -> None:
@@ -313,130 +218,6 @@ async def test_a_projector_that_stands_by_outlives_a_database_that_is_away(world
         assert told == {"sqlalchemy.exc.OperationalError"}, "the words of a driver may quote a row"
     finally:
         await database.dispose()
-
-
-async def test_a_rebuild_gives_the_same_rows_while_events_come_and_projectors_run(world: World) -> None:
-    await some_history(world.history)
-    async with running(world.projector(), world.projector()):
-        await world.until_complete()
-        writing = asyncio.create_task(write_on(world.history))
-        for _ in range(3):
-            await world.projector().rebuild()
-        await writing
-        await world.until_complete()
-    assert await world.rows() == world.expected()
-
-
-async def write_on(history: History) -> None:
-    for _ in range(10):
-        await some_history(history)
-
-
-class Doubled(Mixtures):
-    """What a later version of the code makes of the same log."""
-
-    generation = 2
-
-    def amount(self, stored: StoredEvent[CounterEvent]) -> int:
-        return 2 * super().amount(stored)
-
-
-def version_of(world: World) -> int:
-    return Mixtures(world.history.purpose).version
-
-
-async def test_rows_of_an_older_version_are_made_anew_by_themselves_and_once(world: World) -> None:
-    await some_history(world.history)
-    await world.projector().catch_up()
-    seqs = [row[3] for row in world.expected()]
-    with capture_logs() as lines:
-        doubled = [world.projector(projection=Doubled(world.history.purpose)) for _ in range(3)]
-        async with running(*doubled):
-            await world.until(lambda rows: rows != world.expected() and [row[3] for row in rows] == seqs)
-    assert [line["rows"] for line in lines if line["event"] == "projection.renewed"] == [version_of(world)]
-    renewed = await world.rows()
-    await world.projector(projection=Doubled(world.history.purpose)).rebuild()
-    assert await world.rows() == renewed != world.expected()
-
-
-async def test_rows_from_before_there_were_versions_are_made_anew(world: World) -> None:
-    await some_history(world.history)
-    await world.projector().catch_up()
-    async with world.database.begin() as connection:
-        await connection.execute(update(positions).values(version=0))
-        await connection.execute(update(mixtures).values(mixture=-1))
-    await world.projector().catch_up()
-    assert await world.rows() == world.expected()
-
-
-async def test_code_that_is_older_than_the_rows_leaves_them_alone(world: World) -> None:
-    await some_history(world.history)
-    newer = world.projector(projection=Doubled(world.history.purpose))
-    await newer.catch_up()
-    made = await world.rows()
-    with capture_logs() as lines:
-        async with running(world.projector()):
-            await until(lambda: "projection.newer" in [line["event"] for line in lines])
-            await some_history(world.history)
-    assert await world.rows() == made
-    with pytest.raises(MadeByNewer):
-        await world.projector().catch_up()
-    await newer.catch_up()
-    assert await world.rows() != made
-
-
-async def test_code_that_is_overtaken_by_newer_code_lacks_nothing(world: World) -> None:
-    await some_history(world.history)
-    older = world.projector()
-    with capture_logs() as lines:
-        async with running(older):
-            await world.until_complete()
-            await world.projector(projection=Doubled(world.history.purpose)).catch_up()
-            await world.history.add(77)  # it takes this up, and finds that the rows are not its own any more
-            await until(lambda: "projection.newer" in [line["event"] for line in lines])
-            assert (older.lag, older.late) == (0, 0.0)
-
-
-def test_a_read_model_with_more_columns_is_of_a_later_version() -> None:
-    wider = Table("wider", MetaData(), *(Column(f"c{number}", BigInteger) for number in range(9)))
-
-    class Wider(Mixtures):
-        tables = (wider,)
-
-    assert Mixtures("p").version < Wider("p").version < Doubled("p").version
-    assert Archive("p").version == 0
-
-
-async def test_an_archive_is_never_made_anew_for_the_log_may_not_hold_what_it_holds(world: World) -> None:
-    archive = Projector(
-        Archive(world.history.purpose),
-        judge=Judge(CounterEntity()),
-        whole_log=JetStreamWholeLog(world.bus, world.history.purpose, pull=SMALL),
-        database=world.database,
-    )
-    await some_history(world.history)
-    await archive.catch_up()
-    async with world.database.begin() as connection:
-        await connection.execute(update(positions).values(version=7))
-    await archive.catch_up()
-    assert await archive.position() > 0
-
-
-async def test_a_rebuild_repairs_rows_that_were_wrong(world: World) -> None:
-    await some_history(world.history)
-    await world.projector().catch_up()
-    async with world.database.begin() as connection:
-        await connection.execute(update(mixtures).values(mixture=-1))
-    await world.projector().rebuild()
-    assert await world.rows() == world.expected()
-
-
-async def test_a_rebuild_tells_how_far_it_is(world: World) -> None:
-    await some_history(world.history)
-    told: list[tuple[int, int]] = []
-    await world.projector().rebuild(progress=lambda position, end: told.append((position, end)))
-    end = len(world.history.commits)
-    assert told == [(position, end) for position in (*range(SMALL, end, SMALL), end)]
 
 
 class Buggy(Mixtures):
