@@ -40,10 +40,11 @@ function show() {
   if (!floor) return;
   const view = expected();
   const known = new Map(Array.from(at("tables").children, (each) => [each.dataset.table, each]));
-  for (const table of view.tables) {
+  for (const [place, table] of view.tables.entries()) {
     const line = known.get(table.id) ?? tableLine(table.id);
     known.delete(table.id);
-    at("tables").append(line);
+    const there = at("tables").children[place];
+    if (there !== line) at("tables").insertBefore(line, there ?? null); // whatever moves under a finger loses its tap
     showTable(line.firstChild, table, partyAt(view, table));
   }
   for (const gone of known.values()) gone.remove();

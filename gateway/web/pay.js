@@ -38,10 +38,11 @@ function showState({ seq, state }) {
 function show() {
   const { tab, portions, items } = shown;
   const known = new Map(Array.from(at("lines").children, (each) => [each.dataset.line, each]));
-  for (const [id, line] of Object.entries(tab.lines)) {
+  for (const [place, [id, line]] of Object.entries(tab.lines).entries()) {
     const row = known.get(id) ?? rowOf(id);
     known.delete(id);
-    at("lines").append(row);
+    const there = at("lines").children[place];
+    if (there !== row) at("lines").insertBefore(row, there ?? null); // whatever moves under a finger loses its tap
     const [box, what, amount] = row.firstChild.children;
     const taken = Boolean(portions[id]?.taken);
     box.disabled = taken;

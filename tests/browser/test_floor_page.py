@@ -93,6 +93,18 @@ async def room(tmp_path: Path) -> AsyncGenerator[Room]:
         yield opened
 
 
+async def test_a_tap_counts_though_the_floor_changes_while_the_finger_is_down(room: Room) -> None:
+    async with tablets(1) as (tablet,):
+        await tablet.watch(room, "walt")
+        await tablet.table("t1").hover()
+        await tablet.page.mouse.down()
+        await room.send("join-waitlist", {"party": "w1", "size": 2})
+        await tablet.shows("#summary", "1 waiting")
+        await tablet.page.mouse.up()
+        await tablet.shows("#chosen-name", "T1: ")
+        await expect(tablet.page.get_by_label("Guests", exact=True)).to_be_visible(timeout=WAIT_MS)
+
+
 @asynccontextmanager
 async def tablets(count: int, *, size: Any = None) -> AsyncGenerator[list[Tablet]]:
     """So many tablets."""
