@@ -16,7 +16,7 @@ from holdfast._dead_letters import FailedJob, JobBody, bury
 from holdfast._errors import HoldfastError, Rejected, Unavailable, ValidationFailed
 from holdfast._names import Name
 from holdfast.jetstream import ApiError
-from holdfast.jetstream._durable import SHARED_ACK_SECONDS, Delivery, Durable
+from holdfast.jetstream._durable import SHARED_ACK_SECONDS, WELL_SECONDS, Delivery, Durable
 from holdfast.jetstream._work import job_stream, job_subject
 from holdfast.telemetry import Step, Tracing, name_of
 from holdfast.worker import AnyWorker, Work
@@ -63,14 +63,16 @@ class WorkerRunner:
 
     async def _run(self) -> None:
         failures = 0
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 async with aclosing(self._durable.shared()) as deliveries:
                     async for delivery in deliveries:
                         await self._take(delivery)
                         failures = 0
             except (Unavailable, ApiError) as error:
-                failures += 1
+                failures = 1 if loop.time() - began > WELL_SECONDS else failures + 1
                 log.warning("worker.restarting", kind=self.worker.kind, error=str(error))
                 await asyncio.sleep(_backoff(failures, RETRY_SECONDS, MAX_RETRY_SECONDS))
 

@@ -20,7 +20,7 @@ from holdfast._names import Name
 from holdfast._projection import StoredEvent
 from holdfast.client import Client
 from holdfast.jetstream import ApiError
-from holdfast.jetstream._durable import Delivery, Durable, Superseded
+from holdfast.jetstream._durable import WELL_SECONDS, Delivery, Durable, Superseded
 from holdfast.jetstream._streams import log_stream
 from holdfast.jetstream._work import job_subject, store
 from holdfast.telemetry import Tracing
@@ -54,6 +54,7 @@ class ReactorRunner:
         self._judge = judge
         self._client = client
         self._retry = retry_seconds
+        self._failures = 0
         self._tracing = tracing
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._durable = Durable(bus, log_stream(reactor.purpose), f"reactor-{reactor.name}")
@@ -70,17 +71,20 @@ class ReactorRunner:
             group.create_task(self._run(), name=f"reading of {self.reactor.name}")
 
     async def _run(self) -> None:
-        failures = 0
+        """Read again after each failure, after longer pauses the more there were since a reading went well."""
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 await self._read()
             except Superseded:
                 log.info("reactor.superseded", reactor=self.reactor.name)
-                failures = 0
+                self._failures = 0
             except (Unavailable, ApiError) as error:
-                failures += 1
-                log.warning("reactor.restarting", reactor=self.reactor.name, error=str(error))
-                await asyncio.sleep(_backoff(failures, self._retry))
+                self._failures = 1 if loop.time() - began > WELL_SECONDS else self._failures + 1
+                pause = _backoff(self._failures, self._retry)
+                log.warning("reactor.restarting", reactor=self.reactor.name, error=str(error), again_in=pause)
+                await asyncio.sleep(pause)
 
     async def _read(self) -> None:
         pin = await self._durable.take()
@@ -90,6 +94,7 @@ class ReactorRunner:
             async with aclosing(self._durable.in_order(pin)) as deliveries:
                 async for delivery in deliveries:
                     lanes.put(delivery)
+                    self._failures = 0
         except asyncio.CancelledError:
             await lanes.stop()
             await self._durable.leave()

@@ -1,5 +1,6 @@
 """Export entities from the log as lines of JSON, and import them into another, byte for byte the same."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import BinaryIO, Final, NamedTuple, TextIO
 import msgspec
 
 from holdfast._bus import Bus
-from holdfast._errors import HoldfastError
+from holdfast._errors import HoldfastError, NoRoom, Unavailable
 from holdfast._history import EntityHistory
 from holdfast._judge import Judge
 from holdfast._log import Conflict, Judged, NewCommit, StoredCommit
@@ -21,6 +22,10 @@ from holdfast._service import Service
 from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus, ensure_streams
 from holdfast.jetstream._names import NamesPage, name_pages
 from holdfast.sql import SqlArchive, open_database
+
+STORE_SECONDS: Final = 60.0
+"""How long an import waits for a log that acknowledges nothing: what is cut off in an entity has to be done anew."""
+AGAIN_SECONDS: Final = 0.2
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,7 +148,7 @@ class _Importer:
             assert state is not None  # noqa: S101 - set together with the name
             state = self._judges[found.purpose].fold(state, line.commit.events)
             try:
-                position = await self._log.append(
+                position = await self._store(
                     NewCommit(found, position, line.commit_id, line.commit, Judged(*line.judged), line.digests)
                 )
             except Conflict:
@@ -151,6 +156,32 @@ class _Importer:
             events += len(line.commit.events)
             report(done, size, events=events)
         await self._arm(name, state)
+
+    async def _store(self, commit: NewCommit) -> int:
+        """Append a commit, again while nobody tells what became of it."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STORE_SECONDS
+        tried = False
+        while True:
+            try:
+                return await self._store_once(commit, tried=tried)
+            except NoRoom:
+                raise
+            except Unavailable:
+                if loop.time() >= deadline:
+                    raise
+            tried = True
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _store_once(self, commit: NewCommit, *, tried: bool) -> int:
+        """Append a commit; one that an attempt before stored is found there."""
+        try:
+            return await self._log.append(commit)
+        except Conflict:
+            last = await self._log.last(commit.name) if tried else None
+            if last is None or last.commit_id != commit.commit_id:
+                raise
+            return last.position
 
     async def _arm(self, name: Name | None, state: State | None) -> None:
         if name is None or (at := self._judges[name.purpose].entity.alarm_at(state)) is None:

@@ -16,6 +16,8 @@ PULL_SECONDS: Final = 1.0
 PULL_MESSAGES: Final = 100
 LATE_SECONDS: Final = 2.0
 PIN_SECONDS: Final = 4.0
+WELL_SECONDS: Final = 10.0
+"""A reader that lasted for longer read well: it waits for no single answer as long."""
 """A reader that does not pull for so long is replaced."""
 HELD_MESSAGES: Final = 1000
 """How many messages may be under way, unacknowledged."""

@@ -11,7 +11,7 @@ import structlog
 from holdfast._errors import ValidationFailed
 from holdfast.telemetry._tracing import Tracing
 
-FLUSH_SECONDS: Final = 1.0
+FLUSH_SECONDS: Final = 3.0
 """How long the end of a process waits for its last spans to leave; a collector that is away holds up no restart."""
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")

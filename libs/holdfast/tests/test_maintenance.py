@@ -1,18 +1,22 @@
 """`holdfast export`, `import` and `erase`, run as their user runs them beside a service that serves."""
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
 
 from holdfast import Actor, Name
-from holdfast._errors import NotFound
+from holdfast._errors import NotFound, Unavailable
+from holdfast._program.transfer import import_file
 from holdfast.client import Client
 from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus, _api
 from holdfast.jetstream._work import dead_subject, ensure_work_streams, job_subject, read_letters, store
@@ -92,6 +96,46 @@ async def test_a_tenant_comes_back_byte_for_byte(world: World, bus: NatsBus) -> 
     assert (await world.client.view(world.name("a"), by=ANN)).seq == 20
     assert await JetStreamAlarms(bus, "counter").armed(world.name("b")) is not None
     assert (await world.client.send(world.name("b"), "add", by=ANN)).seq == 2
+
+
+class DeafBus:
+    """A bus that loses answers: of so many appends to the log, each of which is stored or refused as it should be."""
+
+    def __init__(self, bus: NatsBus, *, lost: int) -> None:
+        self._bus = bus
+        self.lost = lost
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    async def request(self, subject: str, *args: Any, **kwargs: Any) -> Any:
+        answer = await self._bus.request(subject, *args, **kwargs)
+        if self.lost and subject.startswith("evt."):
+            self.lost -= 1
+            raise Unavailable("the answer is lost")
+        return answer
+
+
+async def test_an_import_goes_on_when_the_log_has_acknowledged_nothing_for_longer_than_an_append_waits(
+    world: World, bus: NatsBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.fill()
+    before = await world.export()
+    await world.erase("--yes")
+    file = world.folder / "export.ndjson"
+    file.write_bytes(before)
+    deaf: Any = DeafBus(bus, lost=20)
+
+    @asynccontextmanager
+    async def connected(_nats: str) -> AsyncGenerator[NatsBus]:
+        yield deaf
+
+    monkeypatch.setattr("holdfast._program.transfer._connected", connected)
+    monkeypatch.setattr("holdfast.jetstream._log.APPEND_SECONDS", 0.1)
+
+    assert await import_file([COUNTER], file=file, nats="", err=io.StringIO()) == 3
+    assert deaf.lost == 0
+    assert await world.export() == before
 
 
 async def test_a_tenant_is_exported_with_what_left_the_log(single: NatsServer, tmp_path: Path, bus: NatsBus) -> None:

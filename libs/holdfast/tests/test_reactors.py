@@ -1,7 +1,7 @@
 """Reactors: what a commit causes happens once in effect, in order, and nothing of it is lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from holdfast import Actor, Name, Service
+from holdfast import Actor, Name, Service, Unavailable
 from holdfast._effects import Effects
 from holdfast._judge import Judge
 from holdfast._projection import StoredEvent
@@ -26,6 +26,7 @@ from holdfast.tests.reactions import (
     ANN,
     PATIENCE,
     POLL,
+    RETRY,
     Forward,
     FromTheBeginning,
     ImpatientClient,
@@ -255,6 +256,48 @@ async def test_a_target_that_is_away_is_waited_for(single: NatsServer, bus: Nats
                 async with serving([service], single.url, tmp_path):
                     await world.until_amounts([4])
         await impatient.close()
+
+
+class StumblingBus:
+    """A bus on which so many reads cannot be asked for, and whose connection can be said to have been lost for a moment."""
+
+    def __init__(self, bus: NatsBus, *, fails: int) -> None:
+        self._bus = bus
+        self._fails = fails
+        self.gaps: list[Callable[[], None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
+
+    def on_gap(self, tell: Callable[[], None]) -> Callable[[], None]:
+        self.gaps.append(tell)
+        return lambda: self.gaps.remove(tell)
+
+    async def publish(self, subject: str, *args: Any, **kwargs: Any) -> None:
+        if self._fails and ".MSG.NEXT." in subject:
+            self._fails -= 1
+            raise Unavailable("NATS stumbles")
+        await self._bus.publish(subject, *args, **kwargs)
+
+
+async def test_a_reactor_that_has_read_well_begins_anew_at_once_however_often_it_failed_before(world: World) -> None:
+    """Its pauses grow while it fails; those of its life do not add up."""
+    stumbling = StumblingBus(world.bus, fails=6)
+    runner = await world.runner(bus=stumbling)
+    with capture_logs() as logs:
+
+        def pauses() -> list[float]:
+            return [entry["again_in"] for entry in logs if entry["event"] == "reactor.restarting"]
+
+        async with running(runner):
+            await world.history.add(1)
+            await world.until_amounts([1])
+            assert pauses()[5] > RETRY
+            for gap in list(stumbling.gaps):
+                gap()
+            await world.history.add(2)
+            await until(lambda: len(pauses()) > 6)
+    assert pauses()[6] <= RETRY
 
 
 class OnlyOf(Forward):
