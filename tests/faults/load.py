@@ -69,10 +69,20 @@ class Load:
 
     async def more(self, count: int) -> None:
         """Wait until every entity was answered so many times more."""
-        enough = [len(history.calls) + count for history in self.histories]
-        async with asyncio.timeout(PATIENCE):
-            while any(len(history.calls) < wanted for history, wanted in zip(self.histories, enough, strict=True)):
-                await asyncio.sleep(0.01)
+        before = [len(history.calls) for history in self.histories]
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while min(self._more_than(before)) < count:
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            told = "; ".join(self.tally.errors[-3:] + self.tally.causes[-3:]) or "nothing"
+            raise AssertionError(
+                f"within {PATIENCE:.0f} s the entities' callers were answered {self._more_than(before)} times, "
+                f"and told at last: {told}"
+            ) from None
+
+    def _more_than(self, before: Sequence[int]) -> list[int]:
+        return [len(history.calls) - count for history, count in zip(self.histories, before, strict=True)]
 
     def waits(self) -> list[float]:
         """How long each acknowledged command's caller waited, the shortest first."""
