@@ -2,14 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final
+from contextlib import suppress
+from typing import Final, Protocol
 
 import structlog
 
-from holdfast._alarms import Alarms
+from holdfast._alarms import Alarms, Armed
+from holdfast._clock import utc_now
 from holdfast._errors import Forbidden, HoldfastError, NotFound, Unavailable
 from holdfast._loading import Loader
-from holdfast._log import EventLog
+from holdfast._log import Conflict, EventLog
 from holdfast._mailbox import Received
 from holdfast._names import Name
 from holdfast._turn import Reply
@@ -18,27 +20,38 @@ DELETE_COMMAND: Final = "_delete"
 ADMIN: Final = "admin"
 REMEMBERED: Final = 1000
 
-Forget = Callable[[Name], Awaitable[int]]
-"""Removes the rows of an entity whose log is gone, and says how many there were."""
 Announce = Callable[[Name], Awaitable[None]]
 """Tells those who watch an entity that it is gone."""
 
 log = structlog.get_logger(__name__)
 
 
+class Rows(Protocol):
+    """What SQL has of entities. A database that fails is `Unavailable`."""
+
+    async def begin(self, name: Name) -> None:
+        """Note that the entity's log is about to go, so that what is interrupted is found again."""
+        ...
+
+    async def forget(self, name: Name) -> int:
+        """Remove all of an entity whose log is gone, that note last, and say how many rows there were."""
+        ...
+
+
 class Deletion:
     """Removes the log first: from then on the entity is unwritten, and the fence refuses every older image of it.
 
-    What a crash leaves behind is removed by the next attempt, which the caller or the successor makes.
+    Before that the database notes it. What a crash leaves behind is removed by the next attempt, which the caller or
+    the successor makes, or by the service itself; rows that are left by then go before the first of a next life.
     """
 
     def __init__(
-        self, *, events: EventLog, alarms: Alarms, loader: Loader, forget: Forget | None, announce: Announce | None
+        self, *, events: EventLog, alarms: Alarms, loader: Loader, rows: Rows | None, announce: Announce | None
     ) -> None:
         self._events = events
         self._alarms = alarms
         self._loader = loader
-        self._forget = forget
+        self._rows = rows
         self._announce = announce
         self._done: OrderedDict[tuple[Name, str], None] = OrderedDict()
 
@@ -75,12 +88,24 @@ class Deletion:
         if last is not None:
             if last.judged.covers(received.place):
                 raise Unavailable("this deletion was carried out before a restart; send it again to delete anew")
+            if self._rows is not None:
+                await self._rows.begin(name)
             await self._events.bury(name, received.place)
             await self._events.purge(name, through=last.position)
             if armed is not None:
                 await self._alarms.remove(armed.sequence)
-        rows = await self._forget(name) if self._forget is not None else 0
+        elif armed is not None:
+            await self._ring_now(name, armed)
         await self._loader.forget(name)
+        rows = await self._rows.forget(name) if self._rows is not None else 0
         if self._announce is not None and (last is not None or rows):
             await self._announce(name)
         return last is not None or rows > 0
+
+    async def _ring_now(self, name: Name, armed: Armed) -> None:
+        """Let the alarm of an interrupted deletion ring, after which it is gone.
+
+        It may as well be that of a life that begins just now: that one is woken early, and arms it again.
+        """
+        with suppress(Conflict):
+            await self._alarms.arm(name, utc_now(), expected=armed.sequence)

@@ -74,6 +74,19 @@ class EntityHistory:
             return found[0]
         return await self._archive.commit_at(name, position) if self._archive else None
 
+    async def reaches(self, name: Name, *, position: int, seq: int) -> bool:
+        """Whether event `seq` is the last of the entity's commit at this position, and the log goes at least so far.
+
+        What left the log is in the archive, but the newest commit never leaves: without one the entity was deleted.
+        """
+        found = await self._events.read(name, position=position, limit=1)
+        if not found or (found[0].position > position and found[0].commit.events[0].seq <= seq):
+            return False
+        if found[0].position == position:
+            return found[0].commit.events[-1].seq == seq
+        archived = await self._archive.commit_at(name, position) if self._archive else None
+        return archived is not None and archived.commit.events[-1].seq == seq
+
     async def buried(self, name: Name) -> Judged:
         """Where an entity of which nothing is kept was deleted, as long as older commands to it may be read again."""
         return await self._events.buried(name)

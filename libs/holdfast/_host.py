@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from holdfast._actor import Answer, LiveEntity, Surroundings
 from holdfast._alarms import Alarms
-from holdfast._deletion import DELETE_COMMAND, Announce, Deletion, Forget
+from holdfast._deletion import DELETE_COMMAND, Announce, Deletion, Rows
 from holdfast._entity import AnyEntity
 from holdfast._errors import ErrorBody, HoldfastError, Unavailable, ValidationFailed
 from holdfast._history import Archived, EntityHistory
@@ -95,7 +95,7 @@ class Host:
         pass_ring: Callable[[Name, bytes], Awaitable[None]],
         archive: Archived | None = None,
         done: Callable[[Name, int], None] | None = None,
-        forget: Forget | None = None,
+        rows: Rows | None = None,
         announce: Announce | None = None,
         too_new: Callable[[Name], None] | None = None,
         leased: Callable[[], bool] | None = None,
@@ -130,7 +130,7 @@ class Host:
             alarms=alarms,
             answer=answer,
             rings=self._rings,
-            deletion=Deletion(events=events, alarms=alarms, loader=self._loader, forget=forget, announce=announce),
+            deletion=Deletion(events=events, alarms=alarms, loader=self._loader, rows=rows, announce=announce),
             past=lambda name, received, query: self._spawn(self._past.answer(name, received, query)),
             measures=self._measures,
             tracing=tracing,

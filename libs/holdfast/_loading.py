@@ -133,9 +133,10 @@ class Loader:
         if snapshot.fingerprint != self._fingerprint:
             log.info("snapshot.outdated", name=str(name), seq=snapshot.seq)
             return None
-        found = await self._history.commit_at(name, snapshot.position)
-        if found is None or found.commit.events[-1].seq != snapshot.seq:
+        if not await self._history.reaches(name, position=snapshot.position, seq=snapshot.seq):
             log.warning("snapshot.not_of_this_log", name=str(name), seq=snapshot.seq)
+            with suppress(Unavailable):  # its seq would keep those of this log out
+                await self._delete(name)
             return None
         try:
             return from_snapshot(self._judge.entity, snapshot, self._bounds)

@@ -20,7 +20,7 @@ from holdfast._names import Name
 from holdfast._projection import StoredEvent
 from holdfast.client import Client
 from holdfast.jetstream import ApiError
-from holdfast.jetstream._durable import WELL_SECONDS, Delivery, Durable, Superseded
+from holdfast.jetstream._durable import REACTOR, WELL_SECONDS, Delivery, Durable, Superseded
 from holdfast.jetstream._streams import log_stream
 from holdfast.jetstream._work import job_subject, store
 from holdfast.telemetry import Tracing
@@ -30,6 +30,8 @@ AT_ONCE: Final = 64
 """Entities whose effects leave at the same time."""
 RETRY_SECONDS: Final = 0.2
 MAX_RETRY_SECONDS: Final = 30.0
+FRESH_SECONDS: Final = 1.0
+"""A commit that waited here for longer is looked for before its effects leave: its entity may be deleted."""
 
 log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
@@ -57,7 +59,7 @@ class ReactorRunner:
         self._failures = 0
         self._tracing = tracing
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._durable = Durable(bus, log_stream(reactor.purpose), f"reactor-{reactor.name}")
+        self._durable = Durable(bus, log_stream(reactor.purpose), f"{REACTOR}{reactor.name}")
         self.backlog = Backlog(bus, self._durable, purpose=reactor.purpose, origin=reactor.name)
 
     async def prepare(self) -> None:
@@ -102,14 +104,18 @@ class ReactorRunner:
         finally:
             await lanes.stop()
 
-    async def _finish(self, delivery: Delivery) -> None:
-        """Let everything happen that one commit causes, however long that takes."""
+    async def _finish(self, delivery: Delivery, arrived: float) -> None:
+        """Let everything happen that one commit causes, however long that takes, unless it is deleted meanwhile."""
         settled: set[str] = set()
         failures = 0
+        clock = asyncio.get_running_loop().time
         while True:
             fields = {"reactor": self.reactor.name, "subject": delivery.subject, "position": delivery.sequence}
             try:
                 async with self._turns:
+                    if clock() - arrived > FRESH_SECONDS and not await self._durable.is_kept(delivery):
+                        log.info("reactor.deleted", **fields)
+                        return await self._durable.acknowledge(delivery)
                     return await self._react(delivery, settled)
             except HoldfastError as error:
                 reason = str(error) if error.retryable else error.code
@@ -186,18 +192,19 @@ class ReactorRunner:
 class Lanes:
     """Works on deliveries: those of one subject one after the other, those of different ones side by side."""
 
-    def __init__(self, work: Callable[[Delivery], Awaitable[None]]) -> None:
+    def __init__(self, work: Callable[[Delivery, float], Awaitable[None]]) -> None:
         self._work = work
-        self._waiting: dict[str, deque[Delivery]] = {}
+        self._waiting: dict[str, deque[tuple[Delivery, float]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def put(self, delivery: Delivery) -> None:
         """Work on this one after all of its subject that came before. The server bounds how many there are."""
         lane = self._waiting.get(delivery.subject)
+        arrived = (delivery, asyncio.get_running_loop().time())
         if lane is not None:
-            lane.append(delivery)
+            lane.append(arrived)
             return
-        self._waiting[delivery.subject] = deque([delivery])
+        self._waiting[delivery.subject] = deque([arrived])
         task = asyncio.create_task(self._run(delivery.subject), name=f"lane of {delivery.subject}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -211,7 +218,7 @@ class Lanes:
     async def _run(self, subject: str) -> None:
         lane = self._waiting[subject]
         while lane:
-            await self._work(lane[0])
+            await self._work(*lane[0])
             lane.popleft()
         del self._waiting[subject]
 

@@ -10,7 +10,7 @@ import structlog
 
 from holdfast._bus import Bus
 from holdfast._clock import wall_ns
-from holdfast._deletion import Forget
+from holdfast._deletion import Rows
 from holdfast._entity import AnyEntity
 from holdfast._errors import HoldfastError, Unavailable
 from holdfast._history import Archived
@@ -57,7 +57,7 @@ class Share:
         snapshots: Snapshots,
         *,
         archive: Archived | None = None,
-        forget: Forget | None = None,
+        rows: Rows | None = None,
         replicas: int = 1,
         settings: HostSettings | None = None,
         measures: EntityMeasures | None = None,
@@ -90,7 +90,7 @@ class Share:
             pass_ring=self._pass_ring,
             archive=archive,
             done=self._on_done,
-            forget=forget,
+            rows=rows,
             announce=self._announce_deletion,
             too_new=self._on_too_new,
             leased=lambda: self._membership.leased,

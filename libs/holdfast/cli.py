@@ -129,7 +129,10 @@ def _erase(settings: Settings, given: argparse.Namespace) -> int:
     erase = load("holdfast._program.erasing", "erase_tenant")
     services = given.services or service_names()
     return _until_stopped(
-        _told(erase(services, tenant=given.tenant, nats=_nats(settings)), f"erased {{}} entities of {given.tenant}")
+        _told(
+            erase(services, tenant=given.tenant, nats=_nats(settings), database=database_url(settings)),
+            f"erased {{}} entities of {given.tenant}",
+        )
     )
 
 
@@ -323,6 +326,7 @@ def _tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     erasing = command("erase", _erase, does="delete all entities of a tenant, for good, while their services serve")
     erasing.add_argument("--tenant", required=True)
     erasing.add_argument("--yes", action="store_true", help="yes, everything of this tenant")
+    _database(erasing)
     _tool(erasing)
 
 

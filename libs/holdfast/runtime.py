@@ -103,14 +103,14 @@ class _Part:
         self.service = service
         self._engine, self._reading = (open_database(database, service.name) for _ in range(2))
         snapshots, archive = SqlSnapshots(self._engine), SqlArchive(self._engine)
-        forgetter = Forgetter(projections_of(service), self._engine, JetStreamLog(bus, replicas=replicas))
+        self._forgetter = Forgetter(projections_of(service), self._engine, JetStreamLog(bus, replicas=replicas))
         self.shares = [
             Share(
                 bus,
                 entity,
                 snapshots,
                 archive=archive,
-                forget=forgetter.forget,
+                rows=self._forgetter,
                 replicas=replicas,
                 settings=settings,
                 measures=measures.of(entity.purpose),
@@ -137,6 +137,7 @@ class _Part:
         for share in self.shares:
             await share.ready.wait()
         await self._read_side.start(group)
+        group.create_task(self._forgetter.run(), name=f"interrupted deletions of {self.service.name}")
 
     async def keep_fit(self, health: Health, vital: Sequence[str], settings: FitnessSettings) -> None:
         """Step back while the database or JetStream fails."""

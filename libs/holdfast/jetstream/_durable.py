@@ -25,6 +25,8 @@ SHARED_ACK_SECONDS: Final = 30.0
 """A message that is neither acknowledged nor kept for so long goes to another reader."""
 ORDERED_ACK_SECONDS: Final = 86_400.0
 """In order, what is unacknowledged comes again by a new reader's reset, and never behind its successors."""
+REACTOR: Final = "reactor-"
+"""What the consumers of reactors are called, before their names."""
 _GROUP: Final = "one"
 _CONSUMER_NOT_FOUND: Final = 10014
 _NANOSECONDS: Final = 1_000_000_000
@@ -134,6 +136,16 @@ class Durable:
             while True:
                 async for delivery in self._pull(inbox, {"batch": 1}):
                     yield delivery
+
+    async def is_kept(self, delivery: Delivery) -> bool:
+        """Whether the stream still has the message, asked of its leader."""
+        try:
+            await _api.call(self._bus, f"STREAM.MSG.GET.{self._stream}", {"seq": delivery.sequence})
+        except _api.ApiError as error:
+            if error.code == _api.MESSAGE_NOT_FOUND:
+                return False
+            raise Unavailable(f"the log cannot be read: {error.description}") from error
+        return True
 
     async def acknowledge(self, delivery: Delivery) -> None:
         """Be done with a message, and know that the server knows."""

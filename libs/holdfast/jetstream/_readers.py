@@ -8,8 +8,11 @@ from holdfast.jetstream import _api
 from holdfast.jetstream._streams import log_stream
 
 
-async def acknowledged_by_all(bus: Bus, purpose: str) -> int | None:
-    """The position up to which every durable consumer of the log has acknowledged, None when none has anything left."""
+async def acknowledged_by_all(bus: Bus, purpose: str, *, called: str = "") -> int | None:
+    """The position up to which every durable consumer of the log has acknowledged, None when none has anything left.
+
+    `called` is what the names of those begin with that count.
+    """
     floors: list[int] = []
     offset = 0
     while True:
@@ -18,7 +21,9 @@ async def acknowledged_by_all(bus: Bus, purpose: str) -> int | None:
         except _api.ApiError as error:
             raise Unavailable(f"the readers of the log cannot be listed: {error.description}") from error
         page: list[dict[str, Any]] = answer.get("consumers") or []
-        floors += [int(each["ack_floor"]["stream_seq"]) for each in page if _holds(each)]
+        floors += [
+            int(each["ack_floor"]["stream_seq"]) for each in page if each["name"].startswith(called) and _holds(each)
+        ]
         offset += len(page)
         if not page or offset >= int(answer["total"]):
             return min(floors, default=None)

@@ -119,6 +119,17 @@ async def ensure_streams(bus: Bus, purpose: str, *, replicas: int = 1) -> None:
             ) from error
 
 
+async def has_log(bus: Bus, purpose: str) -> bool:
+    """Whether this purpose was ever served."""
+    try:
+        await _api.call(bus, f"STREAM.INFO.{log_stream(purpose)}")
+    except _api.ApiError as error:
+        if error.code != _api.STREAM_NOT_FOUND:
+            raise Unavailable(f"the log cannot be read: {error.description}") from error
+        return False
+    return True
+
+
 async def make_checkpoint_stream(bus: Bus, purpose: str, *, replicas: int) -> None:
     """Create the stream of checkpoints and deletions when it alone was lost; one that is there stays as it is."""
     (wanted,) = [each for each in _configurations(purpose, replicas) if each["name"] == checkpoint_stream(purpose)]

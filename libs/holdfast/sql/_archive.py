@@ -150,9 +150,9 @@ def _row(stored: StoredEvent[Any], digest: str | None) -> dict[str, Any]:
     }
 
 
-def of_purpose(purpose: str) -> ColumnElement[bool]:
-    """The entities of a purpose, as a range that an index can use: `;` is what follows `:`."""
-    return events.c.name.between(f"{purpose}:", f"{purpose};")
+def of_purpose(purpose: str, names: Column[Any] = events.c.name) -> ColumnElement[bool]:
+    """The entities of a purpose, or of `purpose:tenant`, as a range that an index can use: `;` is what follows `:`."""
+    return names.between(f"{purpose}:", f"{purpose};")
 
 
 def _logged(rows: Sequence[Row[Any]]) -> LoggedCommit:

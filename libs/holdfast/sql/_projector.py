@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from holdfast._errors import Unavailable
 from holdfast._judge import Judge
 from holdfast._projection import AnyProjection, Chunk, LoggedCommit, StoredEvent, WholeLog
-from holdfast.sql._tables import positions
+from holdfast.sql._tables import deletions, positions
 from holdfast.sql._whole import to_the_end
 from holdfast.telemetry import Tracing, name_of
 
@@ -281,11 +281,25 @@ class Projector:
             moved = connection.execute(update(positions).where(mine, *as_read).values(position=new))
             if moved.rowcount != 1:
                 raise Overtaken(self.projection.name)
+            self._end_earlier_lives(connection, commits)
             self.projection.apply_all(connection, events)
 
         async with asyncio.timeout(WRITE_SECONDS), self._database.begin() as connection:
             await connection.run_sync(apply)
         self._applied += len(events)
+
+    def _end_earlier_lives(self, connection: Connection, commits: Sequence[LoggedCommit]) -> None:
+        """Remove what an interrupted deletion left, before the first event of the next life."""
+        begun = {str(each.name): each for each in commits if each.commit.events[0].seq == 1}
+        if not begun:
+            return
+        unfinished = select(deletions.c.name).where(deletions.c.name.in_(begun))
+        for name in connection.execute(unfinished).scalars().all():
+            first = begun[name]
+            if any(each.name == first.name and each.position < first.position for each in commits):
+                raise Overtaken(f"{self.projection.name}: the log lost the earlier life of {name} while it was read")
+            for table in self.projection.tables:
+                connection.execute(delete(table).where(self.projection.rows_of(first.name, table)))
 
     async def _follow_or_stand_by(self) -> None:
         try:

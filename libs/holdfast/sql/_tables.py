@@ -68,6 +68,12 @@ positions: Final = Table(
     Column("version", BigInteger, nullable=False, server_default="0"),
 )
 
+deletions: Final = Table(
+    "deletions",
+    metadata,
+    Column("name", String(200), primary_key=True),
+)
+
 events: Final = Table(
     "events",
     metadata,

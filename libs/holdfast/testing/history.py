@@ -77,4 +77,5 @@ class History:
         """Remove every commit of one counter from the log."""
         name = self.name(id_)
         await self._log.purge(name)
+        self._ends.pop(name, None)
         self.commits = [(position, commit) for position, commit in self.commits if commit.name != str(name)]

@@ -106,14 +106,18 @@ class World:
         return Name.of("counter", "acme", f"{self.mark}-{id_}")
 
     async def runner(
-        self, reactor: Reactor[Any] | None = None, bus: Any = None, tracing: Tracing | None = None
+        self,
+        reactor: Reactor[Any] | None = None,
+        bus: Any = None,
+        tracing: Tracing | None = None,
+        retry_seconds: float = RETRY,
     ) -> ReactorRunner:
         runner = ReactorRunner(
             bus or self.bus,
             reactor or self.forward(),
             judge=Judge(CounterEntity()),
             client=self.client,
-            retry_seconds=RETRY,
+            retry_seconds=retry_seconds,
             tracing=tracing,
         )
         await runner.prepare()

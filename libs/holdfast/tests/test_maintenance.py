@@ -20,6 +20,8 @@ from holdfast._program.transfer import import_file
 from holdfast.client import Client
 from holdfast.jetstream import JetStreamAlarms, JetStreamLog, NatsBus, _api
 from holdfast.jetstream._work import dead_subject, ensure_work_streams, job_subject, read_letters, store
+from holdfast.sql import open_database
+from holdfast.sql._forgetting import kept_names
 from holdfast.testing.counter import service
 from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
@@ -69,7 +71,8 @@ class World:
         return await self.run("import", file, COUNTER)
 
     async def erase(self, *arguments: str) -> tuple[int, bytes, str]:
-        return await self.run("erase", COUNTER, "--tenant", self.tenant, *arguments)
+        database = f"sqlite+aiosqlite:///{self.folder}/{{service}}.db"
+        return await self.run("erase", COUNTER, "--tenant", self.tenant, "--database", database, *arguments)
 
     async def fill(self) -> None:
         """Three counters: a long one, one with a deadline, one of strange text."""
@@ -229,3 +232,23 @@ async def test_erasing_takes_the_jobs_and_dead_letters_of_the_tenant_alone(world
     jobs = await _api.call(bus, "STREAM.INFO.jobs-counter", {"subjects_filter": "jobs.counter.*.print"})
     assert f"jobs.counter.{world.tenant}.print" not in jobs["state"]["subjects"]
     assert f"jobs.counter.{other}.print" in jobs["state"]["subjects"]
+
+
+async def test_erasing_finishes_what_an_interrupted_deletion_left(world: World, bus: NatsBus) -> None:
+    await world.fill()
+    database = open_database(f"sqlite+aiosqlite:///{world.folder}/{{service}}.db", "counter")
+    async with asyncio.timeout(WAIT):
+        while len(await kept_names(database, "counter", world.tenant)) < 3:
+            await asyncio.sleep(0.05)
+    await JetStreamLog(bus).purge(world.name("a"))
+    assert await world.erase("--yes") == (0, f"erased 3 entities of {world.tenant}\n".encode(), "")
+    left = await kept_names(database, "counter", world.tenant)
+    await database.dispose()
+    assert left == set()
+
+
+async def test_erasing_on_another_database_than_the_services_is_refused(world: World, tmp_path: Path) -> None:
+    await world.fill()
+    other = f"sqlite+aiosqlite:///{tmp_path}/other-{{service}}.db"
+    code, _, err = await world.erase("--yes", "--database", other)
+    assert (code, "cannot be read" in err) == (2, True)

@@ -335,3 +335,24 @@ async def test_a_service_runs_what_it_declares(single: NatsServer, tmp_path: Pat
 async def test_a_wrong_declaration_is_refused(bus: NatsBus, wrong: tuple[Forward, ...], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Effects(bus, [Service(name="counter", entities=(CounterEntity(),), reactors=wrong)])
+
+
+async def test_what_a_deleted_entity_asked_for_is_not_done_after_a_wait(world: World) -> None:
+    reacts: list[int] = []
+
+    class Failing(FromTheBeginning):
+        def react(self, stored: StoredEvent[CounterEvent], /) -> Sequence[Effect]:
+            if stored.name.id == "a":
+                reacts.append(stored.seq)
+                if len(reacts) < 2:
+                    raise RuntimeError("mended later")
+            return super().react(stored)
+
+    runner = await world.runner(Failing(world.history.purpose, world.mark), retry_seconds=3.0)
+    async with running(runner):
+        await world.history.add(1)
+        await until(lambda: bool(reacts))
+        await world.history.purge("a")
+        await world.history.add(5, id_="b")
+        await until_done(runner)
+    assert (await world.amounts(), await world.amounts("b"), reacts) == ([], [5], [1])

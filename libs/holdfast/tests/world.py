@@ -11,6 +11,7 @@ import msgspec
 from holdfast import Actor, AnyEntity, Name
 from holdfast._actor import Answer
 from holdfast._clock import EPOCH
+from holdfast._deletion import Rows
 from holdfast._host import Host, HostSettings
 from holdfast._log import Judged, NewCommit
 from holdfast._messages import CommandEnvelope
@@ -27,6 +28,8 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 class World:
     """A host with everything around it in memory, and a clock that the test holds."""
+
+    rows: Rows | None = None
 
     def __init__(self, entity: AnyEntity | None = None, *, tracing: Tracing | None = None, **settings: Any) -> None:
         self.log = MemoryLog()
@@ -63,6 +66,7 @@ class World:
             tracing=self.tracing,
             too_new=too_new,
             measures=self.measures.of(self.entity.purpose),
+            rows=self.rows,
         )
 
     async def deliver(
