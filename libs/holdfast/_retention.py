@@ -68,6 +68,8 @@ class Retention:
             window = await self._plan.window(before=self._clock() - self._keep, through=through)
             if not window.through:
                 return trimmed
+            if window.superseded:
+                await self._plan.secure()
             for entity in window.superseded:  # one at a time: commands go before this
                 await self._events.purge(entity.name, through=entity.newest - 1)
             await self._plan.mark(window)

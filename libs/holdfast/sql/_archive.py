@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Executable, Row, Table, func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Row, Table, func, insert, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +28,10 @@ _actor: Final = msgspec.json.Decoder(Actor)
 _audience: Final = msgspec.json.Decoder(Audience)
 
 
+class Hole(Exception):
+    """The log goes on behind what is archived of an entity: what stood between the two left it for an archive that is lost."""
+
+
 class Archive(Projection[Any]):
     """Keeps events as they are, those of newer code too."""
 
@@ -44,6 +48,7 @@ class Archive(Projection[Any]):
 
     def apply_all(self, connection: Connection, stored: Sequence[StoredEvent[Any]], /) -> None:
         """Add the events."""
+        _require_what_came_before(connection, stored)
         rows: list[dict[str, Any]] = []
         commit, digests = None, {}
         for each in stored:
@@ -148,6 +153,24 @@ def _row(stored: StoredEvent[Any], digest: str | None) -> dict[str, Any]:
         "received": commit.judged.received if commit else None,
         "sequence": commit.judged.sequence if commit else None,
     }
+
+
+def _require_what_came_before(connection: Connection, stored: Sequence[StoredEvent[Any]]) -> None:
+    """`Hole` unless each entity's first event here follows one that is archived, or is its first."""
+    first: dict[str, int] = {}
+    for each in stored:
+        first.setdefault(str(each.name), each.seq)
+    before = [(name, seq - 1) for name, seq in first.items() if seq > 1]
+    if not before:
+        return
+    here = tuple_(events.c.name, events.c.seq).in_(before)
+    found = {tuple(row) for row in connection.execute(select(events.c.name, events.c.seq).where(here))}
+    for name, seq in before:
+        if (name, seq) not in found:
+            raise Hole(
+                f"event {seq} of {name} is in neither archive nor log: restore a backup of the database that is younger "
+                "than what the log keeps, or delete this entity"
+            )
 
 
 def of_purpose(purpose: str, names: Column[Any] = events.c.name) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """Which commits of a log may go: those that are old, archived whole, and applied by every projection."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
@@ -68,6 +69,26 @@ class TrimPlan:
             if row.commit_id and row.seq > 1:
                 newest[row.name] = row.position
         return Window(_superseded(newest), reached, more=len(rows) == WINDOW_EVENTS)
+
+    async def secure(self) -> None:
+        """Bring what is applied onto the disk: until then, a power cut may take the newest transactions of SQLite back."""
+        if self._database.dialect.name != "sqlite":
+            return
+        busy = await self._checkpoint()
+        if busy:
+            raise Unavailable("the archive is in use, so that it cannot be brought onto the disk just now")
+
+    @to_the_end
+    async def _checkpoint(self) -> int:
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS), self._database.connect() as connection:
+                raw = await connection.get_raw_connection()
+                cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(FULL)")  # pyright: ignore[reportOptionalMemberAccess]
+                busy, _, _ = await cursor.fetchone()
+                await cursor.close()
+                return busy
+        except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+            raise Unavailable("the archive's database does not answer") from error
 
     async def mark(self, window: Window) -> None:
         """Keep that this window was trimmed."""

@@ -1,7 +1,10 @@
 """Trimming a log: only what everyone else holds goes, and everything works on what is left."""
 
+import sqlite3
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from holdfast.jetstream._durable import Durable
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import Projector
 from holdfast.sql._archived_log import ArchivedWholeLog
+from holdfast.sql._projector import Stopped
 from holdfast.sql._trimming import TrimPlan
 from holdfast.tests.archived import HELD, Owner, an_owner
 
@@ -203,3 +207,25 @@ async def test_events_that_were_archived_without_their_commit_stay_in_the_log(sh
         await connection.exec_driver_sql("UPDATE events SET commit_id = NULL")
     assert await shelf.retention().trim() == 0
     assert await shelf.kept() == [1, 2, 3]
+
+
+async def test_an_archive_that_lost_what_left_the_log_stops_instead_of_going_on_behind_it(shelf: Shelf) -> None:
+    await shelf.trimmed()
+    projector, database = shelf.owner.projector, shelf.owner.database
+    async with database.begin() as connection:  # as a backup has it, or a power cut leaves it
+        await connection.exec_driver_sql("DELETE FROM events WHERE seq > 2")
+        await connection.exec_driver_sql("UPDATE positions SET position = (SELECT max(position) FROM events)")
+    await shelf.owner.add(new_command_id())
+    with pytest.raises(Stopped, match="restore a backup"):
+        await projector.catch_up()
+    assert [event.seq for event in await shelf.owner.archive.read(shelf.owner.name)] == [1, 2]
+    assert await shelf.retention().trim() == 0
+
+
+async def test_what_leaves_the_log_is_on_the_disk_before(shelf: Shelf, tmp_path: Path) -> None:
+    await shelf.trimmed()
+    if shelf.owner.database.dialect.name == "sqlite":
+        copy = tmp_path / "after-a-power-cut.db"
+        copy.write_bytes((tmp_path / "counter.db").read_bytes())  # without the write-ahead log, which may be lost
+        with closing(sqlite3.connect(copy)) as connection:
+            assert connection.execute("SELECT count(*) FROM events").fetchone() == (ADDED,)
