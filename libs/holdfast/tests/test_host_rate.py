@@ -59,6 +59,19 @@ async def test_a_server_whose_clock_is_set_back_stops_nobody() -> None:
     assert await outcomes(world, 3) == ["ok", "ok", "RATE_LIMITED"]
 
 
+@pytest.mark.once("it counts commands for each second")
+async def test_what_a_rate_refused_may_be_carried_out_by_a_successor_and_then_once() -> None:
+    world = World(commands_per_second=2)
+    await outcomes(world, 4)
+    place = await world.post("add", command_id="c", reply="_INBOX.c")
+    await world.settled()
+    assert world.answers["_INBOX.c"][0]["error"]["code"] == "RATE_LIMITED"
+    world.host = world.new_host()  # its predecessor died before the next checkpoint
+    await world.post("add", command_id="c", reply="_INBOX.nobody", at=place)
+    assert (await world.ask("add", command_id="c"))["ok"]["deduplicated"] is True
+    assert len(await world.events()) == 5
+
+
 async def test_views_and_deadlines_do_not_count() -> None:
     world = World(commands_per_second=2)
     await outcomes(world, 5)
