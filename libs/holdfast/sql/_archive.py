@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 import msgspec
+import structlog
 from sqlalchemy import Column, ColumnElement, Connection, Executable, Row, Table, func, insert, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,13 +24,10 @@ from holdfast.sql._whole import to_the_end
 
 ARCHIVE: Final = "archive"
 READ_EVENTS: Final = 1000
+log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
 _actor: Final = msgspec.json.Decoder(Actor)
 _audience: Final = msgspec.json.Decoder(Audience)
-
-
-class Hole(Exception):
-    """The log goes on behind what is archived of an entity: what stood between the two left it for an archive that is lost."""
 
 
 class Archive(Projection[Any]):
@@ -48,7 +46,7 @@ class Archive(Projection[Any]):
 
     def apply_all(self, connection: Connection, stored: Sequence[StoredEvent[Any]], /) -> None:
         """Add the events."""
-        _require_what_came_before(connection, stored)
+        _tell_of_holes(connection, stored)
         rows: list[dict[str, Any]] = []
         commit, digests = None, {}
         for each in stored:
@@ -155,8 +153,11 @@ def _row(stored: StoredEvent[Any], digest: str | None) -> dict[str, Any]:
     }
 
 
-def _require_what_came_before(connection: Connection, stored: Sequence[StoredEvent[Any]]) -> None:
-    """`Hole` unless each entity's first event here follows one that is archived, or is its first."""
+def _tell_of_holes(connection: Connection, stored: Sequence[StoredEvent[Any]]) -> None:
+    """Say which entities go on behind what is archived of them: what stood in between left the log, and is lost here.
+
+    It is told and not refused: what is lost of one entity must not stop the archive of all others.
+    """
     first: dict[str, int] = {}
     for each in stored:
         first.setdefault(str(each.name), each.seq)
@@ -167,10 +168,7 @@ def _require_what_came_before(connection: Connection, stored: Sequence[StoredEve
     found = {tuple(row) for row in connection.execute(select(events.c.name, events.c.seq).where(here))}
     for name, seq in before:
         if (name, seq) not in found:
-            raise Hole(
-                f"event {seq} of {name} is in neither archive nor log: restore a backup of the database that is younger "
-                "than what the log keeps, or delete this entity"
-            )
+            log.error("archive.hole", name=name, lacks=seq)
 
 
 def of_purpose(purpose: str, names: Column[Any] = events.c.name) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert
+from structlog.testing import capture_logs
 
 from holdfast._clock import utc_now
 from holdfast._projection import Projection, StoredEvent
@@ -20,7 +21,6 @@ from holdfast.jetstream._durable import Durable
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import Projector
 from holdfast.sql._archived_log import ArchivedWholeLog
-from holdfast.sql._projector import Stopped
 from holdfast.sql._trimming import TrimPlan
 from holdfast.tests.archived import HELD, Owner, an_owner
 
@@ -209,17 +209,20 @@ async def test_events_that_were_archived_without_their_commit_stay_in_the_log(sh
     assert await shelf.kept() == [1, 2, 3]
 
 
-async def test_an_archive_that_lost_what_left_the_log_stops_instead_of_going_on_behind_it(shelf: Shelf) -> None:
+async def test_an_archive_that_lost_what_left_the_log_says_of_which_entity(shelf: Shelf) -> None:
     await shelf.trimmed()
-    projector, database = shelf.owner.projector, shelf.owner.database
-    async with database.begin() as connection:  # as a backup has it, or a power cut leaves it
+    async with shelf.owner.database.begin() as connection:  # as a backup has it, or a power cut leaves it
         await connection.exec_driver_sql("DELETE FROM events WHERE seq > 2")
         await connection.exec_driver_sql("UPDATE positions SET position = (SELECT max(position) FROM events)")
     await shelf.owner.add(new_command_id())
-    with pytest.raises(Stopped, match="restore a backup"):
-        await projector.catch_up()
-    assert [event.seq for event in await shelf.owner.archive.read(shelf.owner.name)] == [1, 2]
-    assert await shelf.retention().trim() == 0
+    with capture_logs() as logs:
+        await shelf.owner.projector.catch_up()
+    told = [each for each in logs if each["event"] == "archive.hole"]
+    assert [(each["log_level"], each["name"], each["lacks"]) for each in told] == [
+        ("error", str(shelf.owner.name), ADDED - 1)
+    ]
+    shelf.owner.host = shelf.owner.new_host()
+    assert (await shelf.owner.ask("_view", {}))["error"]["code"] == "UNAVAILABLE"
 
 
 async def test_what_leaves_the_log_is_on_the_disk_before(shelf: Shelf, tmp_path: Path) -> None:
