@@ -205,6 +205,7 @@ def merge(draft: Draft, source_id: str, into_id: str, *, source: Tab, into: Tab)
             into=into_id,
             line_ids=tuple(source.lines),
             discounts=discounts,
+            waived_limit_minor=_waivable(draft, into, merged),
             rounding_delta_minor=_due(draft, merged) - _due(draft, source) - _due(draft, into),
         )
     )
@@ -250,6 +251,7 @@ def move(draft: Draft, source_id: str, into_id: str, line_ids: Sequence[str], *,
             from_discounts=left.discounts,
             to_discounts=joined.discounts,
             waived_limit_minor=_waivable(draft, source, left),
+            to_waived_limit_minor=_waivable(draft, into, joined),
             rounding_delta_minor=_due(draft, left) + _due(draft, joined) - before,
         )
     )
@@ -293,12 +295,12 @@ def _check_waived(draft: Draft, tab_id: str) -> None:
         raise refusal
 
 
-def _waivable(draft: Draft, source: Tab, left: Tab) -> int | None:
-    """What may still be waived of a tab's service, when lines that paid none are off it."""
-    if source.waived_limit_minor is None:
+def _waivable(draft: Draft, before: Tab, after: Tab) -> int | None:
+    """What may be waived of a tab's service when lines went or came that pay none, as was allowed where they were."""
+    if before.waived_limit_minor is None:
         return None
-    gone = waived_of(source, draft.settings) - waived_of(left, draft.settings)
-    return max(0, source.waived_limit_minor - gone)
+    more = waived_of(after, draft.settings) - waived_of(before, draft.settings)
+    return max(0, before.waived_limit_minor + more)
 
 
 def _waivable_each(draft: Draft, tab: Tab, pieces: Sequence[Tab]) -> Sequence[int | None]:

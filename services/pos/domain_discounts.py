@@ -49,7 +49,8 @@ def apply_discount(draft: Draft, command: commands.ApplyDiscount) -> None:
         value_minor=0,
     )
     value = _taken_off(draft, tab, applied)
-    limit, allowed = draft.settings.discount_limit_minor, _allowed(draft, command.approver, value)
+    limit = draft.settings.discount_limit_minor
+    allowed = _allowed(draft, command.approver, value, limit)
     approver = approved_by(
         draft, command.approver, action="discount", tab_id=command.tab_id, value_minor=value, limit_minor=limit
     )
@@ -72,13 +73,12 @@ def _check_ordered(tab: Tab) -> None:
         raise StateConflict("nothing is ordered on this tab yet: add its lines first")
 
 
-def _allowed(draft: Draft, approver: str | None, value_minor: int) -> int | None:
+def _allowed(draft: Draft, approver: str | None, value_minor: int, limit_minor: int) -> int | None:
     """How much may be given so, of lines that are added later as well; None when there is no limit."""
     if draft.is_manager:
         return None
-    limit = draft.settings.discount_limit_minor
     approval = None if approver is None else draft.session.approvals.get(approver)
-    return limit if value_minor <= limit or approval is None else approval.limit_minor
+    return limit_minor if value_minor <= limit_minor or approval is None else approval.limit_minor
 
 
 def check_given(draft: Draft, tab_id: str) -> None:
@@ -151,17 +151,27 @@ def waive_gratuity(draft: Draft, command: commands.WaiveGratuity) -> None:
     _check_ordered(tab)
     check_reason(draft, command.reason_code)
     value = draft.bill(command.tab_id).gratuity_minor
-    limit, allowed = draft.settings.discount_limit_minor, _allowed(draft, command.approver, value)
+    whole = waived_of(tab, draft.settings) + value
+    limit = max(draft.settings.discount_limit_minor, tab.waived_limit_minor or 0)
+    allowed = _allowed(draft, command.approver, whole, limit)
     approver = approved_by(
-        draft, command.approver, action="gratuity", tab_id=command.tab_id, value_minor=value, limit_minor=limit
+        draft, command.approver, action="gratuity", tab_id=command.tab_id, value_minor=whole, limit_minor=limit
     )
+    rate = tab.gratuity_ppm or tab.waived_ppm
     draft.record(
         events.GratuityWaived(
             tab_id=command.tab_id,
             reason_code=command.reason_code,
             value_minor=value,
             approved_by=approver,
-            limit_minor=allowed,
+            limit_minor=None if allowed is None else allowed + _never_charged(draft, tab, rate, whole),
+            waived_ppm=rate,
         )
     )
     check_worth(draft, command.tab_id, refusals.TabPaid)
+
+
+def _never_charged(draft: Draft, tab: Tab, rate_ppm: int, whole_minor: int) -> int:
+    """What a tab's service would have come to for lines that came from where none is charged: they use up no limit."""
+    lines = {line_id: replace(line, gratuity_ppm=0) for line_id, line in tab.lines.items()}
+    return max(0, waived_of(replace(tab, lines=lines, waived_ppm=rate_ppm), draft.settings) - whole_minor)

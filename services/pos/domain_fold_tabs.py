@@ -57,11 +57,8 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             taken = (discount_id, line_id)
             kept = tuple(each for each in session.tabs[tab_id].discounts if (each.discount_id, each.line_id) != taken)
             return with_tab(session, tab_id, discounts=kept)
-        case events.GratuityWaived(tab_id=tab_id, limit_minor=limit):
-            lines = {key: replace(line, gratuity_ppm=0) for key, line in session.tabs[tab_id].lines.items()}
-            waived = 0 if limit is None else session.tabs[tab_id].gratuity_ppm
-            changes = {"gratuity_ppm": 0, "waived_ppm": waived, "waived_limit_minor": limit}
-            return with_tab(session, tab_id, lines=lines, **changes)
+        case events.GratuityWaived():
+            return _unserved(session, event)
         case events.LinesSent(tab_id=tab_id, deltas=deltas):
             for delta in deltas:
                 line = session.tabs[tab_id].lines[delta.line_id]
@@ -78,19 +75,14 @@ def evolve_tab(session: Session, event: OnOpenTab) -> Session:  # noqa: C901, PL
             return session
         case events.TabSplit():
             return _split(session, event)
-        case events.TabsMerged(from_=source, into=into, line_ids=line_ids, discounts=discounts):
-            session = _moved(session, source, into, line_ids)
-            merged = without(session.tabs, source)
-            floor = merged[into].floor or session.tabs[source].floor
-            left = replace(session, tabs=merged, payments=_without_ended(session.payments, source))
-            customer = merged[into].customer or session.tabs[source].customer
-            return with_tab(left, into, discounts=discounts, floor=floor, customer=customer)
+        case events.TabsMerged():
+            return _merged(session, event)
         case events.LinesMoved(from_tab_id=source, to_tab_id=into, line_ids=line_ids):
             session = _moved(session, source, into, line_ids)
             session = with_tab(session, source, discounts=event.from_discounts)
-            if event.waived_limit_minor is not None:
-                session = with_tab(session, source, waived_limit_minor=event.waived_limit_minor)
-            return with_tab(session, into, discounts=event.to_discounts)
+            session = _limited(session, source, event.waived_limit_minor)
+            session = with_tab(session, into, discounts=event.to_discounts)
+            return _limited(session, into, event.to_waived_limit_minor)
         case events.TabTransferred(tab_id=tab_id, owner=owner, table_ref=table_ref):
             return with_tab(session, tab_id, owner=owner, table_ref=table_ref)
         case events.TabBalanceChanged(tab_id=tab_id, total_minor=total):
@@ -205,6 +197,44 @@ def _discounted(session: Session, event: events.DiscountApplied) -> Session:
         limit_minor=event.limit_minor,
     )
     return with_tab(session, event.tab_id, discounts=(*session.tabs[event.tab_id].discounts, discount))
+
+
+def _unserved(session: Session, event: events.GratuityWaived) -> Session:
+    tab = session.tabs[event.tab_id]
+    rate = tab.gratuity_ppm if event.waived_ppm is None else event.waived_ppm
+    return with_tab(
+        session,
+        event.tab_id,
+        lines={key: replace(line, gratuity_ppm=0) for key, line in tab.lines.items()},
+        gratuity_ppm=0,
+        waived_ppm=0 if event.limit_minor is None else rate,
+        waived_limit_minor=event.limit_minor,
+    )
+
+
+def _limited(session: Session, tab_id: str, waived_limit_minor: int | None) -> Session:
+    """With another limit for waived service; as before without one."""
+    if waived_limit_minor is None:
+        return session
+    return with_tab(session, tab_id, waived_limit_minor=waived_limit_minor)
+
+
+def _merged(session: Session, event: events.TabsMerged) -> Session:
+    source, into = session.tabs[event.from_], session.tabs[event.into]
+    session = _moved(session, event.from_, event.into, event.line_ids)
+    session = replace(
+        session,
+        tabs=without(session.tabs, event.from_),
+        payments=_without_ended(session.payments, event.from_),
+    )
+    session = with_tab(
+        session,
+        event.into,
+        discounts=event.discounts,
+        floor=into.floor or source.floor,
+        customer=into.customer or source.customer,
+    )
+    return _limited(session, event.into, event.waived_limit_minor)
 
 
 def _given_up(session: Session, tab_id: str, value_minor: int) -> Session:

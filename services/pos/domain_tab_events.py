@@ -167,6 +167,8 @@ class GratuityWaived(OnTab, tag="gratuity_waived"):
     approved_by: str | None = None
     limit_minor: int | None = None
     """What it may come to when lines are added; any amount when a manager gave it."""
+    waived_ppm: int | None = None
+    """The rate that is not charged; when it is left out, that of the tab."""
 
 
 class LinesSent(OnTab, tag="lines_sent"):
@@ -279,6 +281,8 @@ class TabsMerged(OnTab, tag="tabs_merged"):
     line_ids: tuple[str, ...]
     discounts: tuple[AppliedDiscount, ...] = ()
     """Those of the tab that stays, afterwards."""
+    waived_limit_minor: int | None = None
+    """What may be waived of its gratuity, afterwards; as before when it is left out."""
     rounding_delta_minor: int = 0
 
 
@@ -292,6 +296,8 @@ class LinesMoved(OnTab, tag="lines_moved"):
     to_discounts: tuple[AppliedDiscount, ...] = ()
     waived_limit_minor: int | None = None
     """What may still be waived of the gratuity of the tab that they left; as before when it is left out."""
+    to_waived_limit_minor: int | None = None
+    """What may then be waived of the other tab's gratuity; as before when it is left out."""
     rounding_delta_minor: int = 0
 
 
