@@ -1,8 +1,8 @@
 """Combos: several items at one price, which their lines share, so that each keeps its taxes, its stock and its kitchen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from holdfast import ValidationFailed
+from holdfast import StateConflict, ValidationFailed
 from holdfast.money import distribute
 from services.pos import domain_errors as refusals
 from services.pos import domain_tab_commands as commands
@@ -12,7 +12,7 @@ from services.pos.domain_prices import Price, check_modifiers, price_of, taxes_o
 from services.pos.domain_session import Session, Tab
 from services.pos.domain_stock import check_available, check_qty, item_of, taken_from_stock
 from services.pos.domain_tab_events import LineAdded
-from services.pos.domain_terms import ComboSlot, Item
+from services.pos.domain_terms import ComboSlot, Item, Line
 
 
 def add_combo(draft: Draft, command: commands.AddCombo) -> None:
@@ -74,6 +74,8 @@ def _add_part(
             price_version=price.version,
             price_book=price.book,
             combo=command.combo_id,
+            combo_key=draft.ctx.new_id("combo"),
+            combo_parts=len(command.parts),
             modifiers=part.modifiers,
             tax_ids=taxes_of(item, tab.order_type),
             seat=command.seat,
@@ -84,6 +86,17 @@ def _add_part(
             firm_milli=firm,
         )
     )
+
+
+def check_whole(line: Line, parts: Mapping[str, Line]) -> None:
+    """Refuse when these are not the whole combo of a line, each of its parts as often as the others: what stays would cost less than alone."""
+    quantities: dict[str, int] = {}
+    for line_id, part in parts.items():
+        root = part.share_of or line_id
+        quantities[root] = quantities.get(root, 0) + part.qty_milli
+    if len(quantities) != line.combo_parts or len(set(quantities.values())) > 1:
+        hint = "not all of its combo is on this tab: move the other parts here, or void it with a reason"
+        raise StateConflict(hint, combo=line.combo)
 
 
 def check_slots(session: Session, item: Item) -> None:

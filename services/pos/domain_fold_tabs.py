@@ -133,6 +133,8 @@ def _line_added(session: Session, event: events.LineAdded) -> Session:
         price_version=event.price_version,
         price_book=event.price_book,
         combo=event.combo,
+        combo_key=event.combo_key,
+        combo_parts=event.combo_parts,
         modifiers=event.modifiers,
         tax_ids=event.tax_ids,
         seat=event.seat,
@@ -166,7 +168,9 @@ def _voided(session: Session, event: events.LineVoided) -> Session:
     tab_id, line_id, qty = event.tab_id, event.line_id, event.qty_milli
     line = session.tabs[tab_id].lines[line_id]
     made = min(qty, line.sent_milli)
-    counted = event.value_minor if made or line.made else 0
+    counted = event.counted_minor
+    if counted is None:
+        counted = event.value_minor if made or line.made else 0
     session = unsold(session, line, qty)
     if line.tracked and not event.restocked:
         session = adjusted(session, line.sku, on_hand=-made)

@@ -11,7 +11,8 @@ from services.pos import domain_errors as refusals
 from services.pos.domain_account_terms import CardCode
 from services.pos.domain_ids import DrawerKey, UserId
 from services.pos.domain_roles import CASHIERS, MANAGERS, SETTLERS, STAFF
-from services.pos.domain_terms import Key, LinePortion, Part, Tender, Words
+from services.pos.domain_tab_commands import LinePortion
+from services.pos.domain_terms import Key, Part, Tender, Words
 
 Outcome = Literal["captured", "failed", "cancelled"]
 _DRAWER = (refusals.DrawerState, refusals.TerminalRevoked, refusals.TrainingTerminal)

@@ -15,12 +15,12 @@ from services.pos.domain_terms import (
     Guests,
     Key,
     LineKey,
-    LinePortion,
     Milli,
     Modifier,
     OrderType,
     Part,
     Seat,
+    Units,
     Words,
 )
 
@@ -136,7 +136,7 @@ class SetLineQty(Command, tag="set_line_qty"):
 
 
 class RemoveLine(Command, tag="remove_line"):
-    """Take a line off that the kitchen does not have; a combo as a whole."""
+    """Take a line off that the kitchen does not have; a combo as a whole, when all of it is on the tab."""
 
     roles = STAFF
     raises = (refusals.LineSent, *_LESSENING)
@@ -259,6 +259,13 @@ class ReopenTab(Command, tag="reopen_tab"):
 
     tab_id: Key
     reason: Words = ""
+
+
+class LinePortion(Part, frozen=True, kw_only=True, omit_defaults=True):
+    """Some or all of a line."""
+
+    line_id: LineKey
+    qty_milli: Units
 
 
 class SplitPart(Part, frozen=True, kw_only=True, omit_defaults=True):

@@ -68,6 +68,10 @@ class LineAdded(FactEvent, tag="line_added"):
     price_book: str | None = None
     combo: str | None = None
     """The combo on the tab of which this is a part, at its share of the price."""
+    combo_key: str = ""
+    """What it has in common with the other parts of that combo, and with no other line on whichever tab."""
+    combo_parts: int = 0
+    """How many parts that combo has; not known of those that were added before this was told."""
     modifiers: tuple[Modifier, ...] = ()
     tax_ids: tuple[str, ...] = ()
     seat: int | None = None
@@ -116,6 +120,8 @@ class LineVoided(OnTab, tag="line_voided"):
     """Whose kitchen has to know; nobody's when the floor itself asked for it."""
     cancelled_by: str | None = None
     """Who did it on the floor."""
+    counted_minor: int | None = None
+    """What of the value counts for the limit of further voids; when left out, all of it if the kitchen had any."""
 
 
 class LineComped(OnTab, tag="line_comped"):

@@ -10,6 +10,7 @@ from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_bounds import check_amounts, check_lines
 from services.pos.domain_charges import check_ordinary, value_account
+from services.pos.domain_combos import check_whole
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import check_modifiers, price_of, taxes_of
 from services.pos.domain_pricing import gratuity_of
@@ -189,15 +190,21 @@ def check_worth(draft: Draft, tab_id: str, refusal: type[refusals.LinePaid | ref
 def remove_line(draft: Draft, command: commands.RemoveLine) -> None:
     """Take a line off that the kitchen does not have, with the other parts of its combo: what stays would cost less alone."""
     tab_id, line = draft.line(command.line_id, command.tab_id)
-    lines = draft.session.tabs[tab_id].lines
-    going = {
-        key: each for key, each in lines.items() if key == command.line_id or (line.combo and each.combo == line.combo)
-    }
+    going = {command.line_id: line}
+    if line.combo is not None:
+        going = {key: each for key, each in draft.session.tabs[tab_id].lines.items() if _together(each, line)}
     if any(each.is_made for each in going.values()):
         hint = "the kitchen has it, or another part of its combo: void it with a reason"
         raise refusals.LineSent(hint, sent_milli=line.sent_milli)
+    if line.combo is not None:
+        check_whole(line, going)
     draft.record(*(events.LineRemoved(tab_id=tab_id, line_id=line_id) for line_id in going))
     check_worth(draft, tab_id, refusals.LinePaid)
+
+
+def _together(part: Line, line: Line) -> bool:
+    """Whether two lines are parts of one combo."""
+    return (part.combo, part.combo_key) == (line.combo, line.combo_key)
 
 
 def void_line(draft: Draft, command: commands.VoidLine) -> None:
@@ -210,12 +217,13 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
         check_qty(item_of_line(draft.session, line), qty)
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, qty)
+    counted = value if line.is_made or line.combo else 0
     approver = approved_by(
         draft,
         command.approver,
         action="void",
         tab_id=tab_id,
-        value_minor=line.voided_minor + value if line.is_made or line.combo else 0,
+        value_minor=line.voided_minor + counted if line.is_made or line.combo else 0,
         limit_minor=draft.settings.void_limit_minor,
     )
     draft.record(
@@ -229,6 +237,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
             restocked=command.restock,
             approved_by=approver,
             floor=draft.session.tabs[tab_id].floor if qty else None,
+            counted_minor=counted,
         )
     )
     check_worth(draft, tab_id, refusals.LinePaid)

@@ -281,13 +281,6 @@ class SentDelta(Part, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
 
 
-class LinePortion(Part, frozen=True, kw_only=True, omit_defaults=True):
-    """Some or all of a line."""
-
-    line_id: LineKey
-    qty_milli: Units
-
-
 class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     """An item on a tab."""
 
@@ -298,6 +291,8 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     price_book: str | None = None
     combo: str | None = None
     """The combo on the tab of which this is a part, at its share of the price."""
+    combo_key: str = ""
+    combo_parts: int = 0
     modifiers: tuple[Modifier, ...] = ()
     tax_ids: tuple[str, ...] = ()
     taxes: Mapping[str, Tax] = {}
@@ -313,7 +308,7 @@ class Line(Part, frozen=True, kw_only=True, omit_defaults=True):
     """What of a tracked item counts as sold; the rest relies on holds."""
     comped: bool = False
     voided_minor: int = 0
-    """The price of what was voided of it when the kitchen had it; of a share, of all shares of that line."""
+    """What counts of the voids of it for their limit; of a share, of all shares of that line."""
     version: int = 1
     gratuity_ppm: int = 0
     """That of its tab when it was added; it goes with the line."""

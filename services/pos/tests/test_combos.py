@@ -17,7 +17,10 @@ from services.pos.contract import (
     DayClosed,
     Item,
     LineAdded,
+    LineRemoved,
+    MergeTabs,
     Modifier,
+    MoveLines,
     PriceBook,
     RecordPaymentResult,
     RemoveLine,
@@ -26,6 +29,8 @@ from services.pos.contract import (
     SetItem,
     SetLineQty,
     SetPriceBook,
+    SplitPart,
+    SplitTab,
     TabClosed,
     VoidLine,
 )
@@ -38,7 +43,7 @@ from services.pos.domain_errors import (
     ModifiersRequired,
     UnknownSku,
 )
-from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, done, left, location, with_tab
+from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, done, left, location, paid, with_tab
 
 SOUP, BEER, CAKE = (
     ComboPart(slot="dish", line_id="a", sku="soup"),
@@ -151,9 +156,56 @@ def test_each_combo_of_a_tab_has_an_id_of_its_own() -> None:
     }
 
 
+def test_of_two_combos_that_were_put_together_one_is_taken_off() -> None:
+    parts = tuple(replace(part, line_id=f"{part.line_id}2") for part in (SOUP, BEER, CAKE))
+    scene = done(with_tab(tab_id="t2", scene=with_tab()).when(menu(), by=WAITER))
+    done(scene.when(AddCombo(tab_id="t2", combo_id="m1", sku="menu", parts=parts), by=WAITER))
+    done(scene.when(MergeTabs(from_="t2", into="t1"), by=WAITER))
+    scene.when(RemoveLine(line_id="a2"), by=WAITER)
+    assert [event.line_id for event in done(scene).events if isinstance(event, LineRemoved)] == ["a2", "b2", "c2"]
+    assert balance(scene) == 1_000 + 76
+
+
+def test_a_combo_of_which_a_part_is_elsewhere_is_not_taken_off() -> None:
+    scene = done(with_tab(tab_id="t2", scene=with_tab()).when(menu(), by=WAITER))
+    done(scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("a",)), by=WAITER))
+    for line_id in ("a", "b"):
+        scene.when(RemoveLine(line_id=line_id), by=WAITER).then_rejected(StateConflict, combo="m1")
+    done(scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("b", "c")), by=WAITER))
+    done(scene.when(RemoveLine(line_id="b"), by=WAITER))
+    assert (balance(scene, "t1"), balance(scene, "t2")) == (0, 0)
+
+
+def test_a_combo_of_which_a_part_is_paid_or_has_less_than_the_others_is_not_taken_off() -> None:
+    scene = done(with_tab(tab_id="t2", scene=with_tab()).when(menu(qty_milli=2_000), by=WAITER))
+    done(scene.when(VoidLine(line_id="c", qty_milli=1_000, reason_code="wrong"), by=WAITER))
+    scene.when(RemoveLine(line_id="b"), by=WAITER).then_rejected(StateConflict, combo="m1")
+    done(scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("a",)), by=WAITER))
+    paid(scene, tab_id="t2").when(CloseTab(tab_id="t2"), by=CASHIER)
+    done(scene).when(RemoveLine(line_id="b"), by=WAITER).then_rejected(StateConflict, combo="m1")
+
+
+def test_a_combo_is_taken_off_as_a_whole_also_after_it_was_split_and_put_together_again() -> None:
+    scene = done(with_tab("water").when(menu(qty_milli=2_000), by=WAITER))
+    done(scene.when(SplitTab(tab_id="t1", mode="evenly", parts=(SplitPart(tab_id="t2"),)), by=WAITER))
+    done(scene.when(MoveLines(from_tab_id="t2", to_tab_id="t1", line_ids=("a.t2",)), by=WAITER))
+    scene.when(RemoveLine(line_id="b"), by=WAITER).then_rejected(StateConflict, combo="m1")
+    done(scene.when(MergeTabs(from_="t2", into="t1"), by=WAITER))
+    done(scene.when(RemoveLine(line_id="b"), by=WAITER))
+    assert balance(scene) == 300
+
+
 def test_a_part_of_a_combo_is_voided_within_the_limit_also_before_the_kitchen_has_it() -> None:
     scene = with_tab(void_limit_minor=100).when(menu(), by=WAITER)
     scene.when(VoidLine(line_id="c", reason_code="wrong"), by=WAITER).then_rejected(ApprovalRequired, action="void")
+
+
+def test_voids_of_a_part_of_a_combo_count_together_also_before_the_kitchen_has_it() -> None:
+    scene = done(with_tab().when(menu(qty_milli=4_000), by=WAITER))
+    part = VoidLine(line_id="a", qty_milli=1_000, reason_code="wrong")
+    done(scene.when(part, by=WAITER))
+    scene.when(part, by=WAITER).then_rejected(ApprovalRequired, value_minor=898)
+    done(scene.when(part, by=MANAGER))
 
 
 def test_combos_are_counted_in_the_report_as_what_they_cost() -> None:
