@@ -146,6 +146,7 @@ async def test_what_was_sent_before_the_connection_was_lost_is_not_known_either(
     assert refusal.value.details == {"command_id": "lost"}
 
 
+@pytest.mark.usefixtures("nothing_is_sent_again")
 async def test_what_an_owner_does_not_know_is_not_known_whatever_is_told_afterwards(system: System) -> None:
     copies = await system.copies(SILENT, refused=True)
     copies.first_answer = NOT_KNOWN

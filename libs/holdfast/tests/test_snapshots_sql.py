@@ -29,7 +29,7 @@ PATIENCE = 60.0
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
     await migrate(database_url, "auction")
-    engine = open_database(database_url, "auction")
+    engine = open_database(database_url, "auction", wait=PATIENCE)
     yield engine
     await engine.dispose()
 
@@ -86,7 +86,7 @@ async def test_after_a_damaged_row_was_met_any_snapshot_can_follow(database: Asy
 
 
 async def test_two_writers_of_one_entity_leave_the_newest(database: AsyncEngine, database_url: str) -> None:
-    second = open_database(database_url, "auction")
+    second = open_database(database_url, "auction", wait=PATIENCE)
     writers = (SqlSnapshots(database), SqlSnapshots(second))
     snapshots = [Snapshot(seq=seq, position=seq, body=b"%d" % seq, fingerprint="v1") for seq in range(1, 61)]
     await asyncio.gather(*(writers[found.seq % 2].save(LOT, found) for found in reversed(snapshots)))
