@@ -123,7 +123,10 @@ async def test_strangers_find_no_floor_and_nobody_that_of_another_tenant(
 
 
 @pytest.mark.once("its deadline passes so soon that the copy finds it")
-async def test_the_alarm_closes_a_paid_table(client: Client, nats: NatsServer, tmp_path: Path) -> None:
+async def test_the_alarm_closes_a_paid_table(
+    client: Client, nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast._calls.FIRST_RESEND_SECONDS", 600.0)  # a copy may find the deadline first
     async with serving([service], nats.url, tmp_path):
         floor = await opened(client, idle_paid=0)
         await seat(client, floor)
