@@ -19,7 +19,7 @@ MOST_LINES: Final = 1_000
 """Of a tab, as a floor takes them of a party."""
 MOST_HOLDS: Final = 1_000
 MOST_SHARES: Final = 2_000
-"""In one split: about half a megabyte."""
+"""In one split: about half a megabyte of plain lines. With long notes and many wishes it may be more than the server takes, which refuses it as `TOO_LARGE`."""
 
 
 def check_lines(draft: Draft, tab_id: str) -> None:

@@ -88,15 +88,40 @@ def _add_part(
     )
 
 
-def check_whole(line: Line, parts: Mapping[str, Line]) -> None:
-    """Refuse when these are not the whole combo of a line, each of its parts as often as the others: what stays would cost less than alone."""
+def combo_of(line_id: str, lines: Mapping[str, Line]) -> Mapping[str, Line]:
+    """A line with the other parts of its combo that are among these, its shares too; itself when it is no part."""
+    line = lines[line_id]
+    if line.combo is None:
+        return {line_id: line}
+    own = (line.combo, line.combo_key)
+    return {key: each for key, each in lines.items() if (each.combo, each.combo_key) == own}
+
+
+def is_whole(parts: Mapping[str, Line]) -> bool:
+    """Whether lines of one combo are all its parts, each as often as the others."""
     quantities: dict[str, int] = {}
     for line_id, part in parts.items():
         root = part.share_of or line_id
         quantities[root] = quantities.get(root, 0) + part.qty_milli
-    if len(quantities) != line.combo_parts or len(set(quantities.values())) > 1:
+    expected = max(part.combo_parts for part in parts.values())
+    return len(quantities) == expected and len(set(quantities.values())) == 1
+
+
+def check_whole(parts: Mapping[str, Line]) -> None:
+    """Refuse when these are not the whole combo of a line; a line that is no part is whole."""
+    combo = next(part.combo for part in parts.values())
+    if combo is not None and not is_whole(parts):
         hint = "not all of its combo is on this tab: move the other parts here, or void it with a reason"
-        raise StateConflict(hint, combo=line.combo)
+        raise StateConflict(hint, combo=combo)
+
+
+def apart(lines: Mapping[str, Line]) -> set[str]:
+    """Which of these are parts of combos that are not whole here."""
+    combos: dict[tuple[str, str], dict[str, Line]] = {}
+    for line_id, line in lines.items():
+        if line.combo is not None:
+            combos.setdefault((line.combo, line.combo_key), {})[line_id] = line
+    return {line_id for parts in combos.values() if not is_whole(parts) for line_id in parts}
 
 
 def check_slots(session: Session, item: Item) -> None:

@@ -10,7 +10,7 @@ from services.pos.domain_pricing import gratuity_of
 from services.pos.domain_session import Tab
 from services.pos.domain_stock import consume
 from services.pos.domain_tab_events import LineAdded, LineVoided, TabConflict, TabOpened, TabTransferred
-from services.pos.domain_tabs import worth
+from services.pos.domain_tabs import countable_void, worth
 from services.pos.domain_terms import OrderType
 
 
@@ -58,27 +58,34 @@ def _line(draft: Draft, tab_id: str, line: commands.PostedLine, order_type: Orde
 
 def post_cancel(draft: Draft, command: commands.PostCancel) -> None:
     """Void what the floor cancelled, wherever the till has it by now; nothing when it is off, a flag when it is paid."""
-    left = command.qty_milli
-    for tab_id, line_id in _shares(draft, command.floor, command.tab_id, command.line_id):
+    shares = _shares(draft, command.floor, command.tab_id, command.line_id)
+    there = sum(draft.session.tabs[tab_id].lines[line_id].qty_milli for tab_id, line_id in shares)
+    left = None if command.qty_milli is None or command.qty_milli >= there else command.qty_milli
+    beyond: list[str] = []
+    for tab_id, line_id in shares:
         tab = draft.session.tabs[tab_id]
         line = tab.lines[line_id]
         qty = line.qty_milli if left is None else min(left, line.qty_milli)
-        if not qty:
+        # What takes all of it off takes shares of less than a thousandth off too.
+        if not qty and left is not None:
             continue
         if tab.status != "OPEN" or tab.paid_minor:
             draft.record(TabConflict(tab_id=tab_id, about="cancel"))
-        else:
-            _cancel(draft, command, tab_id, line_id, qty)
+        elif _cancel(draft, command, tab_id, line_id, qty):
+            beyond.append(tab_id)
         left = None if left is None else left - qty
+    if beyond:
+        draft.record(TabConflict(tab_id=beyond[0], about="cancel"))
     closed = draft.session.closed.get(command.tab_id)
     if closed is not None and command.line_id in closed.lines:
         draft.record(TabConflict(tab_id=command.tab_id, about="cancel"))
 
 
-def _cancel(draft: Draft, command: commands.PostCancel, tab_id: str, line_id: str, qty_milli: int) -> None:
-    """Void what the kitchen had of a line, flagging what at the till would have needed an approval."""
+def _cancel(draft: Draft, command: commands.PostCancel, tab_id: str, line_id: str, qty_milli: int) -> bool:
+    """Void what the kitchen had of a line; whether that would have needed an approval at the till."""
     line = draft.session.tabs[tab_id].lines[line_id]
     value = worth(draft, tab_id, line_id, qty_milli)
+    counted = countable_void(line, value) if command.unapproved else 0
     draft.record(
         LineVoided(
             tab_id=tab_id,
@@ -88,10 +95,10 @@ def _cancel(draft: Draft, command: commands.PostCancel, tab_id: str, line_id: st
             reason_code=command.reason_code or "floor",
             value_minor=value,
             cancelled_by=command.by,
+            counted_minor=counted,
         )
     )
-    if command.unapproved and line.voided_minor + value > draft.settings.void_limit_minor:
-        draft.record(TabConflict(tab_id=tab_id, about="cancel"))
+    return counted > 0 and line.voided_minor + counted > draft.settings.void_limit_minor
 
 
 def _shares(draft: Draft, floor: str | None, tab_id: str, line_id: str) -> list[tuple[str, str]]:

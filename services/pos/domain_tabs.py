@@ -1,6 +1,6 @@
 """Tabs and their lines: opening, ordering, changing, giving away, discounting."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from holdfast import NotFound, StateConflict, ValidationFailed, VersionConflict
 from holdfast.money import check_currency, minor
@@ -10,10 +10,10 @@ from services.pos import domain_tab_events as events
 from services.pos.domain_approval import approved_by, check_reason
 from services.pos.domain_bounds import check_amounts, check_lines
 from services.pos.domain_charges import check_ordinary, value_account
-from services.pos.domain_combos import check_whole
+from services.pos.domain_combos import apart, check_whole, combo_of
 from services.pos.domain_draft import Draft
 from services.pos.domain_prices import check_modifiers, price_of, taxes_of
-from services.pos.domain_pricing import gratuity_of
+from services.pos.domain_pricing import Bill, gratuity_of
 from services.pos.domain_session import Tab
 from services.pos.domain_settings import begin_location
 from services.pos.domain_stock import (
@@ -190,21 +190,13 @@ def check_worth(draft: Draft, tab_id: str, refusal: type[refusals.LinePaid | ref
 def remove_line(draft: Draft, command: commands.RemoveLine) -> None:
     """Take a line off that the kitchen does not have, with the other parts of its combo: what stays would cost less alone."""
     tab_id, line = draft.line(command.line_id, command.tab_id)
-    going = {command.line_id: line}
-    if line.combo is not None:
-        going = {key: each for key, each in draft.session.tabs[tab_id].lines.items() if _together(each, line)}
+    going = combo_of(command.line_id, draft.session.tabs[tab_id].lines)
     if any(each.is_made for each in going.values()):
         hint = "the kitchen has it, or another part of its combo: void it with a reason"
         raise refusals.LineSent(hint, sent_milli=line.sent_milli)
-    if line.combo is not None:
-        check_whole(line, going)
+    check_whole(going)
     draft.record(*(events.LineRemoved(tab_id=tab_id, line_id=line_id) for line_id in going))
     check_worth(draft, tab_id, refusals.LinePaid)
-
-
-def _together(part: Line, line: Line) -> bool:
-    """Whether two lines are parts of one combo."""
-    return (part.combo, part.combo_key) == (line.combo, line.combo_key)
 
 
 def void_line(draft: Draft, command: commands.VoidLine) -> None:
@@ -217,7 +209,7 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
         check_qty(item_of_line(draft.session, line), qty)
     check_reason(draft, command.reason_code)
     value = worth(draft, tab_id, command.line_id, qty)
-    counted = value if line.is_made or line.combo else 0
+    counted = countable_void(line, value) if line.is_made or line.combo else 0
     approver = approved_by(
         draft,
         command.approver,
@@ -246,9 +238,18 @@ def void_line(draft: Draft, command: commands.VoidLine) -> None:
 def worth(draft: Draft, tab_id: str, line_id: str, qty_milli: int) -> int:
     """The price of so much of a line, before discounts."""
     line = draft.session.tabs[tab_id].lines[line_id]
-    gross = draft.bill(tab_id).lines[line_id].gross_minor
+    return _portion(draft.bill(tab_id), line_id, line, qty_milli)
+
+
+def _portion(bill: Bill, line_id: str, line: Line, qty_milli: int) -> int:
+    gross = bill.lines[line_id].gross_minor
     # A split by amounts may leave a share of less than a thousandth.
     return gross * qty_milli // line.qty_milli if line.qty_milli else gross
+
+
+def countable_void(line: Line, value_minor: int) -> int:
+    """What voiding so much of a line adds to what was voided of it; a share that was given away is counted already."""
+    return 0 if line.comped and line.share_of else value_minor
 
 
 def comp_line(draft: Draft, command: commands.CompLine) -> None:
@@ -322,15 +323,17 @@ def print_bill(draft: Draft, command: commands.PrintBill) -> None:
 
 
 def void_tab(draft: Draft, command: commands.VoidTab) -> None:
-    """Give up a tab; lines that the kitchen has need a reason, as voiding each of them would."""
+    """Give up a tab; lines that the kitchen has, and parts of combos that are not whole here, need a reason, as voiding each of them would."""
     tab = draft.tab(command.tab_id)
     if tab.status == "PAYING":
         raise refusals.PaymentInProgress("wait for the outcome of its payment")
     if tab.paid_minor or tab.status == "PAID":
         raise refusals.TabPaid("money was taken for it: close it and refund", paid_minor=tab.paid_minor)
-    made = {line_id: line for line_id, line in tab.lines.items() if line.is_made}
-    values = {line_id: worth(draft, command.tab_id, line_id, line.sent_milli) for line_id, line in made.items()}
-    approver = _voiding(draft, command, made, sum(values.values())) if made else None
+    parts = apart(tab.lines)
+    made = {line_id: line for line_id, line in tab.lines.items() if line.is_made or line_id in parts}
+    values = _values(draft.bill(command.tab_id), made, parts)
+    counted = {line_id: countable_void(line, values[line_id]) for line_id, line in made.items()}
+    approver = _voiding(draft, command, made, sum(counted.values())) if made else None
     release_all(draft, command.tab_id)
     portions = (events.SentPortion(line_id=line_id, qty_milli=line.sent_milli) for line_id, line in made.items())
     draft.record(
@@ -341,9 +344,17 @@ def void_tab(draft: Draft, command: commands.VoidTab) -> None:
             approved_by=approver,
             floor=tab.floor,
             sent=() if tab.floor is None else tuple(portion for portion in portions if portion.qty_milli),
-            shares=_by_root(made, values),
+            shares=_by_root(made, counted),
         )
     )
+
+
+def _values(bill: Bill, made: Mapping[str, Line], parts: Collection[str]) -> Mapping[str, int]:
+    """What the kitchen had of each line is worth, and all of these parts of combos."""
+    return {
+        line_id: _portion(bill, line_id, line, line.qty_milli if line_id in parts else line.sent_milli)
+        for line_id, line in made.items()
+    }
 
 
 def _voiding(draft: Draft, command: commands.VoidTab, made: Mapping[str, Line], value_minor: int) -> str | None:

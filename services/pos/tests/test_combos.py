@@ -33,6 +33,7 @@ from services.pos.contract import (
     SplitTab,
     TabClosed,
     VoidLine,
+    VoidTab,
 )
 from services.pos.domain_errors import (
     ApprovalRequired,
@@ -41,6 +42,7 @@ from services.pos.domain_errors import (
     LineExists,
     LineSent,
     ModifiersRequired,
+    ReasonRequired,
     UnknownSku,
 )
 from services.pos.tests.scenes import CASHIER, MANAGER, WAITER, balance, done, left, location, paid, with_tab
@@ -183,6 +185,17 @@ def test_a_combo_of_which_a_part_is_paid_or_has_less_than_the_others_is_not_take
     done(scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("a",)), by=WAITER))
     paid(scene, tab_id="t2").when(CloseTab(tab_id="t2"), by=CASHIER)
     done(scene).when(RemoveLine(line_id="b"), by=WAITER).then_rejected(StateConflict, combo="m1")
+
+
+def test_giving_a_tab_up_needs_a_reason_when_a_part_of_its_combo_is_elsewhere() -> None:
+    scene = done(with_tab(tab_id="t2", scene=with_tab()).when(menu(qty_milli=2_000), by=WAITER))
+    done(scene.when(MoveLines(from_tab_id="t1", to_tab_id="t2", line_ids=("a",)), by=WAITER))
+    scene.when(VoidTab(tab_id="t1"), by=WAITER).then_rejected(ReasonRequired)
+    void = VoidTab(tab_id="t1", reason_code="wrong")
+    scene.when(void, by=WAITER).then_rejected(ApprovalRequired, value_minor=1_102)
+    done(scene.when(void, by=MANAGER))
+    whole = done(with_tab().when(menu(), by=WAITER))
+    done(whole.when(VoidTab(tab_id="t1"), by=WAITER))
 
 
 def test_a_combo_is_taken_off_as_a_whole_also_after_it_was_split_and_put_together_again() -> None:

@@ -26,6 +26,8 @@ from services.pos.contract import (
     PriceMissing,
     RecordPaymentResult,
     SetEightySix,
+    SplitPart,
+    SplitTab,
     TabBalanceChanged,
     TabConflict,
     TabOpened,
@@ -216,7 +218,7 @@ def test_a_combo_without_its_parts_and_a_fraction_of_what_is_not_weighed_are_fla
 
 
 def cancel(**more: Any) -> PostCancel:
-    terms: dict[str, Any] = {"tab_id": "f1", "line_id": "o1", "by": "wim", "unapproved": True, **more}
+    terms: dict[str, Any] = {"tab_id": "f1", "floor": FLOOR, "line_id": "o1", "by": "wim", "unapproved": True, **more}
     return PostCancel(**terms)
 
 
@@ -231,6 +233,38 @@ def test_cancels_of_a_line_are_flagged_when_together_they_are_above_the_limit() 
     scene.when(cancel(qty_milli=1_000), by=SERVICE)
     assert scene.view(MANAGER)["office"].get("flags", 0) == 0
     scene.when(cancel(qty_milli=1_000), by=SERVICE).then_includes(TabConflict, about="cancel")
+
+
+def test_what_a_manager_cancelled_does_not_count_with_what_others_cancel() -> None:
+    scene = opened().when(order(line("o1", qty_milli=3_000)), by=SERVICE)
+    done(scene.when(cancel(qty_milli=2_000, unapproved=False), by=SERVICE))
+    done(scene.when(cancel(qty_milli=1_000), by=SERVICE))
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0
+
+
+def split_order(*parts: SplitPart, mode: Any, minor: int, qty: int = 1_000) -> Scenario:
+    """A line of a floor that is shared out among tabs."""
+    scene = done(opened().when(order(line("o1", qty_milli=qty, unit_price_minor=minor)), by=SERVICE))
+    return done(scene.when(SplitTab(tab_id="f1", mode=mode, parts=parts), by=WAITER))
+
+
+def test_a_cancel_of_a_line_that_was_split_is_flagged_once() -> None:
+    scene = split_order(*(SplitPart(tab_id=f"s{n}") for n in range(5)), mode="evenly", minor=500, qty=6_000)
+    scene.when(cancel(qty_milli=6_000), by=SERVICE)
+    assert [type(event) for event in done(scene).events].count(TabConflict) == 1
+
+
+@pytest.mark.parametrize("qty", [None, 1_000])
+def test_a_cancel_takes_off_shares_of_less_than_a_thousandth_too(qty: int | None) -> None:
+    scene = split_order(SplitPart(tab_id="s1", amount_minor=30), mode="amount", minor=100_000)
+    done(scene.when(cancel(qty_milli=qty), by=SERVICE)).then_includes(LineVoided, tab_id="s1", value_minor=27)
+    assert (balance(scene, "f1"), balance(scene, "s1")) == (0, 0)
+
+
+def test_a_cancel_of_some_leaves_shares_of_less_than_a_thousandth() -> None:
+    scene = split_order(SplitPart(tab_id="s1", amount_minor=30), mode="amount", minor=100_000)
+    done(scene.when(cancel(qty_milli=500), by=SERVICE))
+    assert balance(scene, "s1") == 30
 
 
 def test_what_a_manager_cancels_or_the_kitchen_never_had_is_not_flagged() -> None:

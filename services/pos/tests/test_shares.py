@@ -93,6 +93,19 @@ def test_giving_shares_away_one_by_one_needs_the_approval_that_giving_the_line_a
     scene.when(CompLine(line_id="l1.c1", reason_code="wrong"), by=WAITER).then_rejected(ApprovalRequired)
 
 
+def test_a_share_that_was_given_away_counts_once_when_it_is_voided() -> None:
+    def halved() -> Scenario:
+        """A soup of 7.33 in two shares, of which one is given away."""
+        scene = done(with_tab().when(AddLine(tab_id="t1", line_id="l1", sku="soup"), by=WAITER))
+        done(scene.when(SendToKitchen(tab_id="t1"), by=WAITER))
+        done(scene.when(SplitTab(tab_id="t1", mode="evenly", parts=(SplitPart(tab_id="c0"),)), by=WAITER))
+        return done(scene.when(COMP, by=WAITER))
+
+    done(halved().when(VoidLine(line_id="l1.c0", reason_code="wrong"), by=WAITER))
+    scene = done(halved().when(VoidTab(tab_id="c0", reason_code="wrong"), by=WAITER))
+    scene.when(VoidTab(tab_id="t1", reason_code="wrong"), by=WAITER).then_rejected(ApprovalRequired, value_minor=733)
+
+
 def test_a_tab_of_which_lines_were_voided_before_is_given_up_within_the_limit_of_all() -> None:
     scene = done(with_tab().when(AddLine(tab_id="t1", line_id="l1", sku="beer", qty_milli=2_000), by=WAITER))
     done(scene.when(SendToKitchen(tab_id="t1"), by=WAITER))
