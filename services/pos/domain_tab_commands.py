@@ -235,7 +235,10 @@ class PrintBill(Command, tag="print_bill"):
 
 
 class VoidTab(Command, tag="void_tab"):
-    """Give up a tab on which nothing was paid; what it holds is free again."""
+    """Give up a tab on which nothing was paid; what it holds is free again.
+
+    What the kitchen has of it needs a reason, and so do parts of a combo that is not whole on it.
+    """
 
     roles = STAFF
     raises = (

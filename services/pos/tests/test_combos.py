@@ -1,11 +1,17 @@
 """Combos: several items at one price."""
 
+from collections import Counter
+from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given as for_all
+from hypothesis import settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from holdfast import StateConflict, ValidationFailed
+from holdfast import Command, StateConflict, ValidationFailed
 from services.pos.contract import (
     AddCombo,
     ApplyDiscount,
@@ -52,6 +58,9 @@ SOUP, BEER, CAKE = (
     ComboPart(slot="drink", line_id="b", sku="beer"),
     ComboPart(slot="sweet", line_id="c", sku="cake"),
 )
+
+
+CHANGES = [MoveLines, MoveLines, MergeTabs, SplitTab, RemoveLine, RemoveLine, VoidTab]
 
 
 def menu(*parts: ComboPart, **more: Any) -> AddCombo:
@@ -196,6 +205,44 @@ def test_giving_a_tab_up_needs_a_reason_when_a_part_of_its_combo_is_elsewhere() 
     done(scene.when(void, by=MANAGER))
     whole = done(with_tab().when(menu(), by=WAITER))
     done(whole.when(VoidTab(tab_id="t1"), by=WAITER))
+
+
+@settings(max_examples=40, deadline=None)
+@for_all(st.lists(st.tuples(st.sampled_from(CHANGES), st.randoms(use_true_random=False)), max_size=20))
+def test_however_combos_are_moved_and_split_nothing_of_one_goes_alone_without_a_void(
+    steps: list[tuple[type[Command], Random]],
+) -> None:
+    scene = with_tab(tab_id="t2", scene=with_tab())
+    for tab_id, number in (("t1", 1), ("t1", 2), ("t2", 1), ("t2", 3)):
+        parts = tuple(replace(part, line_id=f"{tab_id}-{number}-{part.line_id}") for part in (SOUP, BEER, CAKE))
+        done(scene.when(AddCombo(tab_id=tab_id, combo_id=f"m{number}", sku="menu", parts=parts), by=WAITER))
+    for number, (kind, random) in enumerate(steps):
+        change = changing(scene.view(MANAGER)["tabs"], kind, random, number)
+        if change is not None:
+            scene.when(change, by=WAITER)
+    quantities: dict[str, Counter[str]] = {}
+    for tab in scene.view(MANAGER)["tabs"].values():
+        for line_id, line in tab["lines"].items():
+            combo, _, part = line_id.split(".")[0].rpartition("-")
+            quantities.setdefault(combo, Counter())[part] += line["qty_milli"]
+    assert all(parts["a"] == parts["b"] == parts["c"] for parts in quantities.values())
+
+
+def changing(tabs: Mapping[str, Any], kind: type[Command], random: Random, number: int) -> Command | None:
+    """A change of this kind to some of the tabs; None when they do not allow it."""
+    one = random.choice(sorted(tabs)) if tabs else ""
+    others = sorted(set(tabs) - {one})
+    lines = sorted(tabs[one]["lines"]) if one else []
+    if kind is MoveLines and others and lines:
+        some = tuple(random.sample(lines, random.randint(1, min(3, len(lines)))))
+        return MoveLines(from_tab_id=one, to_tab_id=random.choice(others), line_ids=some)
+    if kind is MergeTabs and others:
+        return MergeTabs(from_=one, into=random.choice(others))
+    if kind is SplitTab and lines:
+        return SplitTab(tab_id=one, mode="evenly", parts=(SplitPart(tab_id=f"s{number}"),))
+    if kind is RemoveLine and lines:
+        return RemoveLine(tab_id=one, line_id=random.choice(lines))
+    return VoidTab(tab_id=one) if kind is VoidTab and one else None
 
 
 def test_a_combo_is_taken_off_as_a_whole_also_after_it_was_split_and_put_together_again() -> None:
