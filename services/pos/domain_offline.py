@@ -17,7 +17,7 @@ from services.pos.domain_ids import id_beside
 from services.pos.domain_payments import closing
 from services.pos.domain_roles import CASHIERS
 from services.pos.domain_session import Terminal
-from services.pos.domain_stock import consume, flag_uncovered
+from services.pos.domain_stock import consume, flag_uncovered, sell_uncovered
 from services.pos.domain_tab_events import LineAdded, TabClosed, TabConflict, TabOpened
 from services.pos.domain_terminals import check_not_revoked
 from services.pos.domain_till_events import OfflineQuarantined, OfflineRecorded
@@ -26,6 +26,10 @@ Sale = commands.CashSale | commands.CardSale
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """The times between which a terminal's clock is believed."""
+RESET: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""A clock that is before it was set back to its beginning, and tells nothing of which drawer was open."""
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""By how much the clock of an honest terminal may be behind."""
 
 
 def submit_offline(draft: Draft, command: commands.SubmitOffline) -> None:
@@ -140,21 +144,26 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
         draft.record(TabConflict(tab_id=tab_id, about="drawer"))
     if fact.paid_minor - rounding != balance or payment_id != fact.payment_id:
         draft.record(TabConflict(tab_id=tab_id, about="payment"))
+    settles = fact.paid_minor - rounding >= balance
     beyond = beyond_given(draft, tab_id)
     if beyond is not None:
         # Money is wanting as much as when too little was paid: the check stays for a manager to look at.
         about: Literal["discount", "gratuity"] = "gratuity" if beyond.details["action"] == "gratuity" else "discount"
         draft.record(TabConflict(tab_id=tab_id, about=about))
-    elif fact.paid_minor - rounding >= balance:
+        if settles:
+            sell_uncovered(draft, tab_id)
+    elif settles:
         flag_uncovered(draft, tab_id)
         closed = closing(draft, tab_id)
         draft.record(_as_fact(closed, fact))
 
 
 def _was_open(draft: Draft, terminal_id: str, occurred_at: datetime) -> bool:
-    """Whether the drawer that counts the cash of a fact is the one of that time, by the terminal's clock."""
+    """Whether the drawer that counts the cash of a fact is the one of that time, as far as the terminal's clock tells."""
     drawer = draft.session.drawers.get(terminal_id)
-    return drawer is not None and (drawer.opened_at is None or drawer.opened_at <= occurred_at)
+    if drawer is None:
+        return False
+    return drawer.opened_at is None or occurred_at < RESET or drawer.opened_at <= occurred_at + CLOCKS_DIFFER
 
 
 def _question(

@@ -31,7 +31,7 @@ from services.pos.domain_draft import Draft
 from services.pos.domain_drawers import amount_of, open_drawer_of
 from services.pos.domain_roles import CASHIERS, SERVICE
 from services.pos.domain_session import ClosedTab, Payment, is_stored
-from services.pos.domain_stock import consume, holds_of, reserve
+from services.pos.domain_stock import consume, holds_of, reserve, sell_uncovered
 from services.pos.domain_tab_events import TabClosed, TabReopened
 from services.pos.domain_terms import Flow, Tender, Totals
 
@@ -242,8 +242,11 @@ def close_tab(draft: Draft, command: commands.CloseTab) -> None:
     if draft.session.day is None:
         raise refusals.DayClosed("open the business day first (open_day)")
     check_given(draft, command.tab_id)
-    reserve(draft, command.tab_id)
-    consume(draft, command.tab_id)
+    if tab.status == "PAID":
+        sell_uncovered(draft, command.tab_id)
+    else:
+        reserve(draft, command.tab_id)
+        consume(draft, command.tab_id)
     draft.record(closing(draft, command.tab_id))
 
 

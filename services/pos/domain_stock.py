@@ -159,15 +159,7 @@ def reserve(draft: Draft, tab_id: str) -> None:
         if short > available(draft.session, sku):
             lacking += [line_id for line_id in tab.lines if _relies(tab, line_id, sku)]
             continue
-        draft.record(
-            events.HoldPlaced(
-                hold_id=draft.ctx.new_id(f"hold {tab_id} {sku}"),
-                tab_id=tab_id,
-                sku=sku,
-                qty_milli=short,
-                expires_at=_until(draft, None),
-            )
-        )
+        draft.record(_held_anew(draft, tab_id, sku, short))
     if lacking:
         raise refusals.HoldExpired("these lines are held no longer and sold out: take them off", lines=lacking)
 
@@ -211,6 +203,27 @@ def flag_uncovered(draft: Draft, tab_id: str) -> None:
         short = taken[line.sku] - draft.session.stock.get(line.sku, Stock()).available_milli
         if short > 0:
             draft.record(events.OversellRecorded(tab_id=tab_id, line_id=line_id, sku=line.sku, short_milli=short))
+
+
+def sell_uncovered(draft: Draft, tab_id: str) -> None:
+    """Let lines that were paid for count as sold though nothing is held for them any more, flagging what there is not."""
+    flag_uncovered(draft, tab_id)
+    tab = draft.session.tabs[tab_id]
+    for sku in dict.fromkeys(line.sku for line in tab.lines.values()):
+        short = -covered(draft.session, tab_id, sku) if _relying(tab, sku) else 0
+        if short > 0:
+            draft.record(_held_anew(draft, tab_id, sku, short))
+    consume(draft, tab_id)
+
+
+def _held_anew(draft: Draft, tab_id: str, sku: str, qty_milli: int) -> events.HoldPlaced:
+    return events.HoldPlaced(
+        hold_id=draft.ctx.new_id(f"hold {tab_id} {sku}"),
+        tab_id=tab_id,
+        sku=sku,
+        qty_milli=qty_milli,
+        expires_at=_until(draft, None),
+    )
 
 
 def _released(hold_id: str, hold: Hold) -> events.HoldReleased:

@@ -71,6 +71,7 @@ from services.pos.tests.scenes import (
     MANAGER,
     MINUTE,
     NOON,
+    SECOND,
     SERVICE,
     SETTINGS,
     WAITER,
@@ -397,6 +398,23 @@ def test_what_was_sold_when_nothing_was_held_for_it_any_more_is_flagged() -> Non
     assert left(scene, "cake") == -1_000
 
 
+def test_a_check_that_waits_for_a_manager_is_ended_though_nothing_was_held_for_it_any_more() -> None:
+    scene = opened().when(AdjustStock(sku="cake", delta_milli=-9_000, reason="gone"), by=MANAGER)
+    done(scene.when(OpenTab(tab_id="t1"), by=WAITER))
+    done(scene.when(PlaceHold(hold_id="h", tab_id="t1", sku="cake", ttl_s=60), by=WAITER))
+    done(scene.when(AddLine(tab_id="t1", line_id="c", sku="cake"), by=WAITER))
+    done(scene.when(ApplyDiscount(tab_id="t1", discount_id="ten"), by=WAITER))
+    done(scene.when(AddLine(tab_id="t1", line_id="x", sku="beer", qty_milli=20_000), by=WAITER))
+    done(with_tab("cake", tab_id="t2", scene=scene.after(5 * MINUTE)))
+    sale = cash_sale(on_tab("c", "cake", 400), tab_id="t1", paid_minor=balance(scene))
+    done(scene.when(submit(sale), by=CASHIER)).then_includes(TabConflict, tab_id="t1", about="discount")
+    scene.then_includes(OversellRecorded, line_id="c", sku="cake", short_milli=1_000)
+    assert left(scene, "cake") == -1_000
+    done(scene.when(CloseTab(tab_id="t1"), by=MANAGER)).then_includes(TabClosed, tab_id="t1")
+    assert left(scene, "cake") == -1_000
+    assert sum(isinstance(event, OversellRecorded) for event in scene.events) == 1
+
+
 @pytest.mark.parametrize("taxes", [(), ("low",), ("vat", "low"), ("vat", "nonsense")])
 def test_taxes_that_are_not_those_of_the_item_are_flagged(taxes: tuple[str, ...]) -> None:
     scene = opened().when(submit(rung(replace(BEER, tax_ids=taxes))), by=WAITER)
@@ -429,7 +447,7 @@ def moved(kind: Any, amount: int = 0, *, reason: str = "milk", occurred_at: date
         (moved("paid_out", 100, reason=""), CASHIER, "reason"),
         (moved("no_sale", reason=""), WAITER, "reason"),
         (moved("paid_out", 10_001), CASHIER, "amount"),
-        (moved("paid_out", 100, occurred_at=NOON - MINUTE), CASHIER, "time"),
+        (moved("paid_out", 100, occurred_at=NOON - 6 * MINUTE), CASHIER, "time"),
     ],
 )
 def test_what_would_not_have_been_allowed_at_a_drawer_counts_and_is_flagged(fact: Any, by: Actor, about: str) -> None:
@@ -452,8 +470,17 @@ def test_what_a_waiter_says_he_paid_himself_out_of_his_bank_is_flagged() -> None
 
 
 def test_cash_of_before_the_drawer_was_opened_is_flagged() -> None:
-    late = replace(cash_sale(), occurred_at=NOON - MINUTE)
+    late = replace(cash_sale(), occurred_at=NOON - 6 * MINUTE)
     done(opened().when(submit(late), by=CASHIER)).then_includes(TabConflict, tab_id="off-1", about="drawer")
+
+
+@pytest.mark.parametrize(
+    "clock", [NOON - 5 * SECOND, NOON - 4 * MINUTE, EARLIEST, EARLIEST + DAY, NOON.replace(year=1)]
+)
+def test_a_clock_that_is_behind_a_little_or_was_reset_is_no_reason_for_a_flag(clock: datetime) -> None:
+    facts = (replace(cash_sale(), occurred_at=clock), moved("paid_out", 100, occurred_at=clock))
+    scene = done(opened().when(submit(*facts), by=CASHIER)).then_includes(TabClosed, tab_id="off-1")
+    assert scene.view(MANAGER)["office"].get("flags", 0) == 0
 
 
 def test_what_a_revoked_terminal_had_queued_is_kept_without_a_gap() -> None:

@@ -121,7 +121,7 @@ UNMERGE = PostUnmerge(floor="main", from_tab_id="p2", into_tab_id="p1", line_ids
 
 
 def flags(scene: Scenario) -> list[str]:
-    return [event.about for event in scene.log if isinstance(event, TabConflict)]
+    return [event.about for event in scene.events if isinstance(event, TabConflict)]
 
 
 def test_a_party_that_the_floor_moved_and_moved_back_pays_without_service() -> None:
