@@ -206,6 +206,7 @@ def merge(draft: Draft, source_id: str, into_id: str, *, source: Tab, into: Tab)
             line_ids=tuple(source.lines),
             discounts=discounts,
             waived_limit_minor=_waivable(draft, into, merged),
+            gratuity_ppm=source.gratuity_ppm or source.waived_ppm,
             rounding_delta_minor=_due(draft, merged) - _due(draft, source) - _due(draft, into),
         )
     )

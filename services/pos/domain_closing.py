@@ -24,7 +24,9 @@ def closed(session: Session, event: TabClosed) -> Session:
         return _gone(session, event)
     session = settled(session, tab.lines.values())
     if event.awaits_card:
-        owed = Owed(tab=tab, receipt_no=event.receipt_no, totals=event.totals)
+        owed = Owed(
+            tab=replace(tab, own_tip_minor=event.own_tip_minor), receipt_no=event.receipt_no, totals=event.totals
+        )
         owed = replace(owed, loads=event.loads, points=event.points) if event.held_back else owed
         session = replace(session, owed={**session.owed, event.tab_id: owed})
     closed_tabs = _refundable(session, event.tab_id, kept(tab, event))

@@ -181,7 +181,7 @@ def _beside(tab: Tab, tab_id: str, table_ref: str | None) -> TabOpened:
         table_ref=tab.table_ref if table_ref is None else table_ref,
         floor=tab.floor,
         order_type=tab.order_type,
-        gratuity_ppm=tab.gratuity_ppm or tab.waived_ppm,
+        gratuity_ppm=tab.merged_ppm.get(tab_id, tab.gratuity_ppm or tab.waived_ppm),
     )
 
 

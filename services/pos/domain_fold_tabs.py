@@ -1,7 +1,7 @@
 """How events change tabs and their lines."""
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from msgspec.structs import replace
 
@@ -9,6 +9,8 @@ from services.pos import domain_tab_events as events
 from services.pos.domain_fold_stock import adjusted, unsold
 from services.pos.domain_session import Payment, Session, Tab, without
 from services.pos.domain_terms import AppliedDiscount, Line
+
+MERGED_REMEMBERED: Final = 50
 
 OnOpenTab = (
     events.TabOpened
@@ -238,6 +240,9 @@ def _merged(session: Session, event: events.TabsMerged) -> Session:
         floor=into.floor or source.floor,
         customer=into.customer or source.customer,
     )
+    if event.gratuity_ppm is not None:
+        rates = {**into.merged_ppm, **source.merged_ppm, event.from_: event.gratuity_ppm}
+        session = with_tab(session, event.into, merged_ppm=dict([*rates.items()][-MERGED_REMEMBERED:]))
     return _limited(session, event.into, event.waived_limit_minor)
 
 
@@ -272,6 +277,7 @@ def _split(session: Session, event: events.TabSplit) -> Session:
             branch_of=source.branch_of or event.tab_id,
             order_type=source.order_type,
             gratuity_ppm=source.gratuity_ppm,
+            merged_ppm=source.merged_ppm,
             training=source.training,
             customer=source.customer,
             lines=child.lines,

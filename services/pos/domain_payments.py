@@ -260,6 +260,7 @@ def closing(draft: Draft, tab_id: str) -> TabClosed:
     awaits_card = is_stored(draft.session, tab_id)
     loads = () if tab.training else loads_of(tab, bill)
     points = points_of(draft.settings, tab, totals)
+    own_tip = _own_tip(draft, tab_id)
     return TabClosed(
         tab_id=tab_id,
         receipt_no=f"{series}-{number:06}",
@@ -276,14 +277,15 @@ def closing(draft: Draft, tab_id: str) -> TabClosed:
         loads=loads,
         points=points,
         held_back=awaits_card and bool(loads or points),
-        pooled_tip_minor=0 if tab.training else _pooled_tip(draft, tab_id),
+        pooled_tip_minor=0 if tab.training else tab.tip_minor - own_tip,
+        own_tip_minor=own_tip,
     )
 
 
-def _pooled_tip(draft: Draft, tab_id: str) -> int:
-    """The tips of a tab that no waiter with a bank keeps."""
+def _own_tip(draft: Draft, tab_id: str) -> int:
+    """The tips of a tab that waiters with a bank keep."""
     own = (each.tip_minor for each in draft.session.payments.values() if each.tab_id == tab_id and _is_own(each))
-    return draft.session.tabs[tab_id].tip_minor - sum(own)
+    return draft.session.tabs[tab_id].own_tip_minor + sum(own)
 
 
 def _is_own(payment: Payment) -> bool:

@@ -50,6 +50,8 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The gratuity that is not charged."""
     waived_limit_minor: int | None = None
     """What may be waived; any amount when a manager did so."""
+    merged_ppm: Mapping[str, int] = {}
+    """The gratuity of the tabs that were merged with it last, which they charge again when they are brought back."""
     lines: Mapping[str, Line] = {}
     discounts: tuple[AppliedDiscount, ...] = ()
     total_minor: int = 0
@@ -58,6 +60,8 @@ class Tab(Part, frozen=True, kw_only=True, omit_defaults=True):
     """What was paid towards the total."""
     rounding_minor: int = 0
     tip_minor: int = 0
+    own_tip_minor: int = 0
+    """What waiters with a bank keep of tips that were paid before its receipt was reversed."""
     paid: Flow = Flow()
     """With rounding, without tips."""
     bill_printed: bool = False

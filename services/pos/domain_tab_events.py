@@ -215,8 +215,9 @@ class TabClosed(FactEvent, tag="tab_closed"):
     """What its lines put on accounts."""
     points: Points | None = None
     """What it earned."""
+    own_tip_minor: int = 0
     pooled_tip_minor: int = 0
-    """What of the tip is no waiter's own."""
+    """What of the tip waiters with a bank keep, and what is no waiter's own."""
     held_back: bool = False
     """Whether its loads and points wait until the processor has the card."""
 
@@ -289,6 +290,8 @@ class TabsMerged(OnTab, tag="tabs_merged"):
     """Those of the tab that stays, afterwards."""
     waived_limit_minor: int | None = None
     """What may be waived of its gratuity, afterwards; as before when it is left out."""
+    gratuity_ppm: int | None = None
+    """What the tab that went charged for service, or would have."""
     rounding_delta_minor: int = 0
 
 

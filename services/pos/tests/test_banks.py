@@ -10,6 +10,7 @@ from holdfast._judge import Judge
 from holdfast.testing import Scenario
 from services.pos.contract import (
     BeginPayment,
+    CardSale,
     CloseDay,
     CloseTab,
     Configure,
@@ -24,8 +25,12 @@ from services.pos.contract import (
     PayOut,
     PoolTips,
     RecordPaymentResult,
+    Refund,
+    Refunded,
     RegisterTerminal,
     SettleBank,
+    SubmitOffline,
+    TabClosed,
     TipShare,
     TipsPooled,
 )
@@ -154,6 +159,22 @@ def test_tips_that_a_waiter_keeps_are_nobody_elses() -> None:
     late = PoolTips(pool_id="late", shares=(TipShare(user="cook", weight=1),))
     scene.when(late, by=MANAGER).then_rejected(NothingToPool)
     assert scene.view(MANAGER)["office"]["day_totals"]["pooled_minor"] == 140
+
+
+def test_a_tip_that_a_waiter_keeps_is_no_pools_when_a_receipt_is_reversed() -> None:
+    scene = done(with_tab("water", "water").when(OpenBank(minor=0), by=TABLET))
+    tipped = BeginPayment(tab_id="t1", payment_id="p1", amount_minor=300, tip_minor=100, tender="card")
+    done(scene.when(tipped, by=TABLET))
+    done(scene.when(RecordPaymentResult(payment_id="p1", outcome="captured"), by=CASHIER))
+    stored = CardSale(tab_id="t1", payment_id="c1", lines=(), paid_minor=300, occurred_at=NOON)
+    done(scene.when(SubmitOffline(terminal_id="till-1", terminal_seq=1, facts=(stored,)), by=CASHIER))
+    scene.then_includes(TabClosed, pooled_tip_minor=0)
+    done(scene.when(RecordPaymentResult(payment_id="c1", outcome="failed"), by=SERVICE))
+    done(scene.when(BeginPayment(tab_id="t1", payment_id="p2", amount_minor=300, tender="card"), by=CASHIER))
+    done(scene.when(RecordPaymentResult(payment_id="p2", outcome="captured"), by=CASHIER))
+    done(scene.when(CloseTab(tab_id="t1"), by=CASHIER)).then_includes(TabClosed, pooled_tip_minor=0, own_tip_minor=100)
+    everything = Refund(tab_id="t1", amount_minor=700, tender="card", reason_code="wrong")
+    done(scene.when(everything, by=MANAGER)).then_includes(Refunded, tip_minor=0)
 
 
 def test_where_tips_are_pooled_a_bank_keeps_none() -> None:

@@ -137,6 +137,29 @@ def test_small_parties_that_the_floor_merges_and_parts_cause_no_flag_and_use_up_
     done(pay(scene, "p1"))
 
 
+@pytest.mark.parametrize("waive", [True, False])
+def test_guests_whom_the_floor_merges_and_parts_are_charged_as_before(*, waive: bool) -> None:
+    scene = on_floor(MERGE, UNMERGE, order("p2", 2, "z"), waive=waive)
+    assert balance(scene, "p2") == 3 * 550
+    done(scene.when(order("p1", 8, "f"), by=SERVICE))
+    assert balance(scene, "p1") == (6 * 550 if waive else 6 * 640)
+
+
+def test_a_large_party_that_the_floor_merges_and_parts_pays_for_service_as_before() -> None:
+    lines = ("a", "b", "c", "d", "e")
+    away = PostMerge(floor="main", from_tab_id="p1", into_tab_id="p2")
+    back = PostUnmerge(floor="main", from_tab_id="p1", into_tab_id="p2", line_ids=lines)
+    scene = on_floor(away, back, order("p1", 8, "f"), order("p2", 2, "z"), waive=False)
+    assert (balance(scene, "p1"), balance(scene, "p2")) == (6 * 640, 3 * 550)
+
+
+def test_parties_that_were_merged_one_into_the_other_are_charged_as_before_when_all_are_parted() -> None:
+    third = PostMerge(floor="main", from_tab_id="p3", into_tab_id="p2")
+    again = PostUnmerge(floor="main", from_tab_id="p3", into_tab_id="p1", line_ids=("q",))
+    scene = on_floor(order("p3", 6, "q"), third, MERGE, UNMERGE, again, order("p3", 6, "r"), order("p2", 2, "z"))
+    assert (balance(scene, "p3"), balance(scene, "p2")) == (2 * 640, 3 * 550)
+
+
 def test_to_waive_again_lifts_no_limit() -> None:
     scene = waived(t1=(8, 1), t2=(8, 1)).when(move("t2", "t1", "t2-0"), by=WAITER)
     done(done(scene).when(WAIVE, by=WAITER)).then_includes(GratuityWaived, value_minor=90, limit_minor=500)
