@@ -8,7 +8,20 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from sqlalchemy import Column, ColumnElement, Connection, Executable, Row, Table, func, insert, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Executable,
+    Row,
+    Select,
+    Table,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +37,8 @@ from holdfast.sql._whole import to_the_end
 
 ARCHIVE: Final = "archive"
 READ_EVENTS: Final = 1000
+HOLES_AT_ONCE: Final = 100
+"""Looked for by the index; as pairs in one list, SQLite would read the whole table for them."""
 log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
 _actor: Final = msgspec.json.Decoder(Actor)
@@ -164,11 +179,19 @@ def _tell_of_holes(connection: Connection, stored: Sequence[StoredEvent[Any]]) -
     before = [(name, seq - 1) for name, seq in first.items() if seq > 1]
     if not before:
         return
-    here = tuple_(events.c.name, events.c.seq).in_(before)
-    found = {tuple(row) for row in connection.execute(select(events.c.name, events.c.seq).where(here))}
+    found: set[tuple[Any, ...]] = set()
+    for first_of_block in range(0, len(before), HOLES_AT_ONCE):
+        query = of_events(before[first_of_block : first_of_block + HOLES_AT_ONCE])
+        found.update(map(tuple, connection.execute(query)))
     for name, seq in before:
         if (name, seq) not in found:
             log.error("archive.hole", name=name, lacks=seq)
+
+
+def of_events(wanted: Sequence[tuple[str, int]]) -> Select[Any, Any]:
+    """Which of these events, by entity and seq, are archived."""
+    here = or_(*(and_(events.c.name == name, events.c.seq == seq) for name, seq in wanted))
+    return select(events.c.name, events.c.seq).where(here)
 
 
 def of_purpose(purpose: str, names: Column[Any] = events.c.name) -> ColumnElement[bool]:

@@ -45,12 +45,15 @@ class Words(TypeDecorator[str]):
         return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+NAME: Final = String(200).with_variant(String(200, collation="C"), "postgresql")
+"""Of an entity, ordered by its bytes as SQLite does: all of a purpose stand together, whatever words the database is for."""
+
 metadata: Final = MetaData()
 
 snapshots: Final = Table(
     "snapshots",
     metadata,
-    Column("name", String(200), primary_key=True),
+    Column("name", NAME, primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -71,13 +74,13 @@ positions: Final = Table(
 deletions: Final = Table(
     "deletions",
     metadata,
-    Column("name", String(200), primary_key=True),
+    Column("name", NAME, primary_key=True),
 )
 
 events: Final = Table(
     "events",
     metadata,
-    Column("name", String(200), primary_key=True),
+    Column("name", NAME, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("position", BigInteger, nullable=False),
     Column("type", String(100), nullable=False),

@@ -63,7 +63,9 @@ class PostgreSql:
         if self._account:
             shutil.chown(self.folder, self._account["user"], self._account["group"])
         data = self.folder / "data"
-        _run(_programs() / "initdb", "-D", data, "-A", "trust", "-U", _SUPERUSER, "--no-sync", **self._account)
+        locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US")
+        # An order of words as most installations have it, in which `;` comes before `:`.
+        _run(_programs() / "initdb", "-D", data, "-A", "trust", "-U", _SUPERUSER, "--no-sync", *locale, **self._account)
 
     def start(self) -> None:
         """Start it, and wait until it serves."""

@@ -3,9 +3,12 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.json import encode
+from sqlalchemy import text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast import Audience
@@ -16,7 +19,7 @@ from holdfast._remembered import Remembered
 from holdfast.jetstream import JetStreamLog, NatsBus
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import migrate, open_database
-from holdfast.sql._archive import Archive, SqlArchive
+from holdfast.sql._archive import HOLES_AT_ONCE, Archive, SqlArchive, of_events
 from holdfast.sql._projector import Projector
 from holdfast.testing.counter import Added, CounterEntity
 from holdfast.testing.history import NOON, History
@@ -117,3 +120,16 @@ async def test_events_of_newer_code_are_archived_too(shelf: Shelf) -> None:
     await shelf.history.append([Added(amount=1)], tag="of_newer_code")
     await shelf.projector.catch_up()
     assert [event.type for event in await shelf.archive.read(shelf.history.name())] == ["of_newer_code"]
+
+
+async def test_single_events_are_found_by_the_index_however_large_the_archive_is(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/{{service}}.db"
+    await migrate(url, "counter")
+    wanted = [(f"counter:acme:{number}", number) for number in range(HOLES_AT_ONCE)]
+    query = of_events(wanted).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    engine = open_database(url, "counter")
+    async with engine.connect() as connection:
+        steps = [row[3] for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {query}".replace(":", "\\:")))]
+    await engine.dispose()
+    assert [step for step in steps if "SCAN" in step] == []
+    assert sum("SEARCH events" in step for step in steps) == HOLES_AT_ONCE

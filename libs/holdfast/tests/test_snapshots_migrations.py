@@ -29,7 +29,7 @@ LOT = Name.of("auction", "acme", "lot-1")
 SAVED = Snapshot(seq=7, position=70, body=b"{}", fingerprint="v1")
 PROCESSES = 4
 SHORT = 0.3
-NEWEST = "holdfast_0006"
+NEWEST = "holdfast_0007"
 SHARED = {"alembic_version", "snapshots", "positions", "deletions", "events"}
 AWKWARD = "50% of: it"
 LONG = 60.0
