@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from holdfast._read_side import ReadSide, projections_of
 from holdfast._service import Service
 from holdfast._share import Share
 from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams, watch_nats
+from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import Forgetter, Pulse, SqlArchive, SqlSnapshots, migrate, open_database
 from holdfast.telemetry import Health, Measures, Tracing
 
@@ -103,7 +105,8 @@ class _Part:
         self.service = service
         self._engine, self._reading = (open_database(database, service.name) for _ in range(2))
         snapshots, archive = SqlSnapshots(self._engine), SqlArchive(self._engine)
-        self._forgetter = Forgetter(projections_of(service), self._engine, JetStreamLog(bus, replicas=replicas))
+        log, whole_log = JetStreamLog(bus, replicas=replicas), partial(JetStreamWholeLog, bus)
+        self._forgetter = Forgetter(projections_of(service), self._engine, log, whole_log)
         self.shares = [
             Share(
                 bus,

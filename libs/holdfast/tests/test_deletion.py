@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -233,7 +234,8 @@ async def shelf(bus: NatsBus, database_url: str) -> AsyncGenerator[Shelf]:
     database = open_database(database_url, "counter")
     archive, whole, log = Archive(history.purpose), JetStreamWholeLog(bus, history.purpose), JetStreamLog(bus)
     projector = Projector(archive, judge=Judge(CounterEntity()), whole_log=whole, database=database)
-    yield Shelf(history, log, whole, database, projector, Forgetter([archive], database, log))
+    forgetter = Forgetter([archive], database, log, partial(JetStreamWholeLog, bus))
+    yield Shelf(history, log, whole, database, projector, forgetter)
     await database.dispose()
 
 

@@ -3,10 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from holdfast import Name
 from holdfast._errors import Unavailable
@@ -14,7 +16,9 @@ from holdfast._judge import Judge
 from holdfast._log import NewCommit
 from holdfast._projection import LoggedCommit
 from holdfast._snapshots import Snapshot
-from holdfast.jetstream import JetStreamLog, NatsBus
+from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams
+from holdfast.jetstream import _api as api
+from holdfast.jetstream._streams import log_stream
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.memory import MemoryLog
 from holdfast.sql import Archive, Forgetter, Projector, SqlArchive, SqlSnapshots, migrate, open_database
@@ -172,7 +176,8 @@ async def shelf(bus: NatsBus, database_url: str) -> AsyncGenerator[Shelf]:
     database = open_database(database_url, "counter")
     archive, whole, log = Archive(history.purpose), JetStreamWholeLog(bus, history.purpose), JetStreamLog(bus)
     projector = Projector(archive, judge=Judge(CounterEntity()), whole_log=whole, database=database)
-    yield Shelf(history, log, whole, database, projector, Forgetter([archive], database, log))
+    forgetter = Forgetter([archive], database, log, partial(JetStreamWholeLog, bus))
+    yield Shelf(history, log, whole, database, projector, forgetter)
     await database.dispose()
 
 
@@ -225,3 +230,40 @@ async def test_who_finishes_deletions_leaves_a_next_life_and_one_that_was_never_
     await shelf.forgetter.begin(shelf.history.name())
     assert await shelf.forgetter.finish() == 0
     assert await shelf.seqs() == [1]
+
+
+async def test_a_log_that_is_not_the_one_of_the_rows_proves_no_deletion(shelf: Shelf, bus: NatsBus) -> None:
+    await shelf.interrupted()
+    await shelf.history.add(4, 5)
+    await shelf.projector.catch_up()
+    name = shelf.history.name()
+    await SqlSnapshots(shelf.database).save(name, A_SNAPSHOT)
+    await api.call(bus, f"STREAM.DELETE.{log_stream(name.purpose)}")
+    await ensure_streams(bus, name.purpose)
+    with capture_logs() as logs:
+        assert await shelf.forgetter.finish() == 0
+    assert [entry["event"] for entry in logs] == ["deletion.waiting"]
+    with pytest.raises(Unavailable, match="are at 2, but the log ends at 0"):
+        await shelf.forgetter.forget(name)
+    assert (await shelf.seqs(), await shelf.unfinished()) == ([1, 2], 1)
+    assert await SqlSnapshots(shelf.database).load(name) is not None
+
+
+async def test_a_note_on_an_entity_that_lives_overtakes_no_projector(shelf: Shelf) -> None:
+    await shelf.history.add(1)
+    read = await read_now(shelf.whole)
+    stand = Stand(await shelf.projector.position(), deletions=0, version=shelf.projector.projection.version)
+    await shelf.forgetter.begin(shelf.history.name())
+    await shelf.forgetter.finish()
+    await shelf.projector._write(stand, read)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the moment of the race
+    assert await shelf.seqs() == [1]
+
+
+async def test_a_deletion_that_cannot_be_finished_holds_up_no_other(shelf: Shelf) -> None:
+    await shelf.interrupted()
+    retired = Name.of("a-retired", "acme", "a")
+    await shelf.forgetter.begin(retired)
+    with capture_logs() as logs:
+        assert await shelf.forgetter.finish() == 1
+    waiting = [entry["name"] for entry in logs if entry["event"] == "deletion.waiting"]
+    assert (waiting, await shelf.seqs(), await shelf.unfinished()) == ([str(retired)], [], 1)
