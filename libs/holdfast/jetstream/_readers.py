@@ -20,12 +20,15 @@ async def acknowledged_by_all(bus: Bus, purpose: str, *, called: str = "") -> in
             answer = await _api.call(bus, f"CONSUMER.LIST.{log_stream(purpose)}", {"offset": offset})
         except _api.ApiError as error:
             raise Unavailable(f"the readers of the log cannot be listed: {error.description}") from error
+        missing: list[str] = answer.get("missing") or []  # on a cluster, those whose leaders did not answer
+        if unknown := [name for name in missing if name.startswith(called)]:
+            raise Unavailable(f"how far {', '.join(unknown)} read the log is not known while NATS servers are away")
         page: list[dict[str, Any]] = answer.get("consumers") or []
         floors += [
             int(each["ack_floor"]["stream_seq"]) for each in page if each["name"].startswith(called) and _holds(each)
         ]
-        offset += len(page)
-        if not page or offset >= int(answer["total"]):
+        offset += len(page) + len(missing)
+        if not (page or missing) or offset >= int(answer["total"]):
             return min(floors, default=None)
 
 

@@ -7,22 +7,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert
 from structlog.testing import capture_logs
 
+from holdfast._bus import Bus, Message
 from holdfast._clock import utc_now
+from holdfast._errors import Unavailable
 from holdfast._projection import Projection, StoredEvent
 from holdfast._remembered import new_command_id
 from holdfast._retention import Retention
 from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
 from holdfast.jetstream._durable import Durable
+from holdfast.jetstream._readers import acknowledged_by_all
 from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.sql import Projector
 from holdfast.sql._archived_log import ArchivedWholeLog
 from holdfast.sql._trimming import TrimPlan
 from holdfast.tests.archived import HELD, Owner, an_owner
+from holdfast.tests.wiretap import Request, tapped
 
 pytest_plugins = ["holdfast.testing._databases"]
 
@@ -50,10 +55,10 @@ class Shelf:
         self.owner = owner
         self.bus = bus
 
-    def retention(self, *projections: str, clock: timedelta = LATER) -> Retention:
+    def retention(self, *projections: str, clock: timedelta = LATER, bus: Bus | None = None) -> Retention:
         plan = TrimPlan(self.owner.entity.purpose, projections, self.owner.database)
         return Retention(
-            self.bus,
+            bus or self.bus,
             self.owner.entity.purpose,
             self.owner.log,
             plan,
@@ -129,6 +134,26 @@ async def test_nothing_leaves_the_log_that_a_reader_has_not_acknowledged(shelf: 
     await api.call(shelf.bus, f"CONSUMER.DELETE.evt-{purpose}.reactor-slow")
     await shelf.retention().trim()
     assert await shelf.kept() == [4]
+
+
+async def test_nothing_leaves_the_log_while_nobody_knows_how_far_a_reader_is(shelf: Shelf) -> None:
+    """As a cluster answers for a consumer whose leader is away: by its name only."""
+
+    async def without_the_leader(forward: Request, subject: str) -> Message:
+        answer = await forward()
+        if not subject.startswith("$JS.API.CONSUMER.LIST."):
+            return answer
+        listed = msgspec.json.decode(answer.data) | {"consumers": [], "missing": ["reactor-slow"]}
+        return Message(answer.subject, msgspec.json.encode(listed), answer.headers, answer.reply)
+
+    for _ in range(3):
+        await shelf.owner.add(new_command_id())
+    await shelf.owner.projector.catch_up()
+    bus, purpose = tapped(shelf.bus, without_the_leader), shelf.owner.entity.purpose
+    with pytest.raises(Unavailable, match="reactor-slow"):
+        await shelf.retention(bus=bus).trim()
+    assert await shelf.kept() == [1, 2, 3]
+    assert await acknowledged_by_all(bus, purpose, called="others") is None
 
 
 async def test_an_entity_is_loaded_and_written_as_before(shelf: Shelf) -> None:
