@@ -15,13 +15,15 @@ from holdfast._messages import Commit
 from holdfast._names import Name
 from holdfast.jetstream import _api
 from holdfast.jetstream._committer import ACK_SECONDS, Committer, Prepared, acknowledged
-from holdfast.jetstream._streams import checkpoint_stream, log_stream, make_checkpoint_stream
+from holdfast.jetstream._streams import checkpoint_stream, log_replicas, log_stream, make_checkpoint_stream
 from holdfast.telemetry import TRACEPARENT
 
 APPEND_SECONDS: Final = 8.0
 RETRY_SECONDS: Final = 0.05
 MAX_RETRY_SECONDS: Final = 0.5
 READ_SECONDS: Final = 8.0
+SINGLE_SECONDS: Final = 1.0
+"""How long a log is taken to be on one server only after its stream said so: somebody may add servers."""
 BATCH: Final = 1000
 BATCH_BYTES: Final = 16 * 1024 * 1024
 HEADER_ROOM: Final = 4096
@@ -42,6 +44,8 @@ class JetStreamLog:
     def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
         self._bus = bus
         self._replicas = replicas
+        self._single: dict[str, float] = {}
+        """Until when the log of a purpose is taken to be on one server."""
         self._committer = Committer(bus, self._append_alone)
 
     async def append(self, commit: NewCommit, /) -> int:
@@ -93,7 +97,7 @@ class JetStreamLog:
     async def read(self, name: Name, /, *, position: int = 0, limit: int = BATCH) -> Sequence[StoredCommit]:
         """Up to `limit` commits from `position` on, by direct get; a lagging replica is asked again."""
         found = await self._read(name, position, limit)
-        if self._replicas == 1 or len(found) >= limit:
+        if len(found) >= limit or not await self._may_lag(name.purpose):
             return found
         last = await self.last(name)
         try:
@@ -104,6 +108,19 @@ class JetStreamLog:
         except TimeoutError:
             raise Unavailable("the replicas of the log lag behind; try again") from None
         return found
+
+    async def _may_lag(self, purpose: str) -> bool:
+        """Whether others than the leader answer direct gets: the stream tells, whatever this process was told."""
+        if self._replicas == 1:
+            now = asyncio.get_running_loop().time()
+            if now < self._single.get(purpose, 0.0):
+                return False
+            replicas = await log_replicas(self._bus, purpose)
+            if replicas <= 1:
+                self._single[purpose] = now + SINGLE_SECONDS
+                return False
+            self._replicas = replicas
+        return True
 
     async def _read(self, name: Name, position: int, limit: int) -> list[StoredCommit]:
         found: list[StoredCommit] = []
@@ -176,7 +193,8 @@ class JetStreamLog:
             try:
                 await self._bury(name, place)
             except NoResponders:  # that stream was lost, or elects its leader
-                await make_checkpoint_stream(self._bus, name.purpose, replicas=self._replicas)
+                replicas = max(self._replicas, await log_replicas(self._bus, name.purpose))
+                await make_checkpoint_stream(self._bus, name.purpose, replicas=replicas)
                 await self._bury(name, place)
         except _api.ApiError as error:
             raise Unavailable(f"the deletion cannot be noted: {error.description}") from error

@@ -121,13 +121,18 @@ async def ensure_streams(bus: Bus, purpose: str, *, replicas: int = 1) -> None:
 
 async def has_log(bus: Bus, purpose: str) -> bool:
     """Whether this purpose was ever served."""
+    return await log_replicas(bus, purpose) > 0
+
+
+async def log_replicas(bus: Bus, purpose: str) -> int:
+    """On how many servers the log of a purpose is; 0 when it was never served."""
     try:
-        await _api.call(bus, f"STREAM.INFO.{log_stream(purpose)}")
+        info = await _api.call(bus, f"STREAM.INFO.{log_stream(purpose)}")
     except _api.ApiError as error:
         if error.code != _api.STREAM_NOT_FOUND:
             raise Unavailable(f"the log cannot be read: {error.description}") from error
-        return False
-    return True
+        return 0
+    return int(info["config"]["num_replicas"])
 
 
 async def make_checkpoint_stream(bus: Bus, purpose: str, *, replicas: int) -> None:

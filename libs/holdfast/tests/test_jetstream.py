@@ -24,6 +24,7 @@ from holdfast.jetstream import (
 )
 from holdfast.testing import MemorySnapshots
 from holdfast.testing.counter import CounterEntity
+from holdfast.testing.servers import NatsServer
 from holdfast.tests.waiting import until
 from holdfast.tests.wiretap import ANN, PATIENCE, Reader, Request, Tapped, a_commit, a_purpose, tapped
 
@@ -132,6 +133,26 @@ async def test_a_replica_that_lags_hides_no_commit(bus: NatsBus) -> None:
         for seq in (1, 5, 8):
             lagging = JetStreamLog(cast("Bus", Lagging(bus, times=times)), replicas=3)
             assert await lagging.locate(name, seq) == positions[seq - 1]
+
+
+@pytest.mark.cluster
+async def test_a_replica_that_lags_hides_no_commit_from_one_who_was_not_told_of_it(
+    cluster: list[NatsServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.jetstream._log.SINGLE_SECONDS", 0.0)
+    name = Name.of(a_purpose(), "acme", "x")
+    bus = await NatsBus.connect([node.url for node in cluster], name="test")
+    try:
+        await ensure_streams(bus, name.purpose)
+        lagging = Lagging(bus, times=0)
+        log = JetStreamLog(cast("Bus", lagging))
+        position = await log.append(a_commit(name, 1, expected=0))
+        assert [stored.position for stored in await log.read(name)] == [position]
+        await ensure_streams(bus, name.purpose, replicas=3)  # another process was told of the servers
+        lagging.times = 2
+        assert [stored.position for stored in await log.read(name)] == [position]
+    finally:
+        await bus.close()
 
 
 async def test_a_replica_that_never_catches_up_is_an_error_and_not_the_end(
