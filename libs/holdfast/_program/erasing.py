@@ -26,6 +26,8 @@ AT_ONCE: Final = 16
 DELETE_SECONDS: Final = 30.0
 REACTORS_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.2
+NAMES_SECONDS: Final = 60.0
+"""To find the names of a tenant among all of its events."""
 OPERATOR: Final = Actor(user="_operator", roles=("admin",))
 
 
@@ -48,7 +50,7 @@ async def erase_tenant(services: Sequence[str], *, tenant: str, nats: str, datab
         client = await stack.enter_async_context(await Client.connect(nats, name="holdfast erase"))
         kept: list[_Kept] = []
         for service in map(load_service, services):
-            engine = open_database(database, service.name)
+            engine = open_database(database, service.name, wait=NAMES_SECONDS)
             stack.push_async_callback(engine.dispose)
             purposes = [entity.purpose for entity in service.entities]
             kept += [_Kept(each, engine) for each in purposes if await has_log(client.bus, each)]

@@ -62,8 +62,9 @@ class Forgetter:
     async def forget(self, name: Name) -> int:
         """Remove all that SQL has of an entity whose log is purged, and say how many rows; `Unavailable` if that fails.
 
-        A log that ends before the rows do proves no deletion: they may be the only copy of what it lost. The positions are locked first: while the log is looked at, no projector can bring rows of a new life of the
-        entity, and what one has read before counts as overtaken.
+        A log that ends before the rows do proves no deletion: they may be the only copy of what it lost. The positions
+        are locked first: while the log is looked at, no projector can bring rows of a new life of the entity, and what
+        one has read before counts as overtaken.
         """
         mine = [projection for projection in self._projections if projection.purpose == name.purpose]
         try:
