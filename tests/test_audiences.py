@@ -18,7 +18,7 @@ from services.pos.tests.scenes import DISPLAY, WAITER, paid, with_tab
 
 COUNTS: Final = re.compile(
     r"\w*_milli|\w*version|\w*_seq|\w*_s|number|day|z_no|seats?|course|guest_count|guests|heard|from|to|facts|rank"
-    r"|weekdays|opens|closes|min|max|minor_digits"
+    r"|weekdays|opens|closes|min|max|minor_digits|combo_parts"
 )
 """The integers of a till that are no money. Any other one is, until its name stands here."""
 MENU: Final = frozenset({"item_set", "price_book_set"})

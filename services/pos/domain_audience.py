@@ -112,23 +112,26 @@ def audience(event: SessionEvent) -> Audience:  # noqa: C901, PLR0911, PLR0912 -
             return _of_orders(event)
 
 
-def _of_orders(event: Ordered) -> Audience:  # noqa: PLR0911 - as above
+def _of_orders(event: Ordered) -> Audience:  # noqa: C901, PLR0911 - as above
     """What screens see too, but for what it costs."""
     match event:
         case tabs.TabOpened():
             return _priced("gratuity_ppm")
         case tabs.LineAdded():
             return _priced("unit_price_minor", "modifiers", "account_id", "stored_value")
-        case tabs.LineVoided() | tabs.LineComped():
+        case tabs.LineVoided():
+            return _priced("value_minor", "counted_minor")
+        case tabs.LineComped():
             return _priced("value_minor")
         case tabs.TabVoided():
             return _priced("value_minor", "shares")
         case tabs.TabSplit():
             return _priced("children", "kept", "rounding_delta_minor")
         case tabs.TabsMerged():
-            return _priced("discounts", "rounding_delta_minor")
+            return _priced("discounts", "gratuity_ppm", "waived_limit_minor", "rounding_delta_minor")
         case tabs.LinesMoved():
-            return _priced("from_discounts", "to_discounts", "waived_limit_minor", "rounding_delta_minor")
+            limits = ("waived_limit_minor", "to_waived_limit_minor")
+            return _priced("from_discounts", "to_discounts", *limits, "rounding_delta_minor")
         case tabs.PriceStale():
             return _priced("sold_minor", "current_minor")
         case (
