@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +9,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from holdfast import Actor, Name
 from holdfast._clock import wall_ns
@@ -25,17 +22,15 @@ from holdfast._log import Judged, NewCommit
 from holdfast._messages import CommandEnvelope
 from holdfast._snapshots import Snapshot
 from holdfast.client import Client
-from holdfast.jetstream import JetStreamLog, NatsBus
+from holdfast.jetstream import NatsBus
 from holdfast.jetstream import _api as api
-from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.memory import MemoryAlarms, MemoryLog
-from holdfast.sql import Archive, Forgetter, Projector, SqlArchive, migrate, open_database
 from holdfast.sql._projector import Overtaken, Stand
 from holdfast.testing import MemorySnapshots
 from holdfast.testing.counter import CounterEntity, service
-from holdfast.testing.history import History
 from holdfast.testing.servers import NatsServer
 from holdfast.testing.serving import serving
+from holdfast.tests.forgetting import Shelf, opened, read_now
 
 pytest_plugins = ["holdfast.testing._databases"]
 
@@ -214,29 +209,10 @@ async def test_a_snapshot_that_is_being_saved_does_not_outlive_the_deletion() ->
     assert await snapshots.load(name) is None
 
 
-@dataclass(frozen=True)
-class Shelf:
-    history: History
-    log: JetStreamLog
-    whole: JetStreamWholeLog
-    database: AsyncEngine
-    projector: Projector
-    forgetter: Forgetter
-
-    async def seqs(self, id_: str = "a") -> list[int]:
-        return [event.seq for event in await SqlArchive(self.database).read(self.history.name(id_))]
-
-
 @pytest.fixture
 async def shelf(bus: NatsBus, database_url: str) -> AsyncGenerator[Shelf]:
-    history = await History(bus).open()
-    await migrate(database_url, "counter")
-    database = open_database(database_url, "counter")
-    archive, whole, log = Archive(history.purpose), JetStreamWholeLog(bus, history.purpose), JetStreamLog(bus)
-    projector = Projector(archive, judge=Judge(CounterEntity()), whole_log=whole, database=database)
-    forgetter = Forgetter([archive], database, log, partial(JetStreamWholeLog, bus))
-    yield Shelf(history, log, whole, database, projector, forgetter)
-    await database.dispose()
+    async with opened(bus, database_url) as here:
+        yield here
 
 
 async def test_the_rows_of_one_entity_go_and_those_of_others_stay(shelf: Shelf) -> None:
@@ -252,13 +228,11 @@ async def test_what_a_projector_had_read_before_the_deletion_is_not_written_afte
     await shelf.history.add(1)
     await shelf.history.add(2, id_="b")
     stand = Stand(await shelf.projector.position(), deletions=0, version=shelf.projector.projection.version)
-    follow = shelf.whole.follow(0)
-    chunk = await anext(follow)
-    await follow.aclose()
+    read = await read_now(shelf.whole)
     await shelf.history.purge("a")
     await shelf.forgetter.forget(shelf.history.name())
     with pytest.raises(Overtaken):
-        await shelf.projector._write(stand, chunk.commits)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the moment of the race
+        await shelf.projector._write(stand, read)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 - the moment of the race
     await shelf.projector.catch_up()
     assert (await shelf.seqs(), await shelf.seqs("b")) == ([], [1])
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +10,12 @@ import pytest
 
 from holdfast import Name
 from holdfast._log import Judged, NewCommit, StoredCommit
-from holdfast._past_reads import AT_ONCE
 from holdfast._rate import BURST_SECONDS
 from holdfast._snapshots import Snapshot
 from holdfast.memory import MemoryLog
 from holdfast.testing import MemorySnapshots
 from holdfast.testing.counter import CounterEntity
+from holdfast.tests.waiting import busy
 from holdfast.tests.world import ADMIN, NAME, Gated, World
 
 
@@ -47,9 +46,7 @@ async def test_reads_of_the_past_by_one_tenant_leave_places_for_others(monkeypat
     other = NAME._replace(tenant="globex")
     for name in (NAME, other):
         await world.ask("add", data={"amount": 7}, name=name)
-    async with AsyncExitStack() as reading:
-        for _ in range(AT_ONCE):
-            await reading.enter_async_context(world.host._past._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
+    async with busy(world.host._past._turns):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
         await world.post("_view", data={"seq": 1}, reply="_INBOX.first")
         await world.post("_view", data={"seq": 1}, reply="_INBOX.second")
         await world.post("_view", data={"seq": 1}, reply="_INBOX.other", name=other)

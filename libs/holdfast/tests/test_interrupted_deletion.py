@@ -1,32 +1,22 @@
 """A deletion that is interrupted: what it left is never shown, hinders no next life, and goes."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
-from functools import partial
 
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from holdfast import Name
 from holdfast._errors import Unavailable
-from holdfast._judge import Judge
 from holdfast._log import NewCommit
-from holdfast._projection import LoggedCommit
 from holdfast._snapshots import Snapshot
-from holdfast.jetstream import JetStreamLog, NatsBus, ensure_streams
+from holdfast.jetstream import NatsBus, ensure_streams
 from holdfast.jetstream import _api as api
 from holdfast.jetstream._streams import log_stream
-from holdfast.jetstream._whole_log import JetStreamWholeLog
 from holdfast.memory import MemoryLog
-from holdfast.sql import Archive, Forgetter, Projector, SqlArchive, SqlSnapshots, migrate, open_database
+from holdfast.sql import SqlSnapshots
 from holdfast.sql._forgetting import kept_names
 from holdfast.sql._projector import Overtaken, Stand
-from holdfast.sql._tables import deletions
-from holdfast.testing.counter import CounterEntity
-from holdfast.testing.history import History
+from holdfast.tests.forgetting import Shelf, opened, read_now
 from holdfast.tests.world import ADMIN, NAME, World, commit_of_another_owner
 
 A_SNAPSHOT = Snapshot(seq=3, position=1, body=b"{}", fingerprint="v1")
@@ -139,46 +129,10 @@ async def test_a_log_that_ends_before_the_snapshot_goes_on_from_where_it_ends() 
     assert (await world.ask("add"))["ok"]["seq"] == 2
 
 
-@dataclass(frozen=True)
-class Shelf:
-    history: History
-    log: JetStreamLog
-    whole: JetStreamWholeLog
-    database: AsyncEngine
-    projector: Projector
-    forgetter: Forgetter
-
-    async def seqs(self, id_: str = "a") -> list[int]:
-        return [event.seq for event in await SqlArchive(self.database).read(self.history.name(id_))]
-
-    async def interrupted(self) -> None:
-        """Three archived events of an entity, whose deletion came no further than its log."""
-        await self.history.add(1, 2, 3)
-        await self.projector.catch_up()
-        await self.forgetter.begin(self.history.name())
-        await self.history.purge("a")
-
-    async def unfinished(self) -> int:
-        async with self.database.begin() as connection:
-            return (await connection.execute(select(func.count()).select_from(deletions))).scalar_one()
-
-
-async def read_now(whole: JetStreamWholeLog) -> list[LoggedCommit]:
-    """What a projector reads from the log's beginning."""
-    async with aclosing(whole.follow(0)) as chunks:
-        return list((await anext(chunks)).commits)
-
-
 @pytest.fixture
 async def shelf(bus: NatsBus, database_url: str) -> AsyncGenerator[Shelf]:
-    history = await History(bus).open()
-    await migrate(database_url, "counter")
-    database = open_database(database_url, "counter")
-    archive, whole, log = Archive(history.purpose), JetStreamWholeLog(bus, history.purpose), JetStreamLog(bus)
-    projector = Projector(archive, judge=Judge(CounterEntity()), whole_log=whole, database=database)
-    forgetter = Forgetter([archive], database, log, partial(JetStreamWholeLog, bus))
-    yield Shelf(history, log, whole, database, projector, forgetter)
-    await database.dispose()
+    async with opened(bus, database_url) as here:
+        yield here
 
 
 async def test_rows_that_an_interrupted_deletion_left_hold_nobody_up_when_the_name_is_used_again(shelf: Shelf) -> None:

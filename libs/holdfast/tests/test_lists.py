@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,9 +14,9 @@ from structlog.testing import capture_logs
 
 from holdfast import Actor
 from holdfast._lists import list_server
-from holdfast._serving import AT_ONCE
 from holdfast.jetstream import NatsBus
 from holdfast.sql import Listing, migrate, open_database
+from holdfast.tests.waiting import busy
 
 PATIENCE = 60.0
 ANN = {"user": "ann", "roles": ["clerk"]}
@@ -102,9 +101,7 @@ async def test_lists_of_one_tenant_leave_places_for_others(
     counter = Counter(bus)
     server = list_server(bus, counter.purpose, listing, database)
     await server.start()
-    async with asyncio.timeout(30), AsyncExitStack() as reading:
-        for _ in range(AT_ONCE):
-            await reading.enter_async_context(server._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
+    async with asyncio.timeout(30), busy(server._turns):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
         first = asyncio.create_task(counter.asks({"by": ANN}))
         other = asyncio.create_task(counter.asks({"by": ANN}, tenant="globex"))
         await asyncio.sleep(0)  # they are asked before the next one
@@ -120,9 +117,7 @@ async def test_who_waits_for_a_turn_too_long_is_told_to_try_again(
     counter = Counter(bus)
     server = list_server(bus, counter.purpose, listing, database)
     await server.start()
-    async with AsyncExitStack() as reading:
-        for _ in range(AT_ONCE):
-            await reading.enter_async_context(server._turns)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
+    async with busy(server._turns):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as busy as it gets
         refused = (await counter.asks({"by": ANN}))["error"]
     assert (refused["code"], refused["message"]) == ("UNAVAILABLE", "lists take too long just now; try again")
     await server.stop()

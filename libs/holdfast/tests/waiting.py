@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 PATIENCE = 60.0
@@ -29,3 +29,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(POLL)
+
+
+@asynccontextmanager
+async def busy(turns: asyncio.Semaphore) -> AsyncGenerator[None]:
+    """Have every turn taken until the end of the block."""
+    async with AsyncExitStack() as taken:
+        while not turns.locked():
+            await taken.enter_async_context(turns)
+        yield
