@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from services.pos.domain_bounds import MOST_LINES, countable
 from services.pos.domain_draft import Draft
-from services.pos.domain_ids import id_beside
+from services.pos.domain_ids import free_id, id_beside
 from services.pos.domain_prices import price_of, taxes_of
 from services.pos.domain_stock import firm_qty, oversold
 from services.pos.domain_tab_events import LineAdded, PriceMissing, PriceStale, TabConflict, TabOpened
@@ -84,10 +84,7 @@ def record_lines(draft: Draft, tab_id: str, lines: Iterable[LineAdded], *, curre
 
 def _free_line(draft: Draft, tab_id: str, line_id: str) -> str:
     """The id of a line, or when one fact names it twice a fresh one beside it, which is flagged."""
-    free, number = line_id, 1
-    while free in draft.session.tabs[tab_id].lines:
-        number += 1
-        free = id_beside(line_id, number)
+    free = free_id(line_id, draft.session.tabs[tab_id].lines)
     if free != line_id:
         draft.record(TabConflict(tab_id=tab_id, about="lines"))
     return free

@@ -1,6 +1,7 @@
 """Ids of people and their banks, and those that the till makes of others, which commands can name like any."""
 
 import hashlib
+from collections.abc import Container
 from typing import Annotated, Final
 
 import msgspec
@@ -24,6 +25,15 @@ def share_id(line_id: str, tab_id: str) -> str:
 def id_beside(id_: str, number: int) -> str:
     """The id of what takes the place of something that is taken."""
     return _short(f"{id_}-{number}", longest=LONGEST)
+
+
+def free_id(id_: str, taken: Container[str]) -> str:
+    """The id, or when it is taken the first one beside it that is not."""
+    free, number = id_, 1
+    while free in taken:
+        number += 1
+        free = id_beside(id_, number)
+    return free
 
 
 def _short(id_: str, *, longest: int) -> str:

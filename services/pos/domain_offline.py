@@ -13,7 +13,7 @@ from services.pos.domain_discounts import beyond_given
 from services.pos.domain_draft import Draft
 from services.pos.domain_drawers import BANK
 from services.pos.domain_facts import fact_tab, known_lines, record_lines
-from services.pos.domain_ids import id_beside
+from services.pos.domain_ids import free_id
 from services.pos.domain_payments import closing
 from services.pos.domain_roles import CASHIERS
 from services.pos.domain_session import Terminal
@@ -38,10 +38,7 @@ def submit_offline(draft: Draft, command: commands.SubmitOffline) -> None:
     check_not_revoked(draft, command.terminal_id)
     _check_known(draft, command.terminal_id)
     terminal = draft.session.terminals.get(command.terminal_id, Terminal())
-    expected = terminal.offline_seq + 1
-    if command.terminal_seq > expected:
-        raise refusals.TerminalSeqGap(f"submit from {expected} on", expected=expected)
-    fresh = command.facts[expected - command.terminal_seq :]
+    fresh = _fresh(command, terminal.offline_seq + 1)
     if not fresh:
         return
     for fact in fresh:
@@ -61,14 +58,18 @@ def quarantine_offline(draft: Draft, command: commands.QuarantineOffline) -> Non
         raise refusals.TerminalSeqGap(
             "this terminal is not revoked: submit_offline", expected=1 if terminal is None else terminal.offline_seq + 1
         )
-    expected = terminal.offline_seq + terminal.quarantined + 1
-    if command.terminal_seq > expected:
-        raise refusals.TerminalSeqGap(f"submit from {expected} on", expected=expected)
-    fresh = command.facts[expected - command.terminal_seq :]
+    fresh = _fresh(command, terminal.offline_seq + terminal.quarantined + 1)
     if fresh:
         draft.record(
             OfflineQuarantined(terminal_id=command.terminal_id, terminal_seq=command.terminal_seq, facts=fresh)
         )
+
+
+def _fresh(command: commands.SubmitOffline | commands.QuarantineOffline, expected: int) -> commands.Facts:
+    """The facts from this number on, which may be none; a gap asks for those before."""
+    if command.terminal_seq > expected:
+        raise refusals.TerminalSeqGap(f"submit from {expected} on", expected=expected)
+    return command.facts[expected - command.terminal_seq :]
 
 
 def _check_sender(draft: Draft, terminal_id: str) -> None:
@@ -122,7 +123,8 @@ def _sale(draft: Draft, terminal_id: str, fact: Sale) -> None:
     tab = draft.session.tabs[tab_id]
     balance = draft.bill(tab_id).due_minor - tab.paid_minor
     rounding = _rounding(draft, fact, balance)
-    payment_id = _free_id(draft, fact.payment_id)
+    # Money that was taken never takes the place of other money.
+    payment_id = free_id(fact.payment_id, draft.session.payments)
     draft.record(
         money.PaymentCaptured(
             settles=fact.paid_minor - rounding >= balance,
@@ -181,15 +183,6 @@ def _question(
     if fact.kind == "paid_out" and fact.amount_minor > drawer.expected_minor:
         return "amount"
     return None if _was_open(draft, terminal_id, fact.occurred_at) else "time"
-
-
-def _free_id(draft: Draft, payment_id: str) -> str:
-    """The id of a payment, or a fresh one beside it: money that was taken never takes the place of other money."""
-    free, number = payment_id, 1
-    while free in draft.session.payments:
-        number += 1
-        free = id_beside(payment_id, number)
-    return free
 
 
 def _rounding(draft: Draft, fact: Sale, balance: int) -> int:
